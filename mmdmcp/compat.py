@@ -1,0 +1,69 @@
+"""What mmrazor 1.0 and mmengine 0.10 lack on today's torch.
+
+The only file that knows. Each entry says what is missing, why, and since
+when; each does nothing where the thing exists. Remove an entry when the
+oldest supported release of the package no longer needs it.
+"""
+import torch
+
+
+def apply() -> None:
+    """Put every missing piece in place. Calling it again does nothing."""
+    _torch_quantization_names()
+    _safe_checkpoint_types()
+
+
+def _torch_quantization_names() -> None:
+    """Let ``mmrazor.models`` import.
+
+    mmrazor 1.0 imports names of ``torch.ao.quantization`` that torch 2.0
+    removed. Its quantisation is not used here, so the stand-ins raise when
+    they are called rather than quietly do something else.
+    """
+    try:
+        import torch.ao.quantization.backend_config.utils  # noqa: F401
+        import torch.ao.quantization.fuser_method_mappings as fusers
+        from torch.ao.quantization.backend_config import BackendPatternConfig
+    except ImportError:  # pragma: no cover - torch without quantisation
+        return
+    for name in ('reverse2', 'reverse3', 'reverse_sequential_wrapper2'):
+        if not hasattr(fusers, name):
+            setattr(fusers, name, _removed(name))
+    # mmrazor calls these three while it is imported, to describe backends
+    # that pruning never uses; returning the config itself is enough.
+    for name in ('_set_overwrite_output_fake_quantize',
+                 '_set_overwrite_output_observer',
+                 '_set_input_output_observed'):
+        if not hasattr(BackendPatternConfig, name):
+            setattr(BackendPatternConfig, name, lambda self, *_: self)
+
+
+def _removed(name: str):
+    """A function that says that ``name`` went away with torch 2."""
+
+    def missing(*args, **kwargs):
+        raise NotImplementedError(
+            f'torch.ao.quantization.fuser_method_mappings.{name} was removed '
+            'in torch 2.0; mmrazor\'s quantisation needs torch 1.13')
+
+    return missing
+
+
+def _safe_checkpoint_types() -> None:
+    """Let mmengine resume its own checkpoints.
+
+    torch 2.6 loads with ``weights_only=True``. mmengine 0.10 stores its
+    message hub in checkpoints: these plain containers of numbers are added
+    to the allow-list, nothing else.
+    """
+    if not hasattr(torch.serialization, 'add_safe_globals'):
+        return  # before torch 2.4 there is no allow-list
+    import numpy as np
+    from mmengine.logging.history_buffer import HistoryBuffer
+    reconstruct = np.array(0).__reduce__()[0]
+    scalar = np.float64(0).__reduce__()[0]
+    dtypes = [type(np.dtype(code)) for code in 'fdeilqhbBHILQ?']
+    torch.serialization.add_safe_globals(
+        [HistoryBuffer, np.ndarray, np.dtype, reconstruct, scalar, *dtypes] +
+        [(f, f'numpy.core.multiarray.{f.__name__}')
+         for f in (reconstruct, scalar)])

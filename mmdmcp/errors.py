@@ -1,0 +1,37 @@
+"""What the package raises on purpose.
+
+Each message names the thing that is wrong, where it was found and what to
+do about it. ``except MmdmcpError`` catches them all.
+"""
+
+
+class MmdmcpError(Exception):
+    """Base of every error that the package raises on purpose."""
+
+
+class ConfigError(MmdmcpError):
+    """A config has a wrong key, type or value."""
+
+
+class TargetError(MmdmcpError):
+    """A cost target is malformed or can't be reached."""
+
+
+class TraceError(MmdmcpError):
+    """A model can't be traced, or has nothing that can be pruned."""
+
+
+class SubnetError(MmdmcpError):
+    """A subnet file is damaged, or does not belong to the model."""
+
+
+class DataError(MmdmcpError):
+    """Data is missing or not what it should be."""
+
+
+class CheckpointError(MmdmcpError):
+    """A checkpoint is missing, damaged or unsafe to load."""
+
+
+class LaunchError(MmdmcpError):
+    """A distributed job can't be started as asked."""
