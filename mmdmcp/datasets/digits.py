@@ -65,7 +65,7 @@ class Digits(BaseDataset):
         images = (digits.images * 15).astype(np.uint8)[..., None]
         labels = digits.target
         return [
-            dict(img=images[i], gt_label=int(labels[i]), sample_idx=i)
+            dict(img=images[i], gt_label=int(labels[i]))
             for i in split_indices(labels)[self.split]
         ]
 
