@@ -1,0 +1,164 @@
+"""Make a full model small, from the file alone: no tracing, no inference."""
+import os
+from typing import Dict, List, Mapping, Optional, Union
+
+from torch import nn
+
+from ..errors import SubnetError
+from .checks import short
+from .layers import Change, shrink, shrink_parameter
+from .schema import LayerWidth, Subnet, UnitWidth
+
+Prefix = Union[None, str, Mapping[str, str]]
+
+
+def apply(model: nn.Module,
+          subnet: Union[Subnet, str, os.PathLike],
+          prefix: Prefix = None) -> nn.Module:
+    """Make ``model`` small, in place, and return it.
+
+    The parameters and running statistics it has are sliced, so a trained
+    full model becomes the pruned one with its weights. Modules keep their
+    identity and names. Either every row is carried out or, where one does
+    not fit, none is.
+
+    Args:
+        model (nn.Module): Full model, or the part that the prefix maps to.
+        subnet (Subnet or path): The pruned architecture.
+        prefix (str or dict, optional): Which rows to use and how their
+            layers are called here: ``{'backbone.': ''}`` takes the rows
+            whose name begins with ``backbone.`` and cuts that off;
+            ``'backbone.'`` is short for it. Rows that match no key are left
+            out. Defaults to None: every row, under its own name, and the
+            result must have exactly the parameters that the file states.
+
+    Raises:
+        SubnetError: If a layer is missing, has another shape or is of a
+            kind that can't be made smaller, or the parameters don't add up.
+
+    Example:
+        >>> model = torchvision.models.resnet50()
+        >>> mmdmcp.subnet.apply(model, 'DMCP_SUBNET_IMAGENET.yaml',
+        ...                     prefix={'backbone.': ''})
+    """
+    if not isinstance(subnet, Subnet):
+        subnet = Subnet.load(subnet)
+    layers = _rename(subnet.layers, prefix)
+    units = _rename(subnet.units, prefix)
+    if prefix is not None and not layers and not units:
+        raise SubnetError(
+            f'prefix {prefix!r} matches no layer of the file; its layers '
+            f'are called {short(next(iter(subnet.layers or subnet.units)))}')
+    changes = _plan(model, layers, units)
+    if prefix is None:
+        _check_params(model, changes, subnet)
+    for change in changes:
+        change.carry_out()
+    return model
+
+
+def _rename(rows: Mapping[str, object], prefix: Prefix) -> Dict[str, object]:
+    """Rows under the names of the model; the longest matching key wins."""
+    if prefix is None:
+        return dict(rows)
+    if isinstance(prefix, str):
+        prefix = {prefix: ''}
+    keys = sorted(prefix, key=len, reverse=True)
+    renamed = {}
+    for name, row in rows.items():
+        key = next((key for key in keys if name.startswith(key)), None)
+        if key is None:
+            continue
+        new = prefix[key] + name[len(key):]
+        if new in renamed:
+            raise SubnetError(f'prefix {prefix!r} gives two rows the name '
+                              f'{new!r}')
+        renamed[new] = row
+    return renamed
+
+
+def _plan(model: nn.Module, layers: Dict[str, LayerWidth],
+          units: Dict[str, UnitWidth]) -> List[Change]:
+    """Every change, checked; the model is as it was."""
+    modules = dict(model.named_modules(remove_duplicate=False))
+    _check_present(model, modules, [*layers, *units], layers)
+    changes, first_name = [], {}
+    for name, row in layers.items():
+        module = modules.get(name)
+        try:
+            if module is None:
+                owner, _, attribute = name.rpartition('.')
+                changes.append(
+                    shrink_parameter(modules[owner], attribute, row))
+                continue
+            # One module under two names is sliced once.
+            same = first_name.setdefault(id(module), name)
+            if same == name:
+                _check_full_width(module, row, units.get(name))
+                changes.append(shrink(module, row))
+            elif layers[same] != row:
+                raise SubnetError(f'is the same module as {same} and has '
+                                  'another row')
+        except SubnetError as error:
+            raise SubnetError(
+                f'layer {name}: {error}. Is the file for this model?'
+            ) from None
+    return changes
+
+
+def _check_present(model: nn.Module, modules: Dict[str, nn.Module],
+                   names: List[str], layers: Dict[str, LayerWidth]) -> None:
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    missing = [
+        name for name in dict.fromkeys(names)
+        if name not in modules and name not in parameters
+    ]
+    if not missing:
+        return
+    some = ', '.join(missing[:3]) + (', ...' if len(missing) > 3 else '')
+    raise SubnetError(
+        f'{len(missing)} of the layers in the file are not in the '
+        f'{type(model).__name__}: {some}. ' + _guess_prefix(missing, modules))
+
+
+def _guess_prefix(missing: List[str], modules: Dict[str, nn.Module]) -> str:
+    """Advice: a prefix that would find the layers, if there is one."""
+    tails = [name.partition('.') for name in missing]
+    found = [head for head, _, tail in tails if tail in modules and tail]
+    if found:
+        return f'They are without {found[0]!r}: pass prefix=\'{found[0]}.\''
+    for name in modules:
+        if name.endswith('.' + missing[0]):
+            head = name[:-len(missing[0])]
+            return f"They are under {head!r}: pass prefix={{'': '{head}'}}"
+    return ('The file was made for another model; build the one that was '
+            'searched (depth, variant), or search this one')
+
+
+def _check_full_width(module: nn.Module, row: LayerWidth,
+                      unit: Optional[UnitWidth]) -> None:
+    """The unit's first layer must be as wide as the searched one was.
+
+    Checked where it is certain: a layer that keeps as many channels as its
+    unit holds that unit and nothing else.
+    """
+    if unit is None or row.out != unit.channels:
+        return
+    for attribute in ('out_channels', 'out_features'):
+        full = getattr(module, attribute, unit.of)
+        if full != unit.of:
+            raise SubnetError(f'has {full} channels, but had {unit.of} in '
+                              'the model that was searched')
+
+
+def _check_params(model: nn.Module, changes: List[Change],
+                  subnet: Subnet) -> None:
+    full = sum(p.numel() for p in model.parameters())
+    params = full - sum(change.saved_numel() for change in changes)
+    if params != subnet.cost['params']:
+        raise SubnetError(
+            f'the pruned {type(model).__name__} would have {params} '
+            f'parameters, but the file says {subnet.cost["params"]}: it was '
+            'made for another model, or edited. If only the head differs '
+            "(other classes), pass prefix={'': ''}, which leaves this "
+            'check out')

@@ -1,0 +1,191 @@
+"""Reading and writing the YAML of a subnet file, safely.
+
+Reading is stricter than ``yaml.safe_load``: only mappings, lists, strings
+and whole numbers; no anchors (a small text can't grow into a huge one), no
+tags (nothing is constructed, nothing runs), no key twice, little depth.
+It works on the parser's events, because PyYAML's own composition recurses
+and lets a deeply nested text end the process.
+"""
+import os
+import re
+from pathlib import Path
+from typing import Any, Dict, Union
+
+import yaml
+
+from ..errors import SubnetError
+
+MAX_BYTES = 16 << 20
+_MAX_DEPTH = 8
+_INT = re.compile(r'-?(0|[1-9][0-9]{0,17})', re.ASCII)
+_Loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
+_Dumper = getattr(yaml, 'CSafeDumper', yaml.SafeDumper)
+_RESOLVER = yaml.resolver.Resolver()
+
+
+def read_yaml(path: Union[str, os.PathLike]) -> Any:
+    """Read one file of plain YAML.
+
+    Raises:
+        SubnetError: If the file can't be read or isn't plain YAML. The
+            message does not name the file; the caller does.
+    """
+    path = Path(path)
+    try:
+        if not path.exists():
+            raise SubnetError(
+                'the file does not exist; check the path (relative ones '
+                f'start at {os.getcwd()}) or run the search that writes it')
+        if not path.is_file():
+            raise SubnetError('not a file; give the path of the '
+                              'DMCP_SUBNET*.yaml itself')
+        with open(path, 'rb') as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise SubnetError(f'can\'t be read: {error}') from None
+    if len(data) > MAX_BYTES:
+        raise SubnetError(f'larger than {MAX_BYTES >> 20} MiB, so not a '
+                          'subnet file')
+    try:
+        text = data.decode('utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise SubnetError(f'not UTF-8 text ({error.reason} at byte '
+                          f'{error.start}), so not a subnet file') from None
+    return parse_yaml(text)
+
+
+def parse_yaml(text: str) -> Any:
+    """Turn plain YAML text into dicts, lists, strings and ints."""
+    try:
+        events = yaml.parse(text, Loader=_Loader)
+        next(events)  # stream start
+        if isinstance(next(events), yaml.StreamEndEvent):
+            raise SubnetError('the file is empty')
+        value = _node(next(events), events, depth=0)
+        next(events)  # document end
+        if not isinstance(next(events), yaml.StreamEndEvent):
+            raise SubnetError('more than one YAML document in the file')
+    except (yaml.YAMLError, ValueError) as error:
+        # PyYAML raises a bare ValueError for some malformed directives.
+        raise SubnetError(f'not valid YAML: {_one_line(error)}') from None
+    return value
+
+
+def _node(event, events, depth: int) -> Any:
+    """The value that starts with ``event``; reads on to its end."""
+    if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
+        raise SubnetError(f'{_where(event)}: anchors and aliases (& and *) '
+                          'are not used in subnet files')
+    if event.tag is not None:
+        raise SubnetError(f'{_where(event)}: tag {event.tag[:60]!r}; subnet '
+                          'files hold plain values only')
+    if isinstance(event, yaml.ScalarEvent):
+        return _scalar(event)
+    if depth == _MAX_DEPTH:
+        raise SubnetError(f'{_where(event)}: nested too deeply')
+    if isinstance(event, yaml.SequenceStartEvent):
+        items = []
+        for event in iter(lambda: next(events), None):
+            if isinstance(event, yaml.SequenceEndEvent):
+                return items
+            items.append(_node(event, events, depth + 1))
+    mapping: Dict[Any, Any] = {}
+    for event in iter(lambda: next(events), None):
+        if isinstance(event, yaml.MappingEndEvent):
+            return mapping
+        if not isinstance(event, yaml.ScalarEvent):
+            raise SubnetError(f'{_where(event)}: a key must be a word')
+        key = _node(event, events, depth)
+        if key in mapping:
+            raise SubnetError(f'{_where(event)}: key {key!r} appears twice; '
+                              'remove one')
+        mapping[key] = _node(next(events), events, depth + 1)
+
+
+def _scalar(event) -> Union[int, str]:
+    """A string or a whole number; nothing else."""
+    value = event.value
+    if not event.implicit[0]:  # quoted
+        return value
+    if _INT.fullmatch(value):
+        return int(value)
+    tag = _RESOLVER.resolve(yaml.ScalarNode, value, (True, False))
+    if tag != 'tag:yaml.org,2002:str':
+        kind = tag.rsplit(':', 1)[-1]
+        raise SubnetError(
+            f'{_where(event)}: {value[:40]!r} reads as {kind}; subnet files '
+            'hold words and plain whole numbers (quote it if it is a word)')
+    return value
+
+
+def _where(event) -> str:
+    mark = event.start_mark
+    return f'line {mark.line + 1}, column {mark.column + 1}'
+
+
+def _one_line(error: Exception) -> str:
+    return ' '.join(str(error).split())[:300]
+
+
+class Row(dict):
+    """A mapping that is written on one line: ``{in: 52, out: 22}``."""
+
+
+class _RowDumper(_Dumper):
+
+    def ignore_aliases(self, data) -> bool:
+        return True
+
+
+_RowDumper.add_representer(
+    Row, lambda dumper, row: dumper.represent_mapping(
+        'tag:yaml.org,2002:map', row.items(), flow_style=True))
+
+
+def format_yaml(data: Dict[str, Any]) -> str:
+    """Text of ``data`` in its own order, each :class:`Row` on one line."""
+    return yaml.dump(
+        data,
+        Dumper=_RowDumper,
+        sort_keys=False,
+        default_flow_style=False,
+        allow_unicode=True,
+        width=1 << 30)
+
+
+def write_atomically(path: Union[str, os.PathLike], text: str) -> None:
+    """Write a file that is either all there or, after a crash, as before.
+
+    Raises:
+        SubnetError: If it can't be written. What was at ``path`` stays.
+    """
+    path = Path(path)
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(temporary, 'w', encoding='utf-8') as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except (OSError, ValueError) as error:
+        raise SubnetError(f'{path}: can\'t be written ({error}); make room '
+                          'or choose another place') from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name itself survive a power cut."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # folders can't be opened everywhere
+        return
+    try:
+        os.fsync(handle)
+    except OSError:  # nor synchronised on every file system
+        pass
+    finally:
+        os.close(handle)
