@@ -74,6 +74,9 @@ def kept_indices(name: str,
     except TypeError:
         raise SubnetError(f'{name}: must be whole numbers, not '
                           f'{short(kept)}') from None
+    if count is None:
+        raise SubnetError(f'{name}: also needs the number of them, '
+                          f'{name.partition("_")[0]}')
     if len(kept) != count:
         raise SubnetError(f'{name}: {len(kept)} indices are listed where '
                           f'{count} are kept')

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Dict, Optional, Union
 
 from ..errors import SubnetError
-from .checks import (MAX_COUNT, MAX_KEPT, Kept, kept_indices, mapping, named,
-                     short, whole_number)
+from .checks import (MAX_KEPT, Kept, checked_cost, checked_target,
+                     kept_indices, mapping, named, short, whole_number)
 from .files import Row, format_yaml, read_yaml, write_atomically
 from .ranges import format_ranges, parse_ranges
 
