@@ -1,0 +1,15 @@
+_base_ = [
+    '../../_base_/default_runtime.py',
+    '../../_base_/dmcp_supernet.py',
+    'mmpretrain::_base_/models/resnet18.py',
+    '../../_base_/datasets/imagenet_bs32_search.py',
+    '../../_base_/schedules/imagenet_bs256_dmcp_search.py',
+]
+
+model = dict(
+    _delete_=True,
+    type='mmdmcp.DMCP',
+    architecture=_base_.model,
+    target='1.04G',
+    input_shape=(3, 224, 224))
+custom_hooks = [dict(type='mmdmcp.DMCPSearchHook', name='RESNET18')]
