@@ -1,0 +1,8 @@
+"""What a choice of widths costs. Pure torch."""
+from .geometry import Geometry, read_geometry
+from .model import CostModel, LayerCost
+from .target import parse_target
+
+__all__ = [
+    'CostModel', 'Geometry', 'LayerCost', 'parse_target', 'read_geometry'
+]

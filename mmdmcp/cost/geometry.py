@@ -1,0 +1,85 @@
+"""What each layer does in one forward pass, read once.
+
+The multiply-accumulates of a convolution or linear layer are its weight's
+multiply-accumulates at one position times the number of positions. The
+positions depend on the input size only, never on the widths.
+"""
+from dataclasses import dataclass, field
+from typing import Callable, Dict, List, Set
+
+import torch
+from torch import nn
+
+from ..ops import NORMS
+
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+MATMULS = CONVS + TRANSPOSED + (nn.Linear, )
+
+
+@dataclass
+class Geometry:
+    """What one forward pass of a model showed.
+
+    Attributes:
+        positions: Layer name to the number of positions its weight is
+            applied at, a sample, summed over its calls.
+        order: Layer names in the order of their first call.
+        normalised: Names of layers whose output goes straight into a
+            normalisation layer.
+    """
+    positions: Dict[str, int] = field(default_factory=dict)
+    order: List[str] = field(default_factory=list)
+    normalised: Set[str] = field(default_factory=set)
+
+
+@torch.no_grad()
+def read_geometry(model: nn.Module, run: Callable[[], object]) -> Geometry:
+    """Run the model once and note what each layer does.
+
+    Args:
+        model: The model.
+        run: Runs one sample through it.
+    """
+    found = Geometry()
+    # The tensors themselves are kept until the pass is over: an id() may be
+    # used again once its tensor is gone.
+    producer: Dict[int, str] = {}
+    alive: List[torch.Tensor] = []
+
+    def note(name: str, module: nn.Module):
+
+        def hook(_, inputs, output):
+            if name not in found.positions:
+                found.positions[name] = 0
+                found.order.append(name)
+            if isinstance(module, NORMS):
+                source = producer.get(id(inputs[0]))
+                if source is not None:
+                    found.normalised.add(source)
+                return
+            found.positions[name] += _positions(module, inputs[0], output)
+            producer[id(output)] = name
+            alive.append(output)
+
+        return module.register_forward_hook(hook)
+
+    handles = [
+        note(name, module) for name, module in model.named_modules()
+        if isinstance(module, MATMULS + NORMS)
+    ]
+    try:
+        run()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
+
+
+def _positions(module: nn.Module, x: torch.Tensor, y: torch.Tensor) -> int:
+    """Positions at which the weight is applied, for a batch of one."""
+    if isinstance(module, nn.Linear):
+        return y.numel() // module.out_features
+    if isinstance(module, TRANSPOSED):
+        return x.numel() // module.in_channels
+    return y.numel() // module.out_channels

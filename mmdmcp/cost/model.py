@@ -1,0 +1,113 @@
+"""What a choice of widths costs: closed form, differentiable, exact.
+
+One FLOP, in the papers and here, is one multiply-accumulate (MAC) of a
+convolution or linear layer; biases, normalisation, activation and pooling
+are not counted. A layer with I inputs, O outputs, g groups and a kernel of
+K positions, applied at P positions, costs ``P * K * I / g * O`` MACs and
+``K * I / g * O + O`` parameters (with bias). I and O are linear in the
+units' widths, so the whole network is two matrix products.
+"""
+from dataclasses import dataclass
+from typing import List, Sequence
+
+import torch
+from torch import Tensor
+
+from ..ops import Layout
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """What one layer contributes.
+
+    Attributes:
+        name: Name of the layer.
+        in_layout: Inputs that each output is computed from, of all groups;
+            a fixed layout of one entry for a depthwise convolution or a
+            normalisation layer.
+        out_layout: Outputs.
+        groups: Groups of a grouped convolution, else 1.
+        macs: MACs for one input and one output: kernel size x positions.
+        weights: Parameters for one input and one output: kernel size.
+        vectors: Parameters for one output: 1 with bias, 2 for an affine
+            normalisation.
+    """
+    name: str
+    in_layout: Layout
+    out_layout: Layout
+    groups: int = 1
+    macs: int = 0
+    weights: int = 0
+    vectors: int = 0
+
+
+class CostModel:
+    """MACs and parameters of a model as functions of its units' widths.
+
+    Args:
+        layers: Every layer that has MACs or channels.
+        num_units: Number of units.
+        other_params: Parameters that never change.
+        other_macs: Multiply-accumulates that never change, of operations
+            that are no layers (attention, say).
+    """
+
+    def __init__(self,
+                 layers: Sequence[LayerCost],
+                 num_units: int,
+                 other_params: int = 0,
+                 other_macs: int = 0) -> None:
+        self.layers: List[LayerCost] = list(layers)
+        self.other_macs = other_macs
+        self.other_params = other_params
+        rows = [(*x.in_layout.linear(num_units),
+                 *x.out_layout.linear(num_units)) for x in self.layers]
+        groups = torch.tensor([x.groups for x in self.layers]).double()
+        # [layers, units] and [layers]: inputs a group, outputs
+        self._in = torch.stack([r[0] for r in rows]) / groups[:, None]
+        self._in_const = torch.tensor([r[1] for r in rows]).double() / groups
+        self._out = torch.stack([r[2] for r in rows])
+        self._out_const = torch.tensor([r[3] for r in rows]).double()
+        self._macs, self._weights, self._vectors = (
+            torch.tensor([getattr(x, key) for x in self.layers]).double()
+            for key in ('macs', 'weights', 'vectors'))
+
+    def to(self, device: torch.device) -> 'CostModel':
+        """Move the tables to a device. Costs nothing where they are there."""
+        if self._in.device != device:
+            for key, value in vars(self).items():
+                if isinstance(value, Tensor):
+                    setattr(self, key, value.to(device))
+        return self
+
+    def _inputs_outputs(self, widths: Tensor):
+        """Inputs a group and outputs of every layer, ``[layers]`` each."""
+        widths = widths.to(self._in)
+        return (self._in @ widths + self._in_const,
+                self._out @ widths + self._out_const)
+
+    def layer_macs(self, widths: Tensor) -> Tensor:
+        """MACs of each layer, ``[layers]`` float64."""
+        inputs, outputs = self._inputs_outputs(widths)
+        return self._macs * inputs * outputs
+
+    def macs(self, widths: Tensor) -> Tensor:
+        """MACs of the whole model for one sample.
+
+        With expected widths this is the expected cost of the DMCP paper:
+        inputs and outputs both carry gradient. With integer widths it is
+        exact (up to 2**53).
+
+        Args:
+            widths: Width of each unit, ``[units]``, any float type.
+
+        Returns:
+            Scalar float64 tensor.
+        """
+        return self.layer_macs(widths).sum() + self.other_macs
+
+    def params(self, widths: Tensor) -> Tensor:
+        """Parameters of the whole model, scalar float64."""
+        inputs, outputs = self._inputs_outputs(widths)
+        return (self._weights * inputs * outputs +
+                self._vectors * outputs).sum() + self.other_params

@@ -1,0 +1,54 @@
+"""A cost target as users write it: '2.2G', '211M', '50%' or a number."""
+import math
+import re
+from numbers import Real
+from typing import Union
+
+from ..errors import TargetError
+
+_UNITS = {'': 1, 'K': 1e3, 'M': 1e6, 'G': 1e9, 'T': 1e12}
+_FORMS = ("write it as '2.2G', '211M', '50%' (of the full network) or as a "
+          'number of multiply-accumulates, e.g. 2200000000')
+
+
+def parse_target(target: Union[str, Real], full: int) -> int:
+    """The target as a number of multiply-accumulates (MACs).
+
+    Args:
+        target: ``'2.2G'``, ``'211M'``, ``'50%'`` or a number of MACs.
+        full: MACs of the full network.
+
+    Returns:
+        MACs, rounded to an integer.
+
+    Raises:
+        TargetError: If it can't be read, is not positive, or lies above the
+            full network.
+
+    Example:
+        >>> parse_target('50%', 40_813_184)
+        20406592
+    """
+    if isinstance(target, str):
+        match = re.fullmatch(r'\s*([0-9]*\.?[0-9]+(?:[eE][0-9]+)?)\s*([KMGT%]?)\s*',
+                             target, re.IGNORECASE)
+        if match is None:
+            raise TargetError(f'target={target!r} can\'t be read: {_FORMS}')
+        number, unit = float(match[1]), match[2].upper()
+        macs = number / 100 * full if unit == '%' else number * _UNITS[unit]
+    elif isinstance(target, Real) and not isinstance(target, bool):
+        macs = float(target)
+    else:
+        raise TargetError(f'target={target!r} can\'t be read: {_FORMS}')
+    if not (math.isfinite(macs) and macs > 0):
+        raise TargetError(f'target={target!r} is not above zero: {_FORMS}')
+    if macs < 100 and not isinstance(target, str):
+        raise TargetError(
+            f'target={target!r} means {macs:g} multiply-accumulates; for a '
+            f'share of the full network {_FORMS}')
+    if macs > full:
+        raise TargetError(
+            f'target={target!r} is {macs / 1e6:,.1f} M multiply-accumulates, '
+            f'above the full network\'s {full / 1e6:,.1f} M: nothing is left '
+            'to prune. Lower the target, or widen the network')
+    return round(macs)

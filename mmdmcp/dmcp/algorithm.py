@@ -1,0 +1,265 @@
+"""DMCP: Differentiable Markov Channel Pruning (Guo et al., CVPR 2020)."""
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from torch import Tensor, nn
+
+from ..cost import parse_target
+from ..engine import (accumulate, finish, frozen_statistics, frozen_weights)
+from ..errors import ConfigError
+from ..options import refuse_unknown
+from ..registry import MODELS
+from ..subnet import Subnet, apply
+from .budget import budget_loss
+from .distill import InPlaceDistillation
+from .mutator import DMCPChannelMutator
+from .schedule import SearchSchedule
+
+Widths = Union[str, Mapping[str, int], Sequence[int]]
+
+
+@MODELS.register_module()
+class DMCP(BaseModel):
+    """Searches the widths of a model's layers for a FLOPs target.
+
+    An iteration trains the weights (stage 1: the widest, the narrowest and
+    two sampled networks, one optimiser step) and, from ``arch_start`` on,
+    the chains (stage 2: one step, weights untouched).
+
+    Args:
+        architecture: The model to prune: a config of any OpenMMLab package,
+            or a module.
+        target: FLOPs to end at, in multiply-accumulates: ``'2.2G'``,
+            ``'211M'``, ``'50%'`` of the full model, or a number.
+        mutator: Config of a :class:`DMCPChannelMutator`.
+        input_shape: Channels, height and width that costs are computed for.
+        arch_start: When the chains begin to train: a share of the search
+            (float), or an iteration (int).
+        random_sampling: Probability that a sampled network of stage 1 has
+            random widths rather than widths drawn from the chains: at the
+            first step of the chains and at the last. Before, it is 1.
+        budget_weight: Weight of the budget loss.
+        dead_zone: The budget loss is zero between ``dead_zone * target``
+            and the target.
+        distillation: Module whose output narrow networks learn from the
+            widest one; ``'auto'`` finds the classifier; None lets every
+            network learn from the labels.
+        data_preprocessor: For the architecture, if it has none.
+        init_cfg: As in MMEngine.
+
+    Raises:
+        ConfigError: If an option is unknown or out of range.
+        TargetError: If the target can't be read or reached.
+        TraceError: If the model can't be traced or pruned.
+    """
+
+    def __init__(self,
+                 architecture: Union[dict, nn.Module],
+                 target: Union[str, float],
+                 mutator: Optional[dict] = None,
+                 input_shape: Sequence[int] = (3, 224, 224),
+                 arch_start: Union[int, float] = 0.5,
+                 random_sampling: Tuple[float, float] = (1.0, 0.2),
+                 budget_weight: float = 0.1,
+                 dead_zone: float = 0.95,
+                 distillation: Optional[str] = 'auto',
+                 data_preprocessor: Optional[dict] = None,
+                 init_cfg: Optional[dict] = None,
+                 **unknown) -> None:
+        if isinstance(architecture, dict):
+            architecture = dict(architecture)
+            if data_preprocessor is not None:
+                architecture.setdefault('data_preprocessor',
+                                        data_preprocessor)
+            architecture = MODELS.build(architecture)
+        super().__init__(
+            getattr(architecture, 'data_preprocessor', data_preprocessor),
+            init_cfg)
+        refuse_unknown(self, unknown)
+        if not 0 < dead_zone <= 1:
+            raise ConfigError(f'dead_zone={dead_zone} is not in (0, 1]')
+        if budget_weight <= 0:
+            raise ConfigError(f'budget_weight={budget_weight} is not '
+                              'positive: nothing would pull the cost to the '
+                              'target')
+        self.architecture = architecture
+        self.input_shape = tuple(input_shape)
+        self.budget_weight = budget_weight
+        self.dead_zone = dead_zone
+        self.schedule = SearchSchedule(arch_start, random_sampling)
+        self.distillation = None if distillation is None else \
+            InPlaceDistillation(architecture, distillation)
+        self.mutator: DMCPChannelMutator = MODELS.build(
+            dict(mutator or {}, type=(mutator or {}).get(
+                'type', 'mmdmcp.DMCPChannelMutator')))
+        self.mutator.prepare(architecture, self.input_shape)
+        full = self.mutator.cost_of(self.mutator.choose('max'))['macs']
+        self.target = parse_target(target, full)
+        self.mutator.start(self.target)
+
+    # ---- what users ask ----------------------------------------------
+
+    def expected_cost(self) -> Tensor:
+        """Expected MACs of the whole model, scalar, differentiable."""
+        return self.mutator.expected_cost()
+
+    def set_widths(self, how: Widths) -> List[int]:
+        """Run at these widths from now on: ``'max'``, ``'min'``,
+        ``'random'``, ``'direct'``, ``'expected'``, ``{unit name: channels}``
+        or one width a unit."""
+        return self.mutator.set_widths(how)
+
+    def cost(self) -> Dict[str, int]:
+        """``{'macs': int, 'params': int}`` at the current widths."""
+        return self.mutator.cost_of(self.mutator.widths)
+
+    def export_subnet(self, how: Optional[Widths] = None) -> Subnet:
+        """The network at the given (default: the current) widths, as a
+        file has it."""
+        mutator = self.mutator
+        if how is None:
+            widths = mutator.widths
+        elif isinstance(how, (str, Mapping)):
+            widths = mutator.choose(how)
+        else:
+            widths = list(how)
+        return mutator.supernet.subnet(widths, 'dmcp', self.target)
+
+    def cut(self, how: Optional[Widths] = None) -> nn.Module:
+        """A static copy of the network at these widths, with its weights.
+
+        The same as the full model made small by :meth:`export_subnet`'s
+        file.
+        """
+        subnet = self.export_subnet(how)
+        return apply(self.mutator.supernet.plain_copy(), subnet)
+
+    # ---- the model's usual interface ---------------------------------
+
+    def forward(self,
+                inputs: Tensor,
+                data_samples: Optional[list] = None,
+                mode: str = 'tensor'):
+        """The architecture's forward, at the current widths."""
+        return self.architecture(inputs, data_samples, mode=mode)
+
+    def val_step(self, data: Union[dict, tuple, list]) -> list:
+        """Predictions at the current widths."""
+        return self.architecture.val_step(data)
+
+    def test_step(self, data: Union[dict, tuple, list]) -> list:
+        """Predictions at the current widths."""
+        return self.architecture.test_step(data)
+
+    # ---- training ----------------------------------------------------
+
+    def train_step(self, data: Union[dict, tuple, list],
+                   optim_wrapper: OptimWrapperDict) -> Dict[str, Tensor]:
+        """One iteration of the search.
+
+        Args:
+            data: A batch.
+            optim_wrapper: ``architecture`` and ``mutator``, as built by
+                :class:`~mmdmcp.engine.SearchOptimWrapperConstructor`.
+
+        Returns:
+            Values to log.
+        """
+        self.schedule.require_length()
+        weights, chains = (optim_wrapper['architecture'],
+                           optim_wrapper['mutator'])
+        data = self.data_preprocessor(data, True)
+        log = self._train_weights(data, weights)
+        if self.schedule.trains_chains:
+            log.update(self._train_chains(data, chains))
+        self.schedule.advance()
+        self.set_widths('max')
+        return log
+
+    def _train_weights(self, data: dict,
+                       wrapper: OptimWrapper) -> Dict[str, Tensor]:
+        """Stage 1: four networks, their gradients in one step.
+
+        The widest learns from the labels, the others from it.
+        """
+        log: Dict[str, Tensor] = {}
+        teacher = None
+        for name, how in self._sandwich():
+            self.set_widths(how)
+            with wrapper.optim_context(self):
+                if teacher is None:
+                    loss, values = self._task_loss(data)
+                    if self.distillation is not None:
+                        teacher = self._prediction().detach()
+                else:
+                    self.architecture(**data, mode='tensor')
+                    loss = self.distillation.loss(self._prediction(), teacher)
+                    values = {}
+            accumulate(wrapper, loss)
+            if name == 'max':
+                log.update(values)
+            else:
+                log[f'loss_{name}'] = loss.detach()
+        finish(wrapper, self.architecture.parameters())
+        return log
+
+    def _sandwich(self):
+        """The four networks of an iteration, each as (name, widths)."""
+        yield 'max', 'max'
+        yield 'min', 'min'
+        for name in ('sampled1', 'sampled2'):
+            yield name, self.schedule.draw_how(self.mutator.generator)
+
+    def _train_chains(self, data: dict,
+                      wrapper: OptimWrapper) -> Dict[str, Tensor]:
+        """Stage 2: the widest network, scaled by the marginals.
+
+        Batch statistics without a trace in the running ones; only the
+        chains need gradients, and only they get any.
+        """
+        supernet = self.mutator.supernet
+        self.set_widths('max')
+        with wrapper.optim_context(self), \
+                frozen_weights(self.architecture), \
+                frozen_statistics(self.architecture):
+            supernet.scale(self.mutator.channel_scales())
+            try:
+                task, _ = self._task_loss(data)
+            finally:
+                supernet.scale(None)
+                if self.distillation is not None:
+                    self.distillation.take()
+            expected = self.expected_cost()
+            budget = budget_loss(expected, self.target, self.dead_zone)
+            # Inside, too: a recomputed forward (activation checkpointing)
+            # must meet what the first one met.
+            accumulate(wrapper, task + self.budget_weight * budget)
+        if finish(wrapper, [self.mutator.alpha]):
+            self.mutator.project()
+        return {
+            'arch/loss': task.detach(),
+            'arch/budget_loss': budget.detach(),
+            'arch/expected_mflops': expected.detach() / 1e6,
+        }
+
+    def _task_loss(self, data: dict) -> Tuple[Tensor, Dict[str, Tensor]]:
+        return self.parse_losses(self.architecture(**data, mode='loss'))
+
+    def _prediction(self) -> Tensor:
+        output = self.distillation.take()
+        if output is None:
+            raise ConfigError(
+                f'distillation={self.distillation.module!r}: the module was '
+                'not called; name one that every forward pass runs')
+        return output
+
+    # ---- state -------------------------------------------------------
+
+    def get_extra_state(self) -> dict:
+        """Where the search stands."""
+        return self.schedule.state_dict()
+
+    def set_extra_state(self, state: dict) -> None:
+        """Restore what :meth:`get_extra_state` returned."""
+        self.schedule.load_state_dict(state)

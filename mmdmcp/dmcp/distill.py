@@ -1,0 +1,75 @@
+"""In-place distillation: narrow networks learn from the widest one."""
+from typing import List, Optional
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import ConfigError
+
+# Modules whose output is the prediction, by the model's attribute: heads of
+# mmpretrain classifiers, and what a mmseg decode head ends with.
+_USUAL = ('head.fc', 'decode_head.conv_seg')
+
+
+class InPlaceDistillation:
+    """Kullback-Leibler divergence to the widest network's prediction.
+
+    The prediction is the output of one module, seen while the model runs
+    in whatever mode: no second pass for the teacher. Temperature 1, weight
+    1, the teacher detached (authors' release). Classes are along dimension
+    1: logits ``[N, classes]`` or ``[N, classes, H, W]``.
+
+    Args:
+        model: The model.
+        module: Name of the module; ``'auto'`` finds the usual ones.
+
+    Raises:
+        ConfigError: If there is no such module.
+    """
+
+    def __init__(self, model: nn.Module, module: str = 'auto') -> None:
+        names = dict(model.named_modules())
+        if module == 'auto':
+            found = [name for name in _USUAL if name in names]
+            linears = [
+                name for name, m in names.items() if isinstance(m, nn.Linear)
+                and name.startswith('head.')
+            ]
+            found = found or linears[-1:]
+            if not found:
+                raise ConfigError(
+                    'distillation=\'auto\' finds no classifier in '
+                    f'{type(model).__name__}; name the module that makes the '
+                    'logits (distillation=\'head.fc\'), or set '
+                    'distillation=None: every network learns from the labels')
+            module = found[0]
+        elif module not in names:
+            raise ConfigError(f'distillation={module!r}: the model has no '
+                              'module of that name')
+        self.module = module
+        self._outputs: List[Tensor] = []
+        names[module].register_forward_hook(self._record)
+
+    def _record(self, _module: nn.Module, _inputs: tuple,
+                output: Tensor) -> None:
+        self._outputs.append(output)
+
+    def take(self) -> Optional[Tensor]:
+        """What the module returned since the last call; None if nothing."""
+        outputs, self._outputs = self._outputs, []
+        return outputs[-1] if outputs else None
+
+    @staticmethod
+    def loss(student: Tensor, teacher: Tensor) -> Tensor:
+        """KL(teacher || student), averaged over samples and positions.
+
+        Args:
+            student: Logits ``[N, classes, ...]``.
+            teacher: Logits of the same shape, detached.
+        """
+        count = student.numel() // student.size(1)
+        return F.kl_div(
+            student.float().log_softmax(dim=1),
+            teacher.float().log_softmax(dim=1),
+            reduction='sum',
+            log_target=True) / count

@@ -1,0 +1,87 @@
+"""The widths that a unit may take."""
+from typing import Tuple
+
+from ..errors import ConfigError
+
+GRIDS = ('even', 'release')
+_ROUNDING = 1e-4  # the authors' release adds it before it truncates
+
+
+class WidthGrid:
+    """Candidate widths of a unit with C channels.
+
+    ``even`` puts the borders at the rounded positions ``C * r / max_ratio``
+    for r = min_ratio, min_ratio + step, ..., max_ratio, each a multiple of
+    ``divisor`` (C itself always counts), so every unit reaches its minimum.
+
+    ``release`` is the grid of the authors' release, ``(min_width,
+    max_width, offset)``: groups of ``int(step * C / max_ratio)`` channels,
+    ``int((max_ratio - min_ratio) / step)`` of them, the rest is the minimum.
+    Narrow layers can hardly be pruned with it: of 16 channels, 7 stay.
+
+    Args:
+        type: ``'even'`` or ``'release'``.
+        min_ratio: Smallest width, as a ratio.
+        max_ratio: The ratio that a unit's channels stand for. 1.5 for a
+            network that was built 1.5 times as wide as the nominal one.
+        step: Distance of two widths, as a ratio.
+        divisor: Widths are multiples of it (``even`` only).
+
+    Raises:
+        ConfigError: If an option is out of range.
+
+    Example:
+        >>> WidthGrid(step=0.25, min_ratio=0.25)(16)
+        (4, 8, 12, 16)
+    """
+
+    def __init__(self,
+                 type: str = 'even',
+                 min_ratio: float = 0.1,
+                 max_ratio: float = 1.0,
+                 step: float = 0.1,
+                 divisor: int = 1) -> None:
+        if type not in GRIDS:
+            raise ConfigError(f'grid: type={type!r}; choose from {GRIDS}')
+        if not 0 < min_ratio < max_ratio:
+            raise ConfigError(
+                f'grid: min_ratio={min_ratio} and max_ratio={max_ratio}; '
+                '0 < min_ratio < max_ratio is needed')
+        if not 0 < step <= max_ratio - min_ratio + 1e-9:
+            raise ConfigError(
+                f'grid: step={step}; it must be above 0 and fit between '
+                f'min_ratio={min_ratio} and max_ratio={max_ratio}')
+        if isinstance(divisor, bool) or not isinstance(divisor, int) \
+                or divisor < 1:
+            raise ConfigError(f'grid: divisor={divisor!r} is no positive int')
+        if type == 'release' and divisor != 1:
+            raise ConfigError(
+                "grid: the release's grid has no divisor; use type='even'")
+        self.type = type
+        self.min_ratio = min_ratio
+        self.max_ratio = max_ratio
+        self.step = step
+        self.divisor = divisor
+
+    def __call__(self, channels: int) -> Tuple[int, ...]:
+        """Widths of a unit, strictly ascending, the last is ``channels``."""
+        if self.type == 'release':
+            return self._release(channels)
+        return self._even(channels)
+
+    @property
+    def _num_groups(self) -> int:
+        return int((self.max_ratio - self.min_ratio) / self.step + _ROUNDING)
+
+    def _release(self, channels: int) -> Tuple[int, ...]:
+        size = int(self.step * channels / self.max_ratio + 1e-9)
+        count = self._num_groups if size else 0
+        return tuple(channels - size * g for g in range(count, -1, -1))
+
+    def _even(self, channels: int) -> Tuple[int, ...]:
+        d = self.divisor
+        widths = set()
+        for g in range(self._num_groups + 1):
+            ratio = (self.min_ratio + g * self.step) / self.max_ratio
+            widths.add(max(d, int(channels * ratio / d + 0.5) * d))
+        return tuple(sorted(w for w in widths if w < channels)) + (channels, )

@@ -1,0 +1,156 @@
+"""The Markov chains of DMCP, all units at once. Pure torch.
+
+The channels of a unit are cut into a prefix that always stays, followed by
+groups. State g of its chain means "group g is kept"; a group is kept only
+if the one before it is. One logit ``alpha[u, g]`` gives the probability
+``p[u, g]`` of the transition from g - 1 to g, so
+
+    P(group g kept) = p[u, 1] * ... * p[u, g]
+
+(Guo et al., DMCP, CVPR 2020, section 3.2). All chains live in one matrix
+``alpha [units, groups]``; a unit with fewer groups than the widest one is
+padded with groups of size zero, which change nothing.
+"""
+from typing import Callable, Sequence, Tuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+#: ``sigmoid``: p = sigmoid(alpha), as in the authors' release.
+#: ``exp``: p = exp(-max(alpha, 0)), as in the paper.
+PARAMETRISATIONS = ('sigmoid', 'exp')
+
+
+class Chains:
+    """Marginals, expectations and draws of all chains.
+
+    Args:
+        widths: Candidate widths of each unit, strictly ascending; the last
+            is the unit's full width.
+        parametrisation: ``'sigmoid'`` or ``'exp'``.
+    """
+
+    def __init__(self, widths: Sequence[Sequence[int]],
+                 parametrisation: str) -> None:
+        self.parametrisation = parametrisation
+        num_groups = max(len(w) for w in widths) - 1
+        # Draws decide shapes, so they are made on the host, from tables that
+        # stay there; gradients pass through the copies that `to` moves.
+        # [units, groups + 1]: width after each kept group, padded with the
+        # full width.
+        self._host_table = torch.tensor(
+            [[*w, *(w[-1:] * (num_groups + 1 - len(w)))]
+             for w in map(list, widths)])
+        self._num_widths = torch.tensor([len(w) for w in widths])
+        self.table = self._host_table
+        #: [units, groups]: channels of each group, zero where padded.
+        self.sizes = self.table.diff(dim=1)
+        # Every channel of every unit as an index into the flat matrix
+        # [units, 1 + groups] of marginals, whose first column is 1.
+        self._full = [w[-1] for w in widths]
+        index = [
+            row * (num_groups + 1) + torch.repeat_interleave(
+                torch.arange(num_groups + 1),
+                torch.cat([table[:1], sizes]))
+            for row, (table, sizes) in enumerate(zip(self.table, self.sizes))
+        ]
+        self._channel = torch.cat(index)
+
+    @property
+    def shape(self) -> Tuple[int, int]:
+        """Shape of ``alpha``: units, groups."""
+        return tuple(self.sizes.shape)
+
+    def to(self, device: torch.device) -> 'Chains':
+        """Move the tables that gradients pass through to a device."""
+        if self._channel.device != device:
+            self._channel = self._channel.to(device)
+            self.table, self.sizes = (t.to(device)
+                                      for t in (self.table, self.sizes))
+        return self
+
+    def log_transitions(self, alpha: Tensor) -> Tensor:
+        """log p, ``[units, groups]``."""
+        if self.parametrisation == 'sigmoid':
+            return F.logsigmoid(alpha)
+        # The gradient of clamp at its bound is 1: alpha = 0 is alive.
+        return -alpha.clamp(min=0)
+
+    def marginals(self, alpha: Tensor) -> Tensor:
+        """P(group g is kept), ``[units, groups]``.
+
+        A sum of logarithms: no product underflows on the way, and no
+        gradient needs a division.
+        """
+        return self.log_transitions(alpha).cumsum(dim=1).exp()
+
+    def expected(self, alpha: Tensor) -> Tensor:
+        """Expected width of each unit, ``[units]`` float64."""
+        kept = (self.marginals(alpha).double() * self.sizes).sum(dim=1)
+        return self.table[:, 0] + kept
+
+    def channel_scales(self, alpha: Tensor) -> Tuple[Tensor, ...]:
+        """P(channel is kept) of every channel: one ``[channels]`` a unit."""
+        marginals = self.marginals(alpha)
+        flat = torch.cat(
+            [torch.ones_like(marginals[:, :1]), marginals], dim=1).flatten()
+        return flat[self._channel].split(self._full)
+
+    def draw(self,
+             alpha: Tensor,
+             generator: torch.Generator,
+             num: int = 1) -> Tensor:
+        """Draw every unit's width from its chain.
+
+        Args:
+            alpha: Logits ``[units, groups]``; one copy to the host if they
+                are elsewhere.
+            generator: A generator on the CPU.
+            num: Number of networks to draw.
+
+        Returns:
+            Widths ``[num, units]`` on the CPU.
+        """
+        log_p = self.log_transitions(alpha.detach().cpu()).double()
+        uniforms = torch.rand((num, *self.shape),
+                              generator=generator,
+                              dtype=torch.float64)
+        kept = (uniforms.log() < log_p).cumprod(dim=2).sum(dim=2)
+        return self._host_table.gather(1, kept.T).T
+
+    def draw_uniform(self, generator: torch.Generator) -> Tensor:
+        """Draw each unit's width uniformly from its candidates, ``[units]``.
+        """
+        uniforms = torch.rand(
+            self.shape[0], generator=generator, dtype=torch.float64)
+        state = (uniforms * self._num_widths).long()
+        return self._host_table.gather(1, state[:, None])[:, 0]
+
+
+def solve_common_alpha(cost: Callable[[float], float],
+                       target: float,
+                       low: float,
+                       high: float,
+                       steps: int = 80) -> float:
+    """One logit for all chains at which the expected cost is the target.
+
+    The expected cost is monotonic in a common logit, so bisection finds it.
+
+    Args:
+        cost: Expected cost as a function of the common logit.
+        target: Cost wanted.
+        low: A logit whose cost is at most the target.
+        high: A logit whose cost is at least the target. May be below
+            ``low`` (``exp`` falls with alpha).
+
+    Returns:
+        The logit, to about 1e-12 of the interval.
+    """
+    for _ in range(steps):
+        middle = (low + high) / 2
+        if cost(middle) > target:
+            high = middle
+        else:
+            low = middle
+    return (low + high) / 2

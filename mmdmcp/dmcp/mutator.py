@@ -1,0 +1,233 @@
+"""DMCP's mutator: the chains, and the widths that the network runs at."""
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from ..errors import ConfigError, TargetError
+from ..options import build_options, refuse_unknown
+from ..registry import MODELS
+from ..trace import Supernet
+from .grid import WidthGrid
+from .markov import PARAMETRISATIONS, Chains, solve_common_alpha
+from .unit import DMCPChannelUnit
+
+#: Ways to choose widths, beside ``{unit name: channels}``.
+HOWS = ('max', 'min', 'random', 'direct', 'expected')
+# Logits beyond which a transition is certain for all purposes.
+_FAR = 30.
+
+
+@MODELS.register_module()
+class DMCPChannelMutator(BaseModule):
+    """Owns the chains of all units and chooses widths.
+
+    Args:
+        parametrisation: ``'sigmoid'`` (authors' release) or ``'exp'``
+            (paper).
+        init: ``'target'`` starts all chains at one common logit whose
+            expected cost is the target; ``'zero'`` at alpha = 0, as the
+            release does.
+        grid: Options of :class:`~mmdmcp.dmcp.grid.WidthGrid`.
+        scope: Prefixes of the names of units to prune, such as
+            ``['backbone']``; None prunes all that can be.
+
+    Attributes:
+        alpha (nn.Parameter): The architecture parameter ``[units, groups]``,
+            padded where a unit has fewer groups.
+        units (list[DMCPChannelUnit]): In the order of the rows of alpha.
+        generator (torch.Generator): Decides widths, the same on all ranks.
+
+    Raises:
+        ConfigError: If an option is unknown or has an unknown value.
+    """
+
+    def __init__(self,
+                 parametrisation: str = 'sigmoid',
+                 init: str = 'target',
+                 grid: Optional[dict] = None,
+                 scope: Optional[Sequence[str]] = None,
+                 **unknown) -> None:
+        super().__init__()
+        refuse_unknown(self, unknown)
+        if parametrisation not in PARAMETRISATIONS:
+            raise ConfigError(f'mutator: parametrisation={parametrisation!r};'
+                              f' choose from {PARAMETRISATIONS}')
+        if init not in ('target', 'zero'):
+            raise ConfigError(f"mutator: init={init!r}; choose 'target' (the "
+                              "default) or 'zero' (as the release)")
+        self.parametrisation = parametrisation
+        self.init = init
+        self.grid = build_options(WidthGrid, grid, 'mutator.grid')
+        self.scope = scope
+        self.generator = torch.Generator().manual_seed(0)
+        self.units: List[DMCPChannelUnit] = []
+
+    # ---- building ----------------------------------------------------
+
+    def prepare(self, architecture: nn.Module,
+                input_shape: Tuple[int, ...]) -> None:
+        """Trace the model and set up one chain a unit.
+
+        Args:
+            architecture: The full model, on the CPU.
+            input_shape: Channels, height and width of one sample.
+
+        Raises:
+            TraceError: If the model can't be traced or pruned.
+            ConfigError: If no unit has a choice of widths.
+        """
+        self.supernet = Supernet(architecture, input_shape, self.scope)
+        self.units = [
+            DMCPChannelUnit(u.name, u.num_channels, self.grid(u.num_channels))
+            for u in self.supernet.units
+        ]
+        if all(len(unit.grid) == 1 for unit in self.units):
+            raise ConfigError('mutator.grid: no unit has more than one '
+                              'width; choose a smaller step')
+        self.chains = Chains([unit.grid for unit in self.units],
+                             self.parametrisation)
+        self.alpha = nn.Parameter(torch.zeros(self.chains.shape))
+        self.set_widths('max')
+
+    def start(self, target: int) -> None:
+        """Check that a target can be reached, and start the chains.
+
+        Args:
+            target: MACs aimed at.
+
+        Raises:
+            TargetError: If even the narrowest network costs more.
+        """
+        least = self.cost_of(self.choose('min'))['macs']
+        if target < least:
+            raise TargetError(
+                f'the target of {target / 1e6:,.1f} M multiply-accumulates '
+                f'can\'t be reached: the narrowest network on this grid '
+                f'costs {least / 1e6:,.1f} M. Raise the target, or lower '
+                f'mutator.grid.min_ratio={self.grid.min_ratio}')
+        if self.init == 'zero':
+            return
+
+        def cost(logit: float) -> float:
+            with torch.no_grad():
+                alpha = torch.full(
+                    self.chains.shape, logit, dtype=torch.float64)
+                return float(self.expected_cost(alpha))
+
+        bounds = (-_FAR, _FAR) if self.parametrisation == 'sigmoid' else \
+            (_FAR, 0.)
+        with torch.no_grad():
+            self.alpha.fill_(solve_common_alpha(cost, target, *bounds))
+
+    # ---- chains ------------------------------------------------------
+
+    def expected_widths(self, alpha: Optional[Tensor] = None) -> Tensor:
+        """Expected width of each unit, ``[units]`` float64."""
+        alpha = self.alpha if alpha is None else alpha
+        return self.chains.to(alpha.device).expected(alpha)
+
+    def expected_cost(self, alpha: Optional[Tensor] = None) -> Tensor:
+        """MACs of the whole model at the expected widths, differentiable."""
+        widths = self.expected_widths(alpha)
+        return self.supernet.cost.to(widths.device).macs(widths)
+
+    def channel_scales(self) -> Tuple[Tensor, ...]:
+        """P(channel kept), one ``[channels]`` a unit, differentiable."""
+        return self.chains.to(self.alpha.device).channel_scales(self.alpha)
+
+    @torch.no_grad()
+    def project(self) -> None:
+        """Keep alpha where its gradient lives, after a step.
+
+        ``exp`` clamps negative logits: below zero their gradient is exactly
+        zero and they would never come back. The release clamps in place.
+        """
+        if self.parametrisation == 'exp':
+            self.alpha.clamp_(min=0)
+
+    # ---- widths ------------------------------------------------------
+
+    def choose(self, how: Union[str, Mapping[str, int]]) -> List[int]:
+        """Widths of all units, in their order.
+
+        Args:
+            how: ``'max'``, ``'min'``, ``'random'`` (uniform on the grid),
+                ``'direct'`` (one draw from the chains), ``'expected'``
+                (rounded), or ``{unit name: channels}`` (others stay full).
+
+        Raises:
+            ConfigError: If ``how`` or a unit is unknown, or a width out of
+                range.
+        """
+        if isinstance(how, Mapping):
+            return self._named_widths(how)
+        if how == 'max':
+            return [unit.num_channels for unit in self.units]
+        if how == 'min':
+            return [unit.grid[0] for unit in self.units]
+        if how == 'random':
+            return self.chains.draw_uniform(self.generator).tolist()
+        if how == 'direct':
+            return self.chains.draw(self.alpha, self.generator)[0].tolist()
+        if how == 'expected':
+            widths = self.expected_widths().detach()
+            return (widths + 0.5).floor().long().tolist()
+        raise ConfigError(f'set_widths({how!r}): choose from {HOWS} or give '
+                          '{unit name: channels}')
+
+    def _named_widths(self, chosen: Mapping[str, int]) -> List[int]:
+        units = {unit.name: unit for unit in self.units}
+        for name, channels in chosen.items():
+            if name not in units:
+                raise ConfigError(
+                    f'there is no unit {name!r}; the units are '
+                    f'{", ".join(units)}')
+            if not 1 <= channels <= units[name].num_channels:
+                raise ConfigError(
+                    f'{name}: {channels} channels; choose 1 to '
+                    f'{units[name].num_channels}')
+        return [
+            int(chosen.get(unit.name, unit.num_channels))
+            for unit in self.units
+        ]
+
+    def set_widths(self, how: Union[str, Mapping[str, int],
+                                    Sequence[int]]) -> List[int]:
+        """Run the network at these widths from now on.
+
+        Args:
+            how: As in :meth:`choose`, or one width a unit.
+
+        Returns:
+            The widths, one a unit.
+        """
+        widths = list(how) if isinstance(how, (list, tuple)) else \
+            self.choose(how)
+        self.supernet.select(widths)
+        for unit, channels in zip(self.units, widths):
+            unit.channels = channels
+        return widths
+
+    @property
+    def widths(self) -> List[int]:
+        """The widths that the network runs at."""
+        return [unit.channels for unit in self.units]
+
+    def cost_of(self, widths: Sequence[int]) -> Dict[str, int]:
+        """``{'macs': int, 'params': int}`` at integer widths, exact."""
+        widths = torch.tensor(widths)
+        cost = self.supernet.cost
+        return dict(
+            macs=int(cost.macs(widths)), params=int(cost.params(widths)))
+
+    # ---- state -------------------------------------------------------
+
+    def get_extra_state(self) -> dict:
+        """The generator's state: a resumed search draws as it would have."""
+        return dict(generator=self.generator.get_state())
+
+    def set_extra_state(self, state: dict) -> None:
+        """Restore what :meth:`get_extra_state` returned."""
+        self.generator.set_state(state['generator'].cpu())

@@ -1,0 +1,9 @@
+"""Layers that run at any width. Pure torch."""
+from .layout import Layout, Segment, Selection
+from .sliced import (BATCH_NORMS, CONVS, NORMS, SLICEABLE, SlicedLayer,
+                     is_depthwise)
+
+__all__ = [
+    'BATCH_NORMS', 'CONVS', 'NORMS', 'SLICEABLE', 'Layout', 'Segment',
+    'Selection', 'SlicedLayer', 'is_depthwise'
+]

@@ -1,0 +1,118 @@
+"""Which units can be pruned: decided by running the model narrow."""
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
+
+import torch
+from torch import nn
+
+from .analyzer import Trace
+from .units import Sides, sliced_layers
+
+
+@torch.no_grad()
+def find_prunable(
+    model: nn.Module, trace: Trace, sides: Dict[str, Sides],
+    first: Dict[int, str], scope: Optional[Sequence[str]],
+    run: Callable[[], object]
+) -> Tuple[List[int], List[Tuple[str, str]]]:
+    """Sort the trace's groups into prunable ones and others.
+
+    Args:
+        model: The model, in eval mode.
+        trace: What the analyzer found.
+        sides: Layouts of every layer.
+        first: First layer of each group.
+        scope: Prefixes of names to prune; None for all.
+        run: Runs one sample.
+
+    Returns:
+        Groups that can be pruned, in the model's order; and the names of
+        the others, each with its reason.
+    """
+    candidates, others = [], []
+    for group, name in first.items():
+        reason = _refuse(group, name, trace, scope)
+        if reason is None:
+            candidates.append(group)
+        else:
+            others.append((name, reason))
+    shapes = _shapes(run())
+
+    def attempt(groups: Sequence[int], share: float) -> Optional[str]:
+        """Run with these groups narrow; the error if it can't be done."""
+        numbers = {g: i for i, g in enumerate(groups)}
+        layers = sliced_layers(model, sides, numbers)
+        # An odd width that is no simple fraction of the full one: code that
+        # halves, shuffles or broadcasts channels must not pass by luck.
+        widths = [
+            max(1, int(trace.sizes[g] * share) // 2 * 2 + 1)
+            if trace.sizes[g] > 2 else 1 for g in groups
+        ]
+        widths = [min(w, trace.sizes[g]) for w, g in zip(widths, groups)]
+        for layer in layers:
+            layer.module.forward = layer
+            layer.select(widths)
+        try:
+            if _shapes(run()) != shapes:
+                return 'the shape of the model\'s output would change'
+        except Exception as error:
+            return f'the model fails with fewer channels ({_short(error)})'
+        finally:
+            for layer in layers:
+                layer.select([trace.sizes[g] for g in groups])
+                del layer.module.forward
+        return None
+
+    for share in (0.37, 0.71):
+        candidates, failed = _split(candidates, lambda g: attempt(g, share))
+        others += [(first[g], reason) for g, reason in failed]
+    return candidates, others
+
+
+def _refuse(group: int, name: str, trace: Trace,
+            scope: Optional[Sequence[str]]) -> Optional[str]:
+    """Why a group can't be pruned, as far as that is known beforehand."""
+    if group in trace.fixed:
+        return 'its channels are the model\'s output'
+    if trace.sizes[group] < 2:
+        return 'its layers are tied channel by channel'
+    if scope is not None and not any(
+            name == s or name.startswith(s.rstrip('.') + '.') for s in scope):
+        return 'outside the scope that the config asks for'
+    return None
+
+
+def _split(groups: List[int], attempt: Callable):
+    """Bisect: the groups that run narrow together, and the others."""
+    if not groups:
+        return [], []
+    reason = attempt(groups)
+    if reason is None:
+        return list(groups), []
+    if len(groups) == 1:
+        return [], [(groups[0], reason)]
+    half = len(groups) // 2
+    left, left_failed = _split(groups[:half], attempt)
+    right, right_failed = _split(groups[half:], attempt)
+    failed = left_failed + right_failed
+    good = left + right
+    if good and not failed and attempt(good) is not None:
+        # Each half runs, but not both together: keep the first.
+        return left, [(g, 'can\'t be pruned together with the units before '
+                       'it') for g in right]
+    return good, failed
+
+
+def _shapes(output: object):
+    """Nested shapes of a model's output."""
+    if isinstance(output, torch.Tensor):
+        return tuple(output.shape)
+    if isinstance(output, dict):
+        return {key: _shapes(value) for key, value in output.items()}
+    if isinstance(output, (list, tuple)):
+        return [_shapes(value) for value in output]
+    return type(output)
+
+
+def _short(error: BaseException) -> str:
+    text = str(error).strip().split('\n')[0]
+    return text if len(text) < 120 else text[:117] + '...'

@@ -1,0 +1,247 @@
+"""A model that runs at any choice of widths, and what each choice costs."""
+import copy
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ..cost import CostModel, LayerCost, read_geometry
+from ..errors import TraceError
+from ..ops import NORMS, Layout, Selection, SlicedLayer, is_depthwise
+from ..subnet import LayerWidth, Subnet, UnitWidth
+from .analyzer import analyze, demo_runner
+from .prunable import find_prunable
+from .units import (Sides, Unit, layer_sides, producers, renumber,
+                    scaled_layers, sliced_layers)
+
+
+class Supernet:
+    """Runs a model at chosen widths, in place.
+
+    Args:
+        model: The full model, on the CPU. Its layers stay where they are;
+            those whose shape depends on a unit run through a
+            :class:`~mmdmcp.ops.SlicedLayer` from now on.
+        input_shape: Channels, height and width of one sample; what costs
+            are computed for.
+        scope: Prefixes of the names of units to prune, such as
+            ``['backbone']``; None prunes all that can be.
+
+    Attributes:
+        units (list[Unit]): What can be pruned, in the model's order.
+        unprunable (list[tuple[str, str]]): Units that can't be, with the
+            reason.
+        cost (CostModel): MACs and parameters as functions of the widths.
+
+    Raises:
+        TraceError: If the model can't be traced, or nothing can be pruned.
+    """
+
+    def __init__(self,
+                 model: nn.Module,
+                 input_shape: Tuple[int, ...],
+                 scope: Optional[Sequence[str]] = None) -> None:
+        self.model = model
+        self.input_shape = tuple(input_shape)
+        trace = analyze(model, self.input_shape)
+        training = [m for m in model.modules() if m.training]
+        model.eval()
+        run = demo_runner(model, self.input_shape)
+        self._geometry = read_geometry(model, run)
+        sides = layer_sides(model, trace)
+        first = producers(model, sides)
+        groups, self.unprunable = find_prunable(model, trace, sides, first,
+                                                scope, run)
+        if not groups:
+            reasons = '; '.join(f'{n}: {r}' for n, r in self.unprunable[:5])
+            raise TraceError(
+                f'{type(model).__name__} has no unit that can be pruned. '
+                f'{reasons or "No convolution was found"}')
+        numbers = {group: i for i, group in enumerate(groups)}
+        self.units = [Unit(first[g], trace.sizes[g]) for g in groups]
+        self.layers = sliced_layers(model, sides, numbers)
+        self.scaled = scaled_layers(self.layers, self._geometry)
+        self.cost = CostModel(
+            self._layer_costs(sides, numbers), len(self.units),
+            self._other_params(sides))
+        self.bind()
+        self._check_cost(run)
+        for module in training:
+            module.training = True
+
+    # ---- running -----------------------------------------------------
+
+    @property
+    def full(self) -> List[int]:
+        """Widths of the full network."""
+        return [unit.num_channels for unit in self.units]
+
+    def bind(self) -> None:
+        """Make the model's layers run through their sliced layers.
+
+        Again after layers were replaced, as a conversion to SyncBN does.
+        """
+        for layer in self.layers:
+            layer.module = self.model.get_submodule(layer.name)
+            layer.module.forward = layer
+        self._witness = next(
+            (x for x in self.layers if isinstance(x.module, NORMS)),
+            self.layers[0])
+
+    def plain_copy(self) -> nn.Module:
+        """A copy of the full model that knows nothing of the supernet."""
+        widths = self._selections
+        self.select(self.full)
+        model = copy.deepcopy(self.model)
+        self.select(widths)
+        for layer in self.layers:
+            del model.get_submodule(layer.name).forward
+        return model
+
+    def select(self, selections: Sequence[Selection]) -> None:
+        """Run with the chosen channels from now on."""
+        # SyncBN conversion puts new modules in place of the norms, all of
+        # them or none: looking at one is enough.
+        witness = self._witness
+        if self.model.get_submodule(witness.name) is not witness.module:
+            self.bind()
+        self._selections = list(selections)
+        for layer in self.layers:
+            layer.select(selections)
+
+    def scale(self, values: Optional[Sequence[Tensor]]) -> None:
+        """Scale every unit's outputs; None stops scaling.
+
+        Args:
+            values: One tensor ``[channels]`` a unit.
+        """
+        for layer in self.scaled:
+            layer.scale(values)
+
+    # ---- what it costs -----------------------------------------------
+
+    def _layer_costs(self, sides: Dict[str, Sides],
+                     numbers: Dict[int, int]) -> List[LayerCost]:
+        costs = []
+        for name, both in sides.items():
+            module = self.model.get_submodule(name)
+            inputs, outputs = (renumber(layout, numbers) for layout in both)
+            bias = int(getattr(module, 'bias', None) is not None)
+            if isinstance(module, NORMS):
+                vectors = bias + int(module.weight is not None)
+                costs.append(
+                    LayerCost(
+                        name, Layout.fixed(1), outputs, vectors=vectors))
+                continue
+            kernel = 1
+            for size in getattr(module, 'kernel_size', ()):
+                kernel *= size
+            groups = getattr(module, 'groups', 1)
+            if is_depthwise(module):
+                inputs, groups = Layout.fixed(1), 1
+            positions = self._geometry.positions.get(name, 0)
+            costs.append(
+                LayerCost(name, inputs, outputs, groups, kernel * positions,
+                          kernel, bias))
+        return costs
+
+    def _other_params(self, sides: Dict[str, Sides]) -> int:
+        """Parameters outside convolutions, linear and norm layers."""
+        counted = {
+            id(p)
+            for name in sides
+            for p in self.model.get_submodule(name)._parameters.values()
+        }
+        return sum(p.numel() for p in self.model.parameters()
+                   if id(p) not in counted)
+
+    def _check_cost(self, run) -> None:
+        """Compare the cost model with torch's own count, at two widths.
+
+        MACs of other operations (attention, say) are a constant then, or
+        the model is refused.
+        """
+        generator = torch.Generator().manual_seed(0)
+        drawn = [
+            int(torch.randint(1, c + 1, (), generator=generator))
+            for c in self.full
+        ]
+        others = []
+        for widths in (self.full, drawn):
+            self.select(widths)
+            with FlopCounterMode(display=False) as counter, torch.no_grad():
+                run()
+            macs = self.cost.macs(torch.tensor(widths))
+            others.append(counter.get_total_flops() // 2 - int(macs))
+        self.select(self.full)
+        if others[0] != others[1] or others[0] < 0:
+            raise TraceError(
+                f'{type(self.model).__name__}: the multiply-accumulates that '
+                'torch counts differ from the cost model by '
+                f'{others[0]:,} at full width and {others[1]:,} at a random '
+                'one; some operation depends on the widths in a way that '
+                'is not known here, so the model can\'t be pruned exactly')
+        self.cost.other_macs = others[0]
+
+    # ---- writing -----------------------------------------------------
+
+    def subnet(self,
+               selections: Sequence[Selection],
+               method: str,
+               target: Optional[int] = None) -> Subnet:
+        """Describe a choice as a subnet file does.
+
+        Args:
+            selections: One selection a unit.
+            method: ``'dmcp'`` or ``'gate'``.
+            target: MACs aimed at.
+        """
+        counts = [s if isinstance(s, int) else len(s) for s in selections]
+        widths = torch.tensor(counts)
+        units = {
+            unit.name: UnitWidth(
+                count, unit.num_channels,
+                None if isinstance(chosen, int) else chosen)
+            for unit, count, chosen in zip(self.units, counts, selections)
+        }
+        layers = {}
+        for layer in self.layers:
+            width = _layer_width(layer, selections)
+            if width is not None:
+                layers[layer.name] = width
+        cost = dict(
+            macs=int(self.cost.macs(widths)),
+            params=int(self.cost.params(widths)),
+            input_shape=list(self.input_shape))
+        return Subnet(
+            method=method,
+            units=units,
+            layers=layers,
+            cost=cost,
+            target=None if target is None else dict(macs=target))
+
+
+def _layer_width(layer: SlicedLayer,
+                 selections: Sequence[Selection]) -> Optional[LayerWidth]:
+    """A layer's row of the subnet file; None if its shape stays."""
+    (out, out_kept), (in_, in_kept) = (
+        _side(layout, selections)
+        for layout in (layer.out_layout, layer.in_layout))
+    if (out, in_) == (layer.out_layout.size, layer.in_layout.size):
+        return None
+    if isinstance(layer.module, NORMS):
+        return LayerWidth(out=out, out_kept=out_kept)
+    return LayerWidth(
+        in_=in_,
+        out=out,
+        groups=out if layer.depthwise else None,
+        in_kept=in_kept,
+        out_kept=out_kept)
+
+
+def _side(layout: Layout, selections: Sequence[Selection]):
+    """Count of kept entries, and the entries unless they are the first."""
+    kept = layout.indices(selections)
+    first = kept == tuple(range(len(kept)))
+    return len(kept), None if first else kept

@@ -1,0 +1,97 @@
+"""From the analyzer's groups of channels to units that can be pruned."""
+from dataclasses import dataclass
+from typing import Dict, List, Sequence, Tuple
+
+from torch import nn
+
+from ..cost import Geometry
+from ..ops import (CONVS, NORMS, Layout, Segment, SlicedLayer,
+                   is_depthwise)
+from .analyzer import Trace, norm_size
+
+#: Layouts of a layer's inputs and outputs.
+Sides = Tuple[Layout, Layout]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Layers that must keep the same channels.
+
+    Attributes:
+        name: Name of its first layer, e.g. ``backbone.layer1.0.conv1``.
+        num_channels: Channels of the full network.
+    """
+    name: str
+    num_channels: int
+
+
+def layer_sides(model: nn.Module, trace: Trace) -> Dict[str, Sides]:
+    """Input and output layouts of every layer, in groups of the trace.
+
+    A layer or side that the trace did not meet is fixed.
+    """
+    sides = {}
+    for name, module in model.named_modules():
+        if isinstance(module, NORMS):
+            out = trace.outputs.get(name) or trace.inputs.get(name) or \
+                Layout.fixed(norm_size(module))
+            sides[name] = (out, out)
+        elif isinstance(module, CONVS + (nn.Linear, )):
+            features = (module.in_features, module.out_features) if \
+                isinstance(module, nn.Linear) else (module.in_channels,
+                                                    module.out_channels)
+            sides[name] = tuple(
+                found.get(name) or Layout.fixed(size)
+                for found, size in zip((trace.inputs, trace.outputs),
+                                       features))
+    return sides
+
+
+def producers(model: nn.Module, sides: Dict[str, Sides]) -> Dict[int, str]:
+    """The first layer of each group that makes its channels.
+
+    A depthwise convolution or a normalisation passes channels on; a group
+    without a maker (the model's input) is left out.
+    """
+    first: Dict[int, str] = {}
+    for name, (_, outputs) in sides.items():
+        module = model.get_submodule(name)
+        if isinstance(module, NORMS) or is_depthwise(module):
+            continue
+        for unit in outputs.units:
+            first.setdefault(unit, name)
+    return first
+
+
+def renumber(layout: Layout, numbers: Dict[int, int]) -> Layout:
+    """Replace groups by units; groups that are no unit become fixed."""
+    return Layout([
+        Segment(s.start, s.stop, numbers[s.unit], s.expand)
+        if s.unit in numbers else Segment(s.start, s.stop)
+        for s in layout.segments
+    ])
+
+
+def sliced_layers(model: nn.Module, sides: Dict[str, Sides],
+                  numbers: Dict[int, int]) -> List[SlicedLayer]:
+    """The layers whose shape depends on some unit."""
+    layers = []
+    for name, both in sides.items():
+        inputs, outputs = (renumber(layout, numbers) for layout in both)
+        if inputs.units or outputs.units:
+            layers.append(
+                SlicedLayer(name, model.get_submodule(name), inputs, outputs))
+    return layers
+
+
+def scaled_layers(layers: Sequence[SlicedLayer],
+                  geometry: Geometry) -> List[SlicedLayer]:
+    """The layers whose outputs carry a unit's marginals or gates.
+
+    Every normalisation, and every layer whose output is not normalised at
+    once: scaling the input of a batch normalisation would be undone by it.
+    """
+    return [
+        layer for layer in layers
+        if layer.out_layout.units and layer.name not in geometry.normalised
+    ]
