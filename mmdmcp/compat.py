@@ -18,7 +18,7 @@ def _torch_quantization_names() -> None:
 
     mmrazor 1.0 imports names of ``torch.ao.quantization`` that torch 2.0
     removed. Its quantisation is not used here, so the stand-ins raise when
-    they are called rather than quietly do something else.
+    they are used rather than quietly do something else.
     """
     try:
         import torch.ao.quantization.backend_config.utils  # noqa: F401
@@ -39,14 +39,23 @@ def _torch_quantization_names() -> None:
 
 
 def _removed(name: str):
-    """A function that says that ``name`` went away with torch 2."""
+    """A stand-in for a function factory that went away with torch 2.
 
-    def missing(*args, **kwargs):
-        raise NotImplementedError(
-            f'torch.ao.quantization.fuser_method_mappings.{name} was removed '
-            'in torch 2.0; mmrazor\'s quantisation needs torch 1.13')
+    mmrazor calls the factories while it is imported; only what they return
+    would do the work, so that is what raises.
+    """
 
-    return missing
+    def factory(*_):
+
+        def missing(*args, **kwargs):
+            raise NotImplementedError(
+                f'torch.ao.quantization.fuser_method_mappings.{name} was '
+                'removed in torch 2.0; mmrazor\'s quantisation needs torch '
+                '1.13')
+
+        return missing
+
+    return factory
 
 
 def _safe_checkpoint_types() -> None:
