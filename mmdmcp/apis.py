@@ -1,0 +1,173 @@
+"""Train and test from Python; what ``tools/`` and the command line call.
+
+A run is MMEngine's Runner on a config. What is done here happens before it
+is built: options are laid over the config, what GPUs alone can do is
+replaced where there are none, what the run will read is checked, and the
+processes of a distributed run find each other.
+"""
+import json
+import os
+from pathlib import Path
+from typing import Dict, Mapping, Optional
+
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.evaluator import DumpResults
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner, find_latest_checkpoint
+
+import mmdmcp.registry  # noqa: F401  (registers and repairs what's needed)
+from mmdmcp.engine.device import enable_amp, fit_to_cpu
+from mmdmcp.engine.inputs import check_checkpoint, check_data
+from mmdmcp.engine.launch import process_group
+from mmdmcp.engine.options import (load_config, set_loader_defaults,
+                                   set_work_dir)
+from mmdmcp.errors import ConfigError
+
+
+def train(config: str,
+          work_dir: Optional[str] = None,
+          resume: Optional[str] = None,
+          amp: bool = False,
+          validate: bool = True,
+          auto_scale_lr: bool = False,
+          cfg_options: Optional[Mapping] = None,
+          launcher: str = 'none') -> Runner:
+    """Run the training, or the search, that a config describes.
+
+    Args:
+        config (str): Path of the config.
+        work_dir (str, optional): Where logs, checkpoints and results go. By
+            default the config's ``work_dir``, or
+            ``./work_dirs/<name of the config>``.
+        resume (str, optional): A checkpoint to go on from, or 'auto' for
+            the latest in ``work_dir``, if there is one.
+        amp (bool): Train with automatic mixed precision: float16 on GPUs,
+            bfloat16 on CPU. Defaults to False.
+        validate (bool): Validate during training. Defaults to True.
+        auto_scale_lr (bool): Scale the learning rates by the ratio of the
+            batch size to the one they were made for. Defaults to False.
+        cfg_options (Mapping, optional): Settings to override, by dotted key.
+        launcher (str): 'none', 'pytorch', 'slurm' or 'mpi'. Defaults to
+            'none'.
+
+    Returns:
+        Runner: The runner, after training.
+
+    Raises:
+        MmdmcpError: If the config, the data, a checkpoint or the launch are
+            not as they must be. Nothing has been built then.
+    """
+    cfg = load_config(config, cfg_options)
+    set_work_dir(cfg, work_dir)
+    cfg.launcher = launcher
+    if amp:
+        enable_amp(cfg)
+    if not validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if auto_scale_lr:
+        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
+            raise ConfigError(
+                '--auto-scale-lr needs the batch size that the learning rates '
+                'were made for: --cfg-options auto_scale_lr.base_batch_size=N')
+        cfg.auto_scale_lr.enable = True
+    check_data(cfg, ('train_dataloader', 'val_dataloader'))
+    if resume is not None and resume != 'auto':
+        check_checkpoint(resume, '--resume')
+        cfg.resume, cfg.load_from = True, resume
+    check_checkpoint(cfg.get('load_from'), 'load_from')
+    device = get_device()
+    notices = _fit(cfg, device)
+    with process_group(launcher, device, _dist_cfg(cfg)):
+        if resume == 'auto':
+            _resume_latest(cfg)
+        runner = _build(cfg, notices)
+        runner.train()
+    return runner
+
+
+def test(config: str,
+         checkpoint: str,
+         work_dir: Optional[str] = None,
+         out: Optional[str] = None,
+         cfg_options: Optional[Mapping] = None,
+         launcher: str = 'none') -> Dict[str, float]:
+    """Test a checkpoint as a config describes.
+
+    Args:
+        config (str): Path of the config.
+        checkpoint (str): Path or URL of the checkpoint.
+        work_dir (str, optional): As for :func:`train`.
+        out (str, optional): File for the result: metrics if it ends with
+            ``.json``, predictions if it ends with ``.pkl``.
+        cfg_options (Mapping, optional): Settings to override, by dotted key.
+        launcher (str): 'none', 'pytorch', 'slurm' or 'mpi'. Defaults to
+            'none'.
+
+    Returns:
+        dict[str, float]: The metrics.
+
+    Raises:
+        MmdmcpError: As for :func:`train`.
+    """
+    suffix = Path(out).suffix if out else None
+    if suffix not in (None, '.json', '.pkl'):
+        raise ConfigError(f'--out {out}: end it with .json for metrics or '
+                          'with .pkl for predictions')
+    cfg = load_config(config, cfg_options)
+    set_work_dir(cfg, work_dir)
+    cfg.launcher = launcher
+    check_data(cfg, ('test_dataloader', ))
+    check_checkpoint(checkpoint, 'checkpoint')
+    cfg.load_from, cfg.resume = checkpoint, False
+    device = get_device()
+    notices = _fit(cfg, device)
+    with process_group(launcher, device, _dist_cfg(cfg)):
+        runner = _build(cfg, notices)
+        if suffix == '.pkl':
+            runner.test_evaluator.metrics.append(DumpResults(out))
+        metrics = runner.test()
+        if suffix == '.json' and is_main_process():
+            _write_json(Path(out), metrics)
+    return metrics
+
+
+def _dist_cfg(cfg: Config) -> Mapping:
+    return (cfg.get('env_cfg') or {}).get('dist_cfg') or {}
+
+
+def _fit(cfg: Config, device: str) -> list:
+    """Fit the config to the device; return notices for the log."""
+    set_loader_defaults(cfg, cuda=device == 'cuda')
+    return fit_to_cpu(cfg) if device == 'cpu' else []
+
+
+def _resume_latest(cfg: Config) -> None:
+    """Go on from the latest checkpoint in the work dir, if there is one.
+
+    Where there is none, ``load_from`` keeps its meaning: a job that is
+    always started with ``--resume``, so that it can be requeued, starts
+    from its pretrained weights the first time. Rank 0 looks, for all.
+    """
+    latest = [find_latest_checkpoint(cfg.work_dir)]
+    broadcast_object_list(latest)
+    if latest[0] is not None:
+        check_checkpoint(latest[0], f'{cfg.work_dir}/last_checkpoint')
+        cfg.resume, cfg.load_from = True, latest[0]
+
+
+def _build(cfg: Config, notices: list) -> Runner:
+    kind = cfg.get('runner_type')
+    runner = RUNNERS.build(cfg) if kind else Runner.from_cfg(cfg)
+    for notice in notices:
+        runner.logger.warning(notice)
+    return runner
+
+
+def _write_json(path: Path, metrics: Mapping) -> None:
+    """Write metrics so that a reader sees all of them or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + '.partial')
+    partial.write_text(json.dumps(metrics, indent=2, default=float) + '\n')
+    os.replace(partial, path)

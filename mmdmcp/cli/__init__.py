@@ -1,0 +1,63 @@
+"""The command line: ``mmdmcp train CONFIG``, ``mmdmcp test CONFIG FILE``.
+
+The same commands as ``tools/train.py`` and ``tools/test.py``, for those who
+installed the package and have no checkout.
+"""
+import os
+import sys
+import traceback
+from importlib import import_module
+from typing import Callable, List, Optional
+
+import mmdmcp
+from mmdmcp.errors import MmdmcpError
+
+# Each is a module of this package with a function `main(argv) -> int`.
+COMMANDS = {
+    'train': 'train a model, or search for one, as a config describes',
+    'test': 'test a checkpoint as a config describes',
+}
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run a command; return its exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ['--version']:
+        print(mmdmcp.__version__)
+        return 0
+    if argv[:1] in ([], ['-h'], ['--help']):
+        print(_usage())
+        return 0 if argv else 2
+    if argv[0] not in COMMANDS:
+        print(f'mmdmcp: unknown command {argv[0]!r}\n{_usage()}',
+              file=sys.stderr)
+        return 2
+    return import_module(f'mmdmcp.cli.{argv[0]}').main(argv[1:])
+
+
+def report_errors(command: Callable[[], object]) -> int:
+    """Run a command; print errors that the package raises on purpose.
+
+    They say what to do, so the traceback is left out, unless ``MMDMCP_DEBUG``
+    is set. Other exceptions are bugs and pass through with theirs.
+
+    Returns:
+        int: Exit code, 0 or 1.
+    """
+    try:
+        command()
+    except MmdmcpError as error:
+        if os.environ.get('MMDMCP_DEBUG', '0') not in ('', '0'):
+            traceback.print_exc()
+        rank = os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0'))
+        where = '' if rank == '0' else f'[rank {rank}] '
+        print(f'{where}{type(error).__name__}: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+def _usage() -> str:
+    lines = [f'  {name:8}{what}' for name, what in COMMANDS.items()]
+    return '\n'.join(
+        ['usage: mmdmcp COMMAND ...', '', *lines, '',
+         'mmdmcp COMMAND --help tells more.'])

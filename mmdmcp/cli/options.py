@@ -1,0 +1,60 @@
+"""Options that the commands share."""
+import argparse
+import os
+
+from mmengine.config import DictAction
+
+
+class CfgOptions(DictAction):
+    """``--cfg-options KEY=VALUE ...``, as MMEngine reads it.
+
+    Two differences: spaces in a plain value are kept, since paths have them,
+    and an option without ``=`` is an error that says so.
+    """
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        for value in values:
+            if '=' not in value:
+                parser.error(f'{option_string}: {value!r} is not KEY=VALUE')
+        super().__call__(parser, namespace, values, option_string)
+
+    @staticmethod
+    def _parse_iterable(val: str):
+        if ' ' in val and not any(mark in val for mark in ',[('):
+            return val
+        return DictAction._parse_iterable(val)
+
+
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that OpenMMLab's train and test scripts share."""
+    parser.add_argument(
+        '--work-dir',
+        help='folder for logs, checkpoints and results; '
+        './work_dirs/<name of the config> by default')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=CfgOptions,
+        metavar='KEY=VALUE',
+        help='settings of the config to override: a.b=1, a.list="[1,2]", '
+        'a.list.0.key=x')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes; none for a single one')
+    # Given by torch.distributed.launch; torchrun sets LOCAL_RANK instead.
+    parser.add_argument(
+        '--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
+    parser.add_argument(
+        '--debug',
+        action='store_true',
+        help='print the traceback of every error (MMDMCP_DEBUG=1 does too)')
+
+
+def apply_common_options(args: argparse.Namespace) -> None:
+    """Hand on what is not an argument of the Python functions."""
+    if args.local_rank is not None:
+        os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if args.debug:
+        os.environ['MMDMCP_DEBUG'] = '1'

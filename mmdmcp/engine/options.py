@@ -1,0 +1,126 @@
+"""Read a config and lay the command line's options over it."""
+import difflib
+import inspect
+import os.path as osp
+from pathlib import Path
+from typing import Iterable, Mapping, Optional
+
+from mmengine.config import Config, ConfigDict
+from mmengine.runner import Runner
+
+import mmdmcp
+from mmdmcp.errors import ConfigError
+
+# What MMEngine's Runner reads from a config beside its own arguments.
+_RUNNER_KEYS = {
+    *inspect.signature(Runner.__init__).parameters, 'activation_checkpointing',
+    'compile', 'efficient_conv_bn_eval', 'find_unused_parameters',
+    'model_wrapper_cfg', 'runner_type', 'sync_bn'
+} - {'self', 'cfg'}
+
+
+def load_config(path: str, options: Optional[Mapping] = None) -> Config:
+    """Load a config file and override some of its settings.
+
+    Args:
+        path (str): The file. A path that doesn't exist is looked for among
+            the configs that come with the package as well.
+        options (Mapping, optional): New values by dotted key, as
+            ``--cfg-options`` gives them.
+
+    Raises:
+        ConfigError: If the file is missing or can't be read, or an option
+            is misspelt.
+    """
+    file = _find(path)
+    try:
+        cfg = Config.fromfile(str(file))
+    except (OSError, SyntaxError) as error:
+        raise ConfigError(f'config {file}: {error}') from error
+    if 'model' not in cfg:
+        raise ConfigError(f'config {file} has no `model`: it is a base for '
+                          'others, or not a config of a run')
+    if options:
+        _check_options(cfg, options)
+        cfg.merge_from_dict(dict(options))
+    return cfg
+
+
+def set_work_dir(cfg: Config, work_dir: Optional[str]) -> None:
+    """The option, else what the config says, else one of the config's name."""
+    if work_dir is not None:
+        cfg.work_dir = str(work_dir)
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = osp.join('./work_dirs', Path(cfg.filename).stem)
+
+
+def set_loader_defaults(cfg: Config, cuda: bool) -> None:
+    """What OpenMMLab's own train scripts set for data loaders.
+
+    mmpretrain's configs count on samples being stacked in the workers; the
+    other packages' samples can't be stacked. Workers live on between epochs
+    where there are any.
+    """
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        loader = cfg.get(name)
+        if not isinstance(loader, dict):
+            continue
+        if cfg.get('default_scope') == 'mmpretrain':
+            loader.setdefault('collate_fn', ConfigDict(type='default_collate'))
+            loader.setdefault('pin_memory', True)
+            loader.setdefault('persistent_workers', True)
+        if not cuda:
+            loader.pin_memory = False
+        if not loader.get('num_workers', 0):
+            loader.persistent_workers = False  # torch refuses it otherwise
+
+
+def _shipped() -> Path:
+    """The folder of the configs: in an installation, or in the checkout."""
+    package = Path(mmdmcp.__file__).parent
+    installed = package / '.mim' / 'configs'
+    return installed if installed.is_dir() else package.parent / 'configs'
+
+
+def _find(path: str) -> Path:
+    file = Path(path).expanduser()
+    if file.is_file():
+        return file
+    shipped = _shipped()
+    for candidate in (shipped / file, shipped.parent / file):
+        if not file.is_absolute() and candidate.is_file():
+            return candidate
+    known = [str(p) for p in (*file.parent.glob('*.py'),
+                              *shipped.rglob('*.py'))]
+    close = difflib.get_close_matches(file.name, {Path(p).name for p in known},
+                                      n=1, cutoff=0.7)
+    hint = next((p for p in known if close and Path(p).name == close[0]), None)
+    raise ConfigError(f'there is no config at {file.absolute()}' +
+                      (f'. Did you mean {hint}?' if hint else ''))
+
+
+def _check_options(cfg: Config, options: Mapping) -> None:
+    """Find misspelt keys, which would otherwise be added and never read."""
+    for option in options:
+        top, *inner = option.split('.')
+        if top not in cfg and top not in _RUNNER_KEYS:
+            raise ConfigError(
+                f'--cfg-options {option}: the config has no `{top}`' +
+                _did_you_mean(top, {*cfg, *_RUNNER_KEYS}, cutoff=0.6))
+        node = cfg.get(top)
+        # The last key may be new, and so may a branch: an option is given
+        # its first value that way. One that nearly is another's name isn't.
+        for name in inner[:-1]:
+            if not isinstance(node, Mapping):
+                break
+            if name not in node:
+                hint = _did_you_mean(name, node, cutoff=0.8)
+                if hint:
+                    raise ConfigError(f'--cfg-options {option}: there is no '
+                                      f'`{name}`{hint}')
+            node = node.get(name)
+
+
+def _did_you_mean(name: str, known: Iterable[str], cutoff: float) -> str:
+    close = difflib.get_close_matches(name, map(str, known), 1, cutoff)
+    return f'. Did you mean `{close[0]}`?' if close else ''
