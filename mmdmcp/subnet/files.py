@@ -14,6 +14,7 @@ from typing import Any, Dict, Union
 import yaml
 
 from ..errors import SubnetError
+from ..files import atomic_file
 
 MAX_BYTES = 16 << 20
 _MAX_DEPTH = 8
@@ -159,33 +160,9 @@ def write_atomically(path: Union[str, os.PathLike], text: str) -> None:
     Raises:
         SubnetError: If it can't be written. What was at ``path`` stays.
     """
-    path = Path(path)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(temporary, 'w', encoding='utf-8') as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        with atomic_file(path) as file:
+            file.write(text.encode('utf-8'))
     except (OSError, ValueError) as error:
         raise SubnetError(f'{path}: can\'t be written ({error}); make room '
                           'or choose another place') from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name itself survive a power cut."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:  # folders can't be opened everywhere
-        return
-    try:
-        os.fsync(handle)
-    except OSError:  # nor synchronised on every file system
-        pass
-    finally:
-        os.close(handle)

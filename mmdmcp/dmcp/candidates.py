@@ -1,0 +1,97 @@
+"""Subnets to choose from at the end of a search."""
+from dataclasses import dataclass, field
+from typing import Dict, List
+
+import torch
+
+from .mutator import DMCPChannelMutator
+
+
+@dataclass
+class Candidate:
+    """A choice of widths.
+
+    Attributes:
+        name: ``'expected'`` or ``'direct1'``, ``'direct2'``, ...
+        widths: One width a unit.
+        macs: Its cost.
+        metrics: What its evaluation gave.
+    """
+    name: str
+    widths: List[int]
+    macs: int
+    metrics: Dict[str, float] = field(default_factory=dict)
+
+
+def expected_candidate(mutator: DMCPChannelMutator,
+                       target: int) -> Candidate:
+    """Expected sampling: every unit's expected width, rounded.
+
+    If the search ended off its target, all logits are shifted by one common
+    amount until the rounded network costs as near to the target as rounding
+    allows: the chains keep their shape, the budget is met.
+    """
+    alpha = mutator.alpha.detach().double().cpu()
+    sign = 1 if mutator.parametrisation == 'sigmoid' else -1
+
+    def shifted(amount: float) -> Candidate:
+        widths = mutator.expected_widths(alpha + sign * amount)
+        widths = (widths + 0.5).floor().long().tolist()
+        return Candidate('expected', widths, mutator.cost_of(widths)['macs'])
+
+    best = shifted(0.)
+    low, high = -40., 40.  # cost rises with the amount
+    for _ in range(60):
+        middle = (low + high) / 2
+        found = shifted(middle)
+        if abs(found.macs - target) < abs(best.macs - target):
+            best = found
+        low, high = (low, middle) if found.macs > target else (middle, high)
+    return best
+
+
+def direct_candidates(mutator: DMCPChannelMutator,
+                      target: int,
+                      tolerance: float,
+                      num: int,
+                      max_draws: int = 20000) -> List[Candidate]:
+    """Direct sampling: draws from the chains within tolerance of the target.
+
+    Bounded: after ``max_draws`` draws it returns what it has, which may be
+    fewer than ``num``, or none.
+
+    Args:
+        mutator: The chains.
+        target: MACs aimed at.
+        tolerance: Accepted distance, as a share of the target.
+        num: Distinct candidates wanted.
+        max_draws: Bound on the draws.
+    """
+    found: Dict[tuple, Candidate] = {}
+    done, batch = 0, 500
+    while done < max_draws and len(found) < num:
+        widths = mutator.chains.draw(mutator.alpha, mutator.generator, batch)
+        done += batch
+        for row in widths:
+            macs = mutator.cost_of(row.tolist())['macs']
+            key = tuple(row.tolist())
+            if abs(macs - target) <= tolerance * target and key not in found:
+                found[key] = Candidate(f'direct{len(found) + 1}', list(key),
+                                       macs)
+                if len(found) == num:
+                    break
+    return list(found.values())
+
+
+def share_of_draws(mutator: DMCPChannelMutator,
+                   target: int,
+                   tolerance: float,
+                   num: int = 2000) -> float:
+    """Share of direct draws within tolerance, from a generator of its own.
+    """
+    generator = torch.Generator().manual_seed(0)
+    widths = mutator.chains.draw(mutator.alpha, generator, num)
+    hits = sum(
+        abs(mutator.cost_of(row.tolist())['macs'] - target) <= tolerance *
+        target for row in widths)
+    return hits / num

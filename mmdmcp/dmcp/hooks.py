@@ -1,0 +1,199 @@
+"""What a search does around MMEngine's training loop."""
+from pathlib import Path
+from typing import List, Optional
+
+import torch
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from ..engine import evaluate, recalibrate, same_randomness, take_batches
+from ..errors import ConfigError, DataError
+from ..files import atomic_file
+from ..options import refuse_unknown
+from ..registry import HOOKS
+from ..report import candidate_table, preflight_table
+from .candidates import Candidate, direct_candidates, expected_candidate
+
+
+@HOOKS.register_module()
+class DMCPSearchHook(Hook):
+    """Starts a search and, at its end, chooses and writes the subnet.
+
+    Before training it prints what can be pruned and whether the target can
+    be met. After training it draws candidates within tolerance of the
+    target, gives each its own batch-norm statistics, evaluates them on the
+    validation data, and writes the best as ``DMCP_SUBNET_<name>.yaml``,
+    with its weights beside it as ``.pth``, into the work dir.
+
+    Args:
+        name: Name of the file; defaults to the target as a share of the
+            full network, e.g. ``50PERCENT``.
+        tolerance: Accepted distance from the target, as a share of it.
+        num_candidates: Direct draws to evaluate beside the expected net.
+        max_draws: Bound on the draws that are tried.
+        recalibration_batches: Training batches for the statistics.
+        rank_by: Metric to rank by, larger is better; defaults to the first
+            one that the evaluator reports.
+    """
+    # After RuntimeInfoHook (VERY_HIGH), which knows the length; before
+    # LoggerHook and CheckpointHook.
+    priority = 'NORMAL'
+
+    def __init__(self,
+                 name: Optional[str] = None,
+                 tolerance: float = 0.01,
+                 num_candidates: int = 5,
+                 max_draws: int = 20000,
+                 recalibration_batches: int = 32,
+                 rank_by: Optional[str] = None,
+                 **unknown) -> None:
+        refuse_unknown(self, unknown)
+        if not 0 < tolerance < 1:
+            raise ConfigError(f'DMCPSearchHook: tolerance={tolerance} is not '
+                              'between 0 and 1')
+        if num_candidates < 0 or max_draws < 1 or recalibration_batches < 1:
+            raise ConfigError(
+                'DMCPSearchHook: num_candidates must be 0 or more, max_draws '
+                'and recalibration_batches 1 or more')
+        self.name = name
+        self.tolerance = tolerance
+        self.num_candidates = num_candidates
+        self.max_draws = max_draws
+        self.recalibration_batches = recalibration_batches
+        self.rank_by = rank_by
+
+    # ---- before ------------------------------------------------------
+
+    def before_run(self, runner: Runner) -> None:
+        """Seed the draws with the run's seed: alike on all ranks. A
+        checkpoint that is loaded later brings its own state."""
+        self._algorithm(runner).mutator.generator.manual_seed(runner.seed)
+
+    def before_train(self, runner: Runner) -> None:
+        """Print what is going to happen."""
+        algorithm = self._algorithm(runner)
+        algorithm.schedule.set_length(runner.max_iters)
+        start = algorithm.schedule.first_arch_iteration
+        if start >= runner.max_iters:
+            raise ConfigError(
+                f'arch_start={algorithm.schedule.arch_start} is not before '
+                f'the end of the search at iteration {runner.max_iters}: the '
+                'chains would never train. Lower model.arch_start or train '
+                'longer')
+        runner.logger.info('\n' + preflight_table(algorithm))
+        runner.logger.info(
+            f'{runner.max_iters} iterations; the chains train from iteration '
+            f'{start} on')
+
+    # ---- during ------------------------------------------------------
+
+    def after_train_iter(self,
+                         runner: Runner,
+                         batch_idx: int,
+                         data_batch=None,
+                         outputs: Optional[dict] = None) -> None:
+        """Stop at a loss that is not a number, before it is saved."""
+        for key, value in (outputs or {}).items():
+            if isinstance(value, torch.Tensor) and \
+                    not torch.isfinite(value).all():
+                raise DataError(
+                    f'{key} is {float(value)} at iteration {runner.iter}. '
+                    'Nothing of this iteration is saved: resume from the '
+                    'last checkpoint with --resume. If it happens again, '
+                    'look for damaged samples, lower the learning rate '
+                    '(optim_wrapper.architecture.optimizer.lr), or clip '
+                    'gradients (optim_wrapper.architecture.clip_grad)')
+
+    # ---- after -------------------------------------------------------
+
+    def after_train(self, runner: Runner) -> None:
+        """Choose the subnet and write it."""
+        algorithm = self._algorithm(runner)
+        candidates = self._candidates(runner, algorithm)
+        # Something is on disk before the evaluation, which can fail.
+        self._write(runner, algorithm, candidates[0], weights=None)
+        best, net = self._rank(runner, algorithm, candidates)
+        weights = None if net is None else net.state_dict()
+        self._write(runner, algorithm, best, weights)
+
+    def _candidates(self, runner: Runner, algorithm) -> List[Candidate]:
+        target, mutator = algorithm.target, algorithm.mutator
+        expected = expected_candidate(mutator, target)
+        direct = direct_candidates(mutator, target, self.tolerance,
+                                   self.num_candidates, self.max_draws)
+        if len(direct) < self.num_candidates:
+            runner.logger.warning(
+                f'{len(direct)} of {self.num_candidates} direct draws came '
+                f'within {self.tolerance:.1%} of the target in '
+                f'{self.max_draws} tries: the chains are still undecided, or '
+                'the search was short')
+        if abs(expected.macs - target) > self.tolerance * target:
+            runner.logger.warning(
+                'the expected network costs '
+                f'{expected.macs / 1e6:.2f} M, more than '
+                f'{self.tolerance:.1%} from the target of '
+                f'{target / 1e6:.2f} M: widths are whole channels')
+        return [expected, *direct]
+
+    def _rank(self, runner: Runner, algorithm, candidates: List[Candidate]):
+        """The best candidate, and its network with its own statistics."""
+        loop = runner.val_loop
+        with same_randomness():
+            batches = take_batches(runner.train_dataloader,
+                                   self.recalibration_batches)
+            best, best_net, best_score = candidates[0], None, None
+            for number, candidate in enumerate(candidates, 1):
+                net = algorithm.cut(candidate.widths)
+                recalibrate(net, batches)
+                if loop is None:
+                    best_net = net
+                    break
+                runner.logger.info(f'evaluating candidate {number} of '
+                                   f'{len(candidates)}: {candidate.name}')
+                candidate.metrics = evaluate(net, loop.dataloader,
+                                             loop.evaluator)
+                score = self._score(candidate)
+                if best_score is None or score > best_score:
+                    best, best_net, best_score = candidate, net, score
+        if loop is not None:
+            runner.logger.info('\n' + candidate_table(
+                candidates, best, algorithm.target, self._key(best)))
+        return best, best_net
+
+    def _key(self, candidate: Candidate) -> str:
+        key = self.rank_by or next(iter(candidate.metrics))
+        if key not in candidate.metrics:
+            raise ConfigError(
+                f'DMCPSearchHook: rank_by={key!r} is not among the metrics '
+                f'{sorted(candidate.metrics)}')
+        return key
+
+    def _score(self, candidate: Candidate) -> float:
+        return float(candidate.metrics[self._key(candidate)])
+
+    @master_only
+    def _write(self, runner: Runner, algorithm, candidate: Candidate,
+               weights: Optional[dict]) -> None:
+        subnet = algorithm.export_subnet(candidate.widths)
+        path = Path(runner.work_dir) / f'DMCP_SUBNET_{self._name(algorithm)}'
+        if weights is not None:
+            with atomic_file(path.with_suffix('.pth')) as file:
+                torch.save(
+                    dict(state_dict={k: v.cpu() for k, v in weights.items()}),
+                    file)
+        subnet.save(path.with_suffix('.yaml'))
+        if weights is not None:
+            runner.logger.info(f'wrote {path}.yaml (subnet) and {path}.pth '
+                               '(its weights, to fine-tune from)')
+
+    def _name(self, algorithm) -> str:
+        if self.name is not None:
+            return self.name
+        full = algorithm.mutator.cost_of(
+            algorithm.mutator.choose('max'))['macs']
+        return f'{100 * algorithm.target / full:.3g}PERCENT'
+
+    @staticmethod
+    def _algorithm(runner: Runner):
+        return getattr(runner.model, 'module', runner.model)

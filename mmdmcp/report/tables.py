@@ -1,0 +1,79 @@
+"""Tables for people, as text."""
+from typing import Any, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+
+def render(table: Table, width: int = 100) -> str:
+    """A table as plain text, the same on every terminal and in log files."""
+    console = Console(
+        width=width, color_system=None, force_terminal=False, no_color=True)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get().rstrip()
+
+
+def millions(number: float) -> str:
+    """A count in millions."""
+    return f'{number / 1e6:,.2f} M'
+
+
+def preflight_table(algorithm: Any) -> str:
+    """What a search can reach, before it starts.
+
+    Args:
+        algorithm: A method's algorithm: ``target``, ``mutator`` with
+            ``units``, ``choose`` and ``cost_of``.
+    """
+    mutator, target = algorithm.mutator, algorithm.target
+    supernet = mutator.supernet
+    full = mutator.cost_of(mutator.choose('max'))
+    shape = 'x'.join(map(str, algorithm.input_shape))
+    table = Table(
+        title='What can be pruned',
+        caption=f'FLOPs are multiply-accumulates at {shape}')
+    for column in ('network', 'FLOPs', 'share', 'parameters'):
+        table.add_column(
+            column, justify='left' if column == 'network' else 'right')
+    rows = [('full', full), ('narrowest', mutator.cost_of(
+        mutator.choose('min')))]
+    for name, cost in rows:
+        table.add_row(name, millions(cost['macs']),
+                      f'{cost["macs"] / full["macs"]:.1%}',
+                      millions(cost['params']))
+    table.add_row('target', millions(target), f'{target / full["macs"]:.1%}',
+                  '')
+    table.add_row('expected now', millions(float(algorithm.expected_cost())),
+                  f'{float(algorithm.expected_cost()) / full["macs"]:.1%}', '')
+    lines = [render(table)]
+    channels = sum(unit.num_channels for unit in mutator.units)
+    lines.append(f'{len(mutator.units)} units with {channels} channels can '
+                 'be pruned')
+    lines += [
+        f'  kept whole: {name}: {reason}'
+        for name, reason in supernet.unprunable
+    ]
+    return '\n'.join(lines)
+
+
+def candidate_table(candidates: Sequence[Any], best: Any, target: int,
+                    metric: str) -> str:
+    """The subnets that were compared, the chosen one marked.
+
+    Args:
+        candidates: With ``name``, ``macs`` and ``metrics``.
+        best: The chosen one.
+        target: MACs aimed at.
+        metric: Metric that decided.
+    """
+    table = Table(title='Candidates, with recalibrated batch norms')
+    table.add_column('candidate')
+    for column in ('FLOPs', 'off target', metric):
+        table.add_column(column, justify='right')
+    for candidate in candidates:
+        mark = ' (chosen)' if candidate is best else ''
+        table.add_row(candidate.name + mark, millions(candidate.macs),
+                      f'{candidate.macs / target - 1:+.2%}',
+                      f'{float(candidate.metrics[metric]):.4g}')
+    return render(table)
