@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, Optional, Union
 
 from ..errors import SubnetError
-from .checks import (MAX_KEPT, Kept, checked_cost, checked_target,
+from .checks import (MAX_KEPT, MAX_WIDTH, Kept, checked_cost, checked_target,
                      kept_indices, mapping, named, short, whole_number)
 from .files import Row, format_yaml, read_yaml, write_atomically
 from .ranges import format_ranges, parse_ranges
@@ -212,10 +212,13 @@ def _ranges(where: str, row: dict, key: str, size: str, left: list) -> Kept:
     if not isinstance(text, str):
         raise SubnetError(f'{where}: {key} must be ranges in quotes such as '
                           f"'0-51 64-89 93', not {short(text)}")
-    if type(count) is not int or not 1 <= count <= left[0]:
+    if type(count) is not int or not 1 <= count <= MAX_WIDTH:
         raise SubnetError(f'{where}: {key} needs {size}, the number of '
-                          f'indices, from 1 to {left[0]}; it is '
+                          f'indices, from 1 to {MAX_WIDTH}; it is '
                           f'{short(count)}')
+    if count > left[0]:
+        raise SubnetError(f'{where}: {key}: more than {MAX_KEPT} kept '
+                          'indices in one file; no network is that wide')
     left[0] -= count
     return named(f'{where}: {key}', parse_ranges, text, count)
 
