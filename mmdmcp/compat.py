@@ -4,6 +4,8 @@ The only file that knows. Each entry says what is missing, why, and since
 when; each does nothing where the thing exists. Remove an entry when the
 oldest supported release of the package no longer needs it.
 """
+from pickle import UnpicklingError
+
 import torch
 
 
@@ -75,4 +77,18 @@ def _safe_checkpoint_types() -> None:
     torch.serialization.add_safe_globals(
         [HistoryBuffer, np.ndarray, np.dtype, reconstruct, scalar, *dtypes] +
         [(f, f'numpy.core.multiarray.{f.__name__}')
-         for f in (reconstruct, scalar)])
+         for f in (reconstruct, scalar)] +
+        [(_history_method, f'{module}.getattr')
+         for module in ('__builtin__', 'builtins')])
+
+
+def _history_method(owner: type, name: str):
+    """All that ``getattr`` may do in a checkpoint.
+
+    A pickled ``HistoryBuffer`` refers to four of its own methods, through
+    ``getattr``, which as such must not be allowed.
+    """
+    from mmengine.logging.history_buffer import HistoryBuffer
+    if owner is HistoryBuffer and name in ('min', 'max', 'current', 'mean'):
+        return getattr(HistoryBuffer, name)
+    raise UnpicklingError(f'a checkpoint asks for {name!r} of {owner!r}')
