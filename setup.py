@@ -42,7 +42,9 @@ LITE = ['mmcv-lite>=2.0.0,<=2.1.0']  # mmpretrain >= 2.0.0, mmrazor <= 2.1.0
 DEMO = ['scikit-learn>=1.3']  # the digits images are part of it
 ONNX = ['onnx>=1.16', 'onnxruntime>=1.18', 'onnxscript>=0.1']
 DEV = [
-    'pytest>=8', 'hypothesis>=6.100', 'wheel',
+    'pytest>=8',
+    'hypothesis>=6.100',
+    'wheel',
     # Only to check our channel groups against an independent tracer.
     'torch-pruning>=1.5,<2',
 ]

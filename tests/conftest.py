@@ -1,5 +1,6 @@
 """What all tests share."""
 import os
+import sys
 from pathlib import Path
 
 # Before torch is imported: two tests at once on few cores, or one test with
@@ -33,15 +34,18 @@ def data_root() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _own_scope():
-    """Give every test a clean MMEngine scope.
+def _nothing_left_over():
+    """Give every test a process without MMEngine's global instances.
 
-    Building a Runner sets the process-wide default scope, logger and
-    message hub; one test's must not be the next one's.
+    A Runner leaves a default scope, a logger, a visualizer and a message hub
+    behind, by names made of the config's and the second.
     """
     yield
-    import sys
-    if 'mmengine' not in sys.modules:
+    if 'mmengine.utils.manager' not in sys.modules:
         return
-    from mmengine.registry import DefaultScope
-    DefaultScope._instance_dict.clear()
+    from mmengine.utils import ManagerMixin
+    kinds = [ManagerMixin]
+    while kinds:
+        kind = kinds.pop()
+        kind._instance_dict.clear()
+        kinds += kind.__subclasses__()

@@ -44,7 +44,8 @@ def wheel_names(source, tmp_path_factory):
         '--no-build-isolation', '--wheel-dir',
         str(out),
         str(source)
-    ], check=True)
+    ],
+                   check=True)
     wheel, = out.glob('mmdmcp-*.whl')
     assert wheel.name.startswith(f'mmdmcp-{mmdmcp.__version__}-')
     return set(zipfile.ZipFile(wheel).namelist())
@@ -78,7 +79,9 @@ def test_source_distribution_builds_the_same(source, tmp_path):
     subprocess.run([
         sys.executable, 'setup.py', '-q', 'sdist', '--dist-dir',
         str(tmp_path)
-    ], cwd=source, check=True)
+    ],
+                   cwd=source,
+                   check=True)
     archive, = tmp_path.glob('*.tar.gz')
     with tarfile.open(archive) as tar:
         names = {name.split('/', 1)[-1] for name in tar.getnames()}

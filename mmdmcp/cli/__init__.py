@@ -29,8 +29,9 @@ def main(argv: Optional[List[str]] = None) -> int:
         print(_usage())
         return 0 if argv else 2
     if argv[0] not in COMMANDS:
-        print(f'mmdmcp: unknown command {argv[0]!r}\n{_usage()}',
-              file=sys.stderr)
+        print(
+            f'mmdmcp: unknown command {argv[0]!r}\n{_usage()}',
+            file=sys.stderr)
         return 2
     return import_module(f'mmdmcp.cli.{argv[0]}').main(argv[1:])
 
@@ -58,6 +59,7 @@ def report_errors(command: Callable[[], object]) -> int:
 
 def _usage() -> str:
     lines = [f'  {name:8}{what}' for name, what in COMMANDS.items()]
-    return '\n'.join(
-        ['usage: mmdmcp COMMAND ...', '', *lines, '',
-         'mmdmcp COMMAND --help tells more.'])
+    return '\n'.join([
+        'usage: mmdmcp COMMAND ...', '', *lines, '',
+        'mmdmcp COMMAND --help tells more.'
+    ])

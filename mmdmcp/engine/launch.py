@@ -181,9 +181,9 @@ def _group_options(dist_cfg: Mapping, cpu: bool) -> Dict:
         try:
             options['timeout'] = timedelta(seconds=options['timeout'])
         except TypeError as error:
-            raise ConfigError('env_cfg.dist_cfg.timeout must be a number of '
-                              f'seconds, not {options["timeout"]!r}'
-                              ) from error
+            raise ConfigError(
+                'env_cfg.dist_cfg.timeout must be a number of '
+                f'seconds, not {options["timeout"]!r}') from error
     return options
 
 

@@ -90,10 +90,12 @@ def _find(path: str) -> Path:
     for candidate in (shipped / file, shipped.parent / file):
         if not file.is_absolute() and candidate.is_file():
             return candidate
-    known = [str(p) for p in (*file.parent.glob('*.py'),
-                              *shipped.rglob('*.py'))]
-    close = difflib.get_close_matches(file.name, {Path(p).name for p in known},
-                                      n=1, cutoff=0.7)
+    known = [
+        str(p) for p in (*file.parent.glob('*.py'), *shipped.rglob('*.py'))
+    ]
+    close = difflib.get_close_matches(
+        file.name, {Path(p).name
+                    for p in known}, n=1, cutoff=0.7)
     hint = next((p for p in known if close and Path(p).name == close[0]), None)
     raise ConfigError(f'there is no config at {file.absolute()}' +
                       (f'. Did you mean {hint}?' if hint else ''))
