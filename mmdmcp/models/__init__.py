@@ -1,4 +1,6 @@
 """Models: the CIFAR ResNet and static pruned networks."""
+from .fit import FittedModel
+from .pruned import PrunedBackbone, PrunedModel
 from .resnet_cifar import ResNetCifar
 
-__all__ = ['ResNetCifar']
+__all__ = ['FittedModel', 'PrunedBackbone', 'PrunedModel', 'ResNetCifar']

@@ -232,10 +232,13 @@ def _layer_width(layer: SlicedLayer,
         return None
     if isinstance(layer.module, NORMS):
         return LayerWidth(out=out, out_kept=out_kept)
+    if layer.depthwise:
+        return LayerWidth(in_, out, out, in_kept, out_kept)
+    # A side that stays is left out: a classifier's file then says nothing
+    # about the number of classes, and fits a head with others.
     return LayerWidth(
-        in_=in_,
-        out=out,
-        groups=out if layer.depthwise else None,
+        in_=None if in_ == layer.in_layout.size else in_,
+        out=None if out == layer.out_layout.size else out,
         in_kept=in_kept,
         out_kept=out_kept)
 

@@ -1,0 +1,187 @@
+"""Neck and heads must expect the channels that a pruned backbone gives.
+
+Hosts write them into the config as numbers. :func:`FittedModel` fills them
+in; where a config has its own, a wrong one is refused when the model is
+built, with the right ones in the message.
+"""
+from typing import Any, Dict, List, Sequence
+from weakref import WeakSet
+
+from torch import nn
+from torch.nn.modules.module import register_module_module_registration_hook
+
+from ..errors import ConfigError
+from ..registry import MODELS
+
+
+@MODELS.register_module()
+def FittedModel(host: str, backbone: dict, **parts: Any) -> nn.Module:
+    """Build a detector, segmentor or classifier around a pruned backbone.
+
+    The ``in_channels`` of its neck, or of its heads where no neck takes
+    them, are set to what the backbone gives; every other option is the
+    stock config's, in its usual place.
+
+    Args:
+        host (str): Type of the model, such as ``'RetinaNet'``.
+        backbone (dict): Config of a :func:`PrunedBackbone`.
+        **parts: All other options of the host.
+
+    Returns:
+        nn.Module: The host's own model.
+
+    Example:
+        >>> model = dict(
+        ...     type='mmdmcp.FittedModel',
+        ...     host=_base_.model.type,
+        ...     backbone=dict(
+        ...         _delete_=True,
+        ...         type='mmdmcp.PrunedBackbone',
+        ...         cfg=_base_.model.backbone,
+        ...         subnet='DMCP_SUBNET_IMAGENET.yaml'))
+    """
+    if not isinstance(backbone, dict):
+        raise ConfigError(f'backbone must be a config, not {backbone!r}')
+    if parts.get('pretrained') is not None:
+        backbone = dict(backbone, pretrained=parts['pretrained'])
+    built = MODELS.build(backbone)
+    channels = getattr(built, 'out_channels', None)
+    if not isinstance(channels, list):
+        raise ConfigError(
+            f'backbone: a {type(built).__name__} does not say its '
+            "out_channels; use type='mmdmcp.PrunedBackbone'")
+    return MODELS.build(
+        dict(
+            fill_in_channels(parts, channels),
+            type=host,
+            # Built once: the host gets the module itself.
+            backbone=dict(type=lambda: built)))
+
+
+def fill_in_channels(parts: Dict[str, Any],
+                     channels: Sequence[int]) -> Dict[str, Any]:
+    """Options of a host with ``in_channels`` of its neck or heads set.
+
+    Args:
+        parts (dict): Options of the host: ``neck``, ``decode_head``, ...
+        channels (list[int]): Channels of each output of the backbone.
+
+    Returns:
+        dict: A copy; ``parts`` is not changed.
+    """
+    parts = dict(parts)
+    if _takes_channels(parts.get('neck')):
+        parts['neck'] = _fitted(parts['neck'], channels, 'neck')
+        return parts
+    for key, part in parts.items():
+        if not key.endswith('head'):
+            continue
+        if isinstance(part, (list, tuple)):
+            parts[key] = [_fitted(p, channels, key) for p in part]
+        else:
+            parts[key] = _fitted(part, channels, key)
+    return parts
+
+
+def _takes_channels(neck: Any) -> bool:
+    first = neck[0] if isinstance(neck, (list, tuple)) and neck else neck
+    return isinstance(first, dict) and 'in_channels' in first
+
+
+def _fitted(part: Any, channels: Sequence[int], name: str) -> Any:
+    if isinstance(part, (list, tuple)):  # necks in a row: the first one
+        return [_fitted(part[0], channels, name), *part[1:]]
+    if not isinstance(part, dict) or 'in_channels' not in part:
+        return part
+    part = part.copy()
+    part['in_channels'] = _choose(part['in_channels'], part.get('in_index'),
+                                  channels, name)
+    if part.get('c1_in_channels'):  # DeepLabV3+: also takes the first output
+        part['c1_in_channels'] = channels[0]
+    return part
+
+
+def _choose(stock: Any, index: Any, channels: Sequence[int], name: str):
+    """The value for ``in_channels`` in place of the stock one."""
+    try:
+        if not isinstance(stock, (list, tuple)):
+            return channels[-1 if index is None else index]
+        if index is not None:
+            return [channels[i] for i in index]
+    except (IndexError, TypeError):
+        raise ConfigError(
+            f'{name}: in_index={index!r} does not fit a backbone with '
+            f'outputs of {list(channels)} channels') from None
+    if len(stock) != len(channels):
+        raise ConfigError(
+            f'{name}: in_channels={list(stock)} has {len(stock)} entries, '
+            f'the backbone has outputs of {list(channels)} channels: set its '
+            'out_indices or in_channels')
+    # Necks that take the deepest output first list falling channels.
+    falling = len(stock) > 1 and stock[0] > stock[-1]
+    return list(channels)[::-1] if falling else list(channels)
+
+
+_pruned = WeakSet()  # backbones whose neighbours are checked
+_watching: List[Any] = []  # the handle, once there is something to check
+
+
+def announce(backbone: nn.Module) -> None:
+    """From now on, what is put beside this backbone must fit it.
+
+    A backbone never learns of the model it is put into, and no host checks
+    the channels itself; torch's hook on modules that become parts of others
+    sees both. Without a pruned backbone it is not installed.
+    """
+    if not _watching:
+        _watching.append(
+            register_module_module_registration_hook(_on_registration))
+    _pruned.add(backbone)
+
+
+def _on_registration(parent: nn.Module, name: str, part: nn.Module) -> None:
+    backbone = parent._modules.get('backbone')
+    if backbone is None or backbone not in _pruned or part is None:
+        return
+    neck = parent._modules.get('neck')
+    if name == 'neck' or (name.endswith('head')
+                          and _in_channels(neck) is None):
+        parts = part if isinstance(part, nn.ModuleList) else [part]
+        for one in parts:
+            _check(one, f'{type(parent).__name__}.{name}',
+                   backbone.out_channels)
+
+
+def _in_channels(part: Any) -> Any:
+    if isinstance(part, nn.Sequential) and len(part):
+        part = part[0]
+    return getattr(part, 'in_channels', None)
+
+
+def _check(part: nn.Module, name: str, channels: Sequence[int]) -> None:
+    """Refuse a part that expects other channels than it will get."""
+    found = _in_channels(part)
+    if found is None:
+        return
+    index = getattr(part, 'in_index', None)
+    right = list(channels)
+    if isinstance(index, (list, tuple)):
+        right = [channels[i] for i in index]
+    elif isinstance(index, int):
+        right = channels[index]
+    if isinstance(found, (list, tuple)):
+        fits = sorted(found) == sorted(right)
+    elif isinstance(right, list):  # one of them, or all concatenated
+        fits = found in right or found == sum(right)
+    else:
+        fits = found == right
+    if not fits:
+        found = list(found) if isinstance(found, tuple) else found
+        raise ConfigError(
+            f'{name}: in_channels is {found}, but the pruned backbone gives '
+            f'{right}. Set in_channels={right}, or let '
+            "type='mmdmcp.FittedModel' fill it in")
+    c1 = getattr(part, 'c1_bottleneck', None)
+    if c1 is not None and c1.conv.in_channels != channels[0]:
+        raise ConfigError(f'{name}: c1_in_channels is {c1.conv.in_channels}, '
+                          f'but the pruned backbone gives {channels[0]}')

@@ -1,0 +1,172 @@
+"""Static pruned networks, built from a subnet file by any Runner.
+
+Both types are functions: what they return is the host's own model, made
+small in place. Its class, its ``state_dict`` keys and everything that the
+host does with it stay as they are. Nothing is traced, and mmrazor is not
+needed.
+"""
+import os
+from pathlib import Path
+from typing import Dict, List, Optional, Union
+
+import torch
+from torch import nn
+
+from ..errors import ConfigError, SubnetError
+from ..registry import MODELS
+from ..subnet import Subnet, apply
+from .fit import announce
+from .weights import checked_init_cfgs
+
+_ROOT = Path(__file__).resolve().parents[1]
+# Where `configs/` lies in an installation, and in a checkout.
+_SHIPPED = (_ROOT / '.mim' / 'configs', _ROOT.parent / 'configs')
+
+SubnetLike = Union[str, os.PathLike, Subnet]
+
+
+@MODELS.register_module()
+def PrunedModel(cfg: Union[dict, nn.Module],
+                subnet: SubnetLike,
+                init_cfg: Optional[dict] = None,
+                data_preprocessor: Optional[dict] = None,
+                prefix: Union[None, str, Dict[str, str]] = None) -> nn.Module:
+    """Build a model, small as the subnet file says.
+
+    Args:
+        cfg (dict or nn.Module): Config of the full model that was searched,
+            of any OpenMMLab package; or the model itself.
+        subnet (str or Subnet): The file: an absolute path, a path from the
+            working directory, or one below the shipped ``configs/``.
+        init_cfg (dict, optional): As any MMEngine module's, for the small
+            model: ``dict(type='Pretrained', checkpoint=...)`` loads its own
+            weights. Defaults to None: what ``cfg`` says.
+        data_preprocessor (dict, optional): What the Runner hands to a
+            model; goes to ``cfg`` if it has none.
+        prefix (str or dict, optional): Which rows of the file to use; see
+            :func:`mmdmcp.subnet.apply`. ``{'': ''}`` accepts another head
+            than the searched model's. Defaults to None: every row, and the
+            parameters must add up.
+
+    Raises:
+        SubnetError: If the file is missing, damaged or another model's.
+        ConfigError: If ``cfg`` is no config of a model.
+
+    Example:
+        >>> model = dict(
+        ...     type='mmdmcp.PrunedModel',
+        ...     cfg=_base_.model,
+        ...     subnet='work_dirs/search/DMCP_SUBNET_RESNET50.yaml')
+    """
+    model = _build(cfg, data_preprocessor)
+    apply(model, load_subnet(subnet), prefix)
+    checked_init_cfgs(model, init_cfg)
+    return model
+
+
+@MODELS.register_module()
+def PrunedBackbone(cfg: Union[dict, nn.Module],
+                   subnet: SubnetLike,
+                   prefix: Union[str, Dict[str, str]] = 'backbone.',
+                   init_cfg: Optional[dict] = None,
+                   pretrained: None = None) -> nn.Module:
+    """Build a backbone for a detector or segmentor, small as the file says.
+
+    ``frozen_stages``, ``norm_eval``, ``out_indices`` and all else are the
+    host's, set in ``cfg``. The backbone gets ``out_channels``, a list with
+    the channels of each of its outputs; a neck or head beside it that
+    expects others is refused when the model is built.
+    :class:`FittedModel` fills them in.
+
+    Args:
+        cfg (dict or nn.Module): Config of the full backbone.
+        subnet (str or Subnet): As in :func:`PrunedModel`.
+        prefix (str or dict): Under which names the file has the backbone's
+            layers. Defaults to ``'backbone.'``: the file is a classifier's.
+        init_cfg (dict, optional): ``dict(type='Pretrained',
+            checkpoint=...)`` with the checkpoint of the retrained
+            classifier (or of the backbone alone; the prefix is found).
+            Defaults to None. An ``init_cfg`` inside ``cfg`` that loads
+            weights is the full network's and is refused in training.
+        pretrained (None): Hosts that set ``model.pretrained`` pass it on;
+            there are no such weights for a pruned backbone.
+
+    Raises:
+        SubnetError: If the file does not fit the backbone.
+        ConfigError: If ``pretrained`` is given.
+
+    Example:
+        >>> backbone = dict(
+        ...     _delete_=True,
+        ...     type='mmdmcp.PrunedBackbone',
+        ...     cfg=_base_.model.backbone,
+        ...     subnet='DMCP_SUBNET_IMAGENET.yaml',
+        ...     init_cfg=dict(type='Pretrained', checkpoint='small.pth'))
+    """
+    if pretrained is not None:
+        raise ConfigError(
+            f'pretrained={pretrained!r} are weights of the full backbone; '
+            'set model.pretrained=None and give the pruned classifier\'s '
+            'checkpoint as model.backbone.init_cfg')
+    subnet = load_subnet(subnet)
+    backbone = apply(_build(cfg), subnet, prefix)
+    checked_init_cfgs(backbone, init_cfg, prefix)
+    backbone.out_channels = _out_channels(backbone,
+                                          subnet.cost['input_shape'][0])
+    announce(backbone)
+    return backbone
+
+
+def load_subnet(subnet: SubnetLike) -> Subnet:
+    """A subnet from its path; one that exists nowhere is named.
+
+    Args:
+        subnet (str or Subnet): Absolute, relative to the working directory,
+            or relative to the shipped ``configs/`` folder.
+    """
+    if isinstance(subnet, Subnet):
+        return subnet
+    if not isinstance(subnet, (str, os.PathLike)):
+        raise ConfigError('subnet must be the path of a DMCP_SUBNET*.yaml, '
+                          f'not {subnet!r}')
+    path = Path(subnet).expanduser()
+    if not path.is_absolute() and not path.exists():
+        for folder in _SHIPPED:
+            if (folder / path).is_file():
+                path = folder / path
+                break
+    return Subnet.load(path)
+
+
+def _build(cfg: Union[dict, nn.Module],
+           data_preprocessor: Optional[dict] = None) -> nn.Module:
+    if isinstance(cfg, nn.Module):
+        return cfg
+    if not isinstance(cfg, dict) or 'type' not in cfg:
+        raise ConfigError('cfg must be the config of a model, a dict with '
+                          f'type, not {cfg!r}')
+    cfg = cfg.copy()
+    if data_preprocessor is not None and not cfg.get('data_preprocessor'):
+        cfg['data_preprocessor'] = data_preprocessor
+    return MODELS.build(cfg)
+
+
+@torch.no_grad()
+def _out_channels(backbone: nn.Module, in_channels: int) -> List[int]:
+    """Channels of each output, by running a small black image through."""
+    modes = {module: module.training for module in backbone.modules()}
+    some = next(backbone.parameters())
+    backbone.eval()
+    try:
+        outputs = backbone(some.new_zeros(1, in_channels, 64, 64))
+    except RuntimeError as error:
+        raise SubnetError(
+            f'the pruned {type(backbone).__name__} does not run '
+            f'({str(error).splitlines()[0]}): the file was made for another '
+            'variant of it, or edited') from None
+    finally:
+        for module, training in modes.items():
+            module.training = training
+    if isinstance(outputs, torch.Tensor):
+        outputs = [outputs]
+    return [output.shape[1] for output in outputs]
