@@ -1,5 +1,6 @@
 """DMCP: Differentiable Markov Channel Pruning (Guo et al., CVPR 2020)."""
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from contextlib import nullcontext
+from typing import ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
@@ -187,15 +188,15 @@ class DMCP(BaseModel):
         teacher = None
         for name, how in self._sandwich():
             self.set_widths(how)
-            with wrapper.optim_context(self):
+            with wrapper.optim_context(self), self._watched():
                 if teacher is None:
                     loss, values = self._task_loss(data)
                     if self.distillation is not None:
-                        teacher = self._prediction().detach()
+                        teacher = self.distillation.take().detach()
                 else:
                     self.architecture(**data, mode='tensor')
-                    loss = self.distillation.loss(self._prediction(), teacher)
-                    values = {}
+                    loss = self.distillation.loss(self.distillation.take(),
+                                                  teacher)
             accumulate(wrapper, loss)
             if name == 'max':
                 log.update(values)
@@ -228,8 +229,6 @@ class DMCP(BaseModel):
                 task, _ = self._task_loss(data)
             finally:
                 supernet.scale(None)
-                if self.distillation is not None:
-                    self.distillation.take()
             expected = self.expected_cost()
             budget = budget_loss(expected, self.target, self.dead_zone)
             # Inside, too: a recomputed forward (activation checkpointing)
@@ -246,13 +245,11 @@ class DMCP(BaseModel):
     def _task_loss(self, data: dict) -> Tuple[Tensor, Dict[str, Tensor]]:
         return self.parse_losses(self.architecture(**data, mode='loss'))
 
-    def _prediction(self) -> Tensor:
-        output = self.distillation.take()
-        if output is None:
-            raise ConfigError(
-                f'distillation={self.distillation.module!r}: the module was '
-                'not called; name one that every forward pass runs')
-        return output
+    def _watched(self) -> ContextManager:
+        """The prediction is noted inside, if there is distillation."""
+        if self.distillation is None:
+            return nullcontext()
+        return self.distillation.watch(self.architecture)
 
     # ---- state -------------------------------------------------------
 

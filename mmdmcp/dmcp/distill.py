@@ -1,5 +1,6 @@
 """In-place distillation: narrow networks learn from the widest one."""
-from typing import List, Optional
+from contextlib import contextmanager
+from typing import Iterator, Optional
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -47,17 +48,36 @@ class InPlaceDistillation:
             raise ConfigError(f'distillation={module!r}: the model has no '
                               'module of that name')
         self.module = module
-        self._outputs: List[Tensor] = []
-        names[module].register_forward_hook(self._record)
+        self._output: Optional[Tensor] = None
+
+    @contextmanager
+    def watch(self, model: nn.Module) -> Iterator[None]:
+        """Note the module's outputs inside; copies of the model made
+        outside know nothing of it."""
+        handle = model.get_submodule(self.module).register_forward_hook(
+            self._record)
+        try:
+            yield
+        finally:
+            handle.remove()
+            self._output = None
 
     def _record(self, _module: nn.Module, _inputs: tuple,
                 output: Tensor) -> None:
-        self._outputs.append(output)
+        self._output = output
 
-    def take(self) -> Optional[Tensor]:
-        """What the module returned since the last call; None if nothing."""
-        outputs, self._outputs = self._outputs, []
-        return outputs[-1] if outputs else None
+    def take(self) -> Tensor:
+        """What the module returned last, once.
+
+        Raises:
+            ConfigError: If it was not called.
+        """
+        output, self._output = self._output, None
+        if output is None:
+            raise ConfigError(
+                f'distillation={self.module!r}: the module was not called; '
+                'name one that every forward pass runs')
+        return output
 
     @staticmethod
     def loss(student: Tensor, teacher: Tensor) -> Tensor:

@@ -1,0 +1,34 @@
+"""What the tests of the method share."""
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+
+from mmdmcp.registry import MODELS
+
+sys.path.insert(0, str(Path(__file__).parent))
+from small_net import classifier  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _scope():
+    init_default_scope('mmpretrain')
+
+
+@pytest.fixture
+def build():
+    """A function that builds a DMCP of the small network."""
+
+    def build_dmcp(architecture=None, seed=0, **options):
+        torch.manual_seed(seed)
+        options.setdefault('target', '50%')
+        return MODELS.build(
+            dict(
+                type='mmdmcp.DMCP',
+                architecture=architecture or classifier(),
+                input_shape=(1, 8, 8),
+                **options))
+
+    return build_dmcp

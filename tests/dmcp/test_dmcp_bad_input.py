@@ -1,0 +1,117 @@
+"""Wrong configs and models: a clear error before hours are spent."""
+import pytest
+import torch
+from mmengine.model import BaseModel
+from torch import nn
+
+from mmdmcp.dmcp.schedule import SearchSchedule
+from mmdmcp.errors import ConfigError, TargetError, TraceError
+
+from small_net import batch, optimisers
+
+
+class Net(BaseModel):
+    """A model around any layers."""
+
+    def __init__(self, *layers):
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        return self.layers(inputs)
+
+
+class Hidden(nn.Module):
+    """Works on raw arrays: autograd, and so the tracer, can't follow."""
+
+    def forward(self, x):
+        return torch.from_numpy(x.detach().numpy().copy())
+
+
+@pytest.mark.parametrize('options,error,words', [
+    (dict(target='200%'), TargetError, 'above the full network'),
+    (dict(target='1G'), TargetError, 'above the full network'),
+    (dict(target='0.1%'), TargetError, 'min_ratio'),
+    (dict(target='half'), TargetError, '50%'),
+    (dict(target=0.5), TargetError, '50%'),
+    (dict(target=-1), TargetError, 'above zero'),
+    (dict(target=None), TargetError, "can't be read"),
+    (dict(traget='50%'), ConfigError, "Did you mean 'target'"),
+    (dict(mutator=dict(parametrization='exp')), ConfigError,
+     "Did you mean 'parametrisation'"),
+    (dict(mutator=dict(parametrisation='tanh')), ConfigError, 'sigmoid'),
+    (dict(mutator=dict(init='one')), ConfigError, 'zero'),
+    (dict(mutator=dict(grid=dict(min_ration=0.2))), ConfigError,
+     "Did you mean 'min_ratio'"),
+    (dict(mutator=dict(scope=['neck'])), TraceError, 'scope'),
+    (dict(arch_start=1.5), ConfigError, 'arch_start'),
+    (dict(random_sampling=(1.0, 2.0)), ConfigError, 'random_sampling'),
+    (dict(budget_weight=0), ConfigError, 'budget_weight'),
+    (dict(dead_zone=1.2), ConfigError, 'dead_zone'),
+    (dict(distillation='head.nothing'), ConfigError, 'no module'),
+])
+def test_bad_options(build, options, error, words):
+    with pytest.raises(error, match=words):
+        build(**options)
+
+
+def test_a_model_that_can_not_be_traced(build):
+    net = Net(nn.Conv2d(1, 8, 3), Hidden(), nn.Conv2d(8, 4, 3))
+    with pytest.raises(TraceError, match='Net'):
+        build(architecture=net, distillation=None)
+
+
+def test_a_model_that_fails_on_the_input_shape(build):
+    net = Net(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 4, 3))
+    with pytest.raises(TraceError, match='input_shape'):
+        build(architecture=net, distillation=None)
+
+
+def test_a_model_with_nothing_to_prune(build):
+    net = Net(nn.Conv2d(1, 8, 3))
+    with pytest.raises(TraceError, match="the model's output"):
+        build(architecture=net, distillation=None)
+
+
+def test_no_classifier_to_learn_from(build):
+    net = Net(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.Conv2d(8, 4, 3))
+    with pytest.raises(ConfigError, match='distillation=None'):
+        build(architecture=net)
+
+
+@pytest.mark.parametrize('how,words', [
+    ('bigest', 'choose from'),
+    ({'backbone.conv9': 3}, 'backbone.conv1'),
+    ({'backbone.conv1': 0}, 'choose 1 to 8'),
+    ({'backbone.conv1': 9}, 'choose 1 to 8'),
+])
+def test_bad_widths(build, how, words):
+    with pytest.raises(ConfigError, match=words):
+        build().set_widths(how)
+
+
+def test_a_search_without_its_hook_says_so(build):
+    algorithm = build()
+    with pytest.raises(ConfigError, match='DMCPSearchHook'):
+        algorithm.train_step(batch(), optimisers(algorithm))
+
+
+def test_optim_wrapper_of_one_optimiser_is_refused():
+    from mmdmcp.engine import SearchOptimWrapperConstructor
+    with pytest.raises(ConfigError, match='architecture'):
+        SearchOptimWrapperConstructor(dict(optimizer=dict(type='SGD')))
+
+
+def test_schedule():
+    schedule = SearchSchedule(0.5, (1.0, 0.2))
+    schedule.set_length(100)
+    assert schedule.first_arch_iteration == 50
+    schedule.iteration = 49
+    assert not schedule.trains_chains and schedule.random_probability == 1
+    schedule.iteration = 50
+    assert schedule.trains_chains and schedule.random_probability == 1
+    schedule.iteration = 99
+    assert schedule.random_probability == pytest.approx(0.2)
+    generator = torch.Generator().manual_seed(0)
+    hows = [schedule.draw_how(generator) for _ in range(2000)]
+    assert hows.count('random') / 2000 == pytest.approx(0.2, abs=0.05)

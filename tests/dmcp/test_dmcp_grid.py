@@ -1,0 +1,67 @@
+"""The widths that units may take."""
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmdmcp.dmcp.grid import WidthGrid
+from mmdmcp.errors import ConfigError
+
+
+@pytest.mark.parametrize('channels,step,least,num', [
+    (64, 0.1, 10, 10),
+    (16, 0.1, 7, 10),   # hard to prune: DEFECTS 12
+    (32, 0.1, 5, 10),
+    (16, 0.05, 16, 1),  # can't be pruned at all
+    (256, 0.1, 31, 10),
+])
+def test_release_grid_is_that_of_the_release(channels, step, least, num):
+    widths = WidthGrid('release', step=step)(channels)
+    assert widths[0] == least
+    assert widths[-1] == channels
+    assert len(widths) == num
+
+
+def test_release_grid_of_a_wider_network():
+    """MobileNetV2: (0.1, 1.5, 0.1) on a 1.5 times as wide network."""
+    widths = WidthGrid('release', max_ratio=1.5)(144)
+    assert len(widths) == 15
+    assert set(b - a for a, b in zip(widths, widths[1:])) == {9}
+
+
+@given(
+    channels=st.integers(1, 3000),
+    min_ratio=st.floats(0.02, 0.9),
+    step=st.floats(0.02, 0.1),
+    divisor=st.sampled_from([1, 2, 4, 8, 16]))
+def test_even_grid(channels, min_ratio, step, divisor):
+    widths = WidthGrid(
+        'even', min_ratio=min_ratio, step=step, divisor=divisor)(channels)
+    assert widths[-1] == channels
+    assert all(a < b for a, b in zip(widths, widths[1:]))
+    assert all(w % divisor == 0 for w in widths[:-1])
+    # Every unit reaches its minimum, up to rounding to the divisor.
+    assert widths[0] <= max(divisor, min_ratio * channels + divisor / 2 + 1e-6,
+                            channels if channels <= divisor else 0)
+
+
+def test_even_grid_of_narrow_units_has_no_hole():
+    assert WidthGrid()(16)[0] == 2
+    assert WidthGrid(step=0.05)(16)[0] == 2
+    assert WidthGrid()(4) == (1, 2, 3, 4)
+
+
+def test_even_grid_steps_differ_by_at_most_one():
+    for channels in (64, 100, 333):
+        widths = WidthGrid()(channels)
+        steps = {b - a for a, b in zip(widths, widths[1:])}
+        assert max(steps) - min(steps) <= 1
+
+
+@pytest.mark.parametrize('options', [
+    dict(type='odd'), dict(min_ratio=0), dict(min_ratio=1.2), dict(step=0),
+    dict(step=2), dict(divisor=0), dict(divisor=1.5), dict(divisor=True),
+    dict(type='release', divisor=8)
+])
+def test_bad_options_are_named(options):
+    with pytest.raises(ConfigError, match=list(options)[-1]):
+        WidthGrid(**options)
