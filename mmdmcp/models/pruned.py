@@ -110,6 +110,7 @@ def PrunedBackbone(cfg: Union[dict, nn.Module],
             'checkpoint as model.backbone.init_cfg')
     subnet = load_subnet(subnet)
     backbone = apply(_build(cfg), subnet, prefix)
+    _check_size(backbone, subnet)
     checked_init_cfgs(backbone, init_cfg, prefix)
     backbone.out_channels = _out_channels(backbone,
                                           subnet.cost['input_shape'][0])
@@ -149,6 +150,17 @@ def _build(cfg: Union[dict, nn.Module],
     if data_preprocessor is not None and not cfg.get('data_preprocessor'):
         cfg['data_preprocessor'] = data_preprocessor
     return MODELS.build(cfg)
+
+
+def _check_size(backbone: nn.Module, subnet: Subnet) -> None:
+    """A part can't be larger than the whole that the file describes."""
+    params = sum(p.numel() for p in backbone.parameters())
+    if params > subnet.cost['params']:
+        raise SubnetError(
+            f'the pruned {type(backbone).__name__} would have {params} '
+            'parameters, more than the whole model of the file '
+            f'({subnet.cost["params"]}): it was made for a smaller one. Build '
+            'the backbone that was searched (depth, variant)')
 
 
 @torch.no_grad()
