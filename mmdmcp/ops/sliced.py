@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from .layout import Layout, Ranges, Selection
+from .open_norm import open_group_norm
 
 #: Layer types that can be narrowed. Transposed convolutions keep their
 #: weights as [in, out, ...] and are left at full width.
@@ -97,6 +98,7 @@ class SlicedLayer:
         self._rows: Optional[Ranges] = None
         self._cols: Optional[Ranges] = None
         self._scale: Optional[Tensor] = None
+        self._open_only = False
 
     # ---- what to run -------------------------------------------------
 
@@ -129,7 +131,9 @@ class SlicedLayer:
         elif isinstance(module, nn.LayerNorm):
             module.normalized_shape = (out, )
 
-    def scale(self, values: Optional[Sequence[Tensor]]) -> None:
+    def scale(self,
+              values: Optional[Sequence[Tensor]],
+              open_only: bool = False) -> None:
         """Scale the outputs channel by channel; None stops scaling.
 
         ``s * (gamma * x + beta)`` is computed as ``(s * gamma) * x + s *
@@ -137,7 +141,11 @@ class SlicedLayer:
 
         Args:
             values: One tensor ``[channels]`` a unit.
+            open_only: A norm over channels leaves closed ones out of its
+                statistics, as a network without them does.
         """
+        self._open_only = open_only and values is not None and isinstance(
+            self.module, nn.GroupNorm) and self.module.num_groups == 1
         self._scale = None if values is None else \
             self.out_layout.spread(values)
 
@@ -147,6 +155,9 @@ class SlicedLayer:
     def tensors(self) -> Dict[str, Tensor]:
         """The layer's tensors at the chosen width."""
         module, rows = self.module, self._rows
+        scale = self._scale
+        if scale is not None:
+            scale = narrow(scale, 0, rows)
         found = {}
         for name, parameter in module._parameters.items():
             if parameter is None:
@@ -155,9 +166,8 @@ class SlicedLayer:
             value = parameter
             if rows is not None or cols is not None:
                 value = _Slice.apply(parameter, rows, cols)
-            if self._scale is not None:
-                shape = (-1, ) + (1, ) * (value.dim() - 1)
-                value = value * self._scale.view(shape)
+            if scale is not None:
+                value = value * scale.view((-1, ) + (1, ) * (value.dim() - 1))
             found[name] = value
         for name in ('running_mean', 'running_var'):
             buffer = module._buffers.get(name)
@@ -170,6 +180,8 @@ class SlicedLayer:
         plain = type(module).forward
         if self._rows is self._cols is self._scale is None:
             return plain(module, *args, **kwargs)
+        if self._open_only:
+            return open_group_norm(module, *args, self._scale)
         tensors = self.tensors
         module.__dict__.update(tensors)
         try:
@@ -180,7 +192,9 @@ class SlicedLayer:
         if self._rows is not None and len(self._rows) > 1:
             self._store_statistics(tensors)
         if self._scale is not None and module._parameters.get('weight') is None:
-            out = out * self._scale.view((1, -1) + (1, ) * (out.dim() - 2))
+            scale = narrow(self._scale, 0, self._rows)
+            trailing = 0 if isinstance(module, nn.LayerNorm) else out.dim() - 2
+            out = out * scale.view((-1, ) + (1, ) * trailing)
         return out
 
     def _store_statistics(self, tensors: Dict[str, Tensor]) -> None:
