@@ -2,6 +2,7 @@
 from contextlib import nullcontext
 from typing import ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
+import torch
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
@@ -253,10 +254,16 @@ class DMCP(BaseModel):
 
     # ---- state -------------------------------------------------------
 
-    def get_extra_state(self) -> dict:
-        """Where the search stands."""
-        return self.schedule.state_dict()
+    def get_extra_state(self) -> Tensor:
+        """Where the search stands.
 
-    def set_extra_state(self, state: dict) -> None:
+        A tensor, since a Runner broadcasts every entry of a state dict.
+        """
+        state = self.schedule.state_dict()
+        return torch.tensor([state['iteration'], state['max_iters'] or 0])
+
+    def set_extra_state(self, state: Tensor) -> None:
         """Restore what :meth:`get_extra_state` returned."""
-        self.schedule.load_state_dict(state)
+        iteration, max_iters = state.tolist()
+        self.schedule.load_state_dict(
+            dict(iteration=iteration, max_iters=max_iters or None))

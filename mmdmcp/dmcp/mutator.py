@@ -224,10 +224,13 @@ class DMCPChannelMutator(BaseModule):
 
     # ---- state -------------------------------------------------------
 
-    def get_extra_state(self) -> dict:
-        """The generator's state: a resumed search draws as it would have."""
-        return dict(generator=self.generator.get_state())
+    def get_extra_state(self) -> Tensor:
+        """The generator's state: a resumed search draws as it would have.
 
-    def set_extra_state(self, state: dict) -> None:
+        A tensor, since a Runner broadcasts every entry of a state dict.
+        """
+        return self.generator.get_state()
+
+    def set_extra_state(self, state: Tensor) -> None:
         """Restore what :meth:`get_extra_state` returned."""
-        self.generator.set_state(state['generator'].cpu())
+        self.generator.set_state(state.cpu())
