@@ -9,6 +9,8 @@ from typing import Callable, Dict, List, Set
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 from ..ops import NORMS
 
@@ -25,8 +27,8 @@ class Geometry:
         positions: Layer name to the number of positions its weight is
             applied at, a sample, summed over its calls.
         order: Layer names in the order of their first call.
-        normalised: Names of layers whose output goes straight into a
-            normalisation layer.
+        normalised: Names of layers whose output goes straight into
+            normalisation layers, and nowhere else.
     """
     positions: Dict[str, int] = field(default_factory=dict)
     order: List[str] = field(default_factory=list)
@@ -46,6 +48,7 @@ def read_geometry(model: nn.Module, run: Callable[[], object]) -> Geometry:
     # used again once its tensor is gone.
     producer: Dict[int, str] = {}
     alive: List[torch.Tensor] = []
+    elsewhere = _OutsideNorms(producer)
 
     def note(name: str, module: nn.Module):
 
@@ -54,6 +57,7 @@ def read_geometry(model: nn.Module, run: Callable[[], object]) -> Geometry:
                 found.positions[name] = 0
                 found.order.append(name)
             if isinstance(module, NORMS):
+                elsewhere.norms -= 1
                 source = producer.get(id(inputs[0]))
                 if source is not None:
                     found.normalised.add(source)
@@ -68,12 +72,55 @@ def read_geometry(model: nn.Module, run: Callable[[], object]) -> Geometry:
         note(name, module) for name, module in model.named_modules()
         if isinstance(module, MATMULS + NORMS)
     ]
+    handles += [
+        module.register_forward_pre_hook(elsewhere.enter_norm)
+        for module in model.modules() if isinstance(module, NORMS)
+    ]
     try:
-        run()
+        with elsewhere:
+            run()
     finally:
         for handle in handles:
             handle.remove()
+    found.normalised -= elsewhere.names
     return found
+
+
+class _OutsideNorms(TorchFunctionMode):
+    """Notes whose outputs something else than a normalisation reads.
+
+    A convolution may feed a norm and, past it, a residual sum.
+
+    Args:
+        producer: ``id`` of a tensor to the name of the layer that made it.
+
+    Attributes:
+        names: Names of those layers.
+        norms: Normalisation layers that are running.
+    """
+
+    def __init__(self, producer: Dict[int, str]) -> None:
+        super().__init__()
+        self.producer = producer
+        self.names: Set[str] = set()
+        self.norms = 0
+
+    def enter_norm(self, _module: nn.Module, _inputs: tuple) -> None:
+        self.norms += 1
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        # Questions such as ``x.shape`` or ``x.dim()`` read no values.
+        if not self.norms and _tensors(result):
+            self.names.update(self.producer[id(value)]
+                              for value in _tensors((args, kwargs))
+                              if id(value) in self.producer)
+        return result
+
+
+def _tensors(tree: object) -> List[torch.Tensor]:
+    return [x for x in tree_leaves(tree) if isinstance(x, torch.Tensor)]
 
 
 def _positions(module: nn.Module, x: torch.Tensor, y: torch.Tensor) -> int:

@@ -1,15 +1,11 @@
 """What a search does around MMEngine's training loop."""
-from pathlib import Path
 from typing import List, Optional
 
-import torch
-from mmengine.dist import master_only
-from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from ..engine import evaluate, recalibrate, same_randomness, take_batches
-from ..errors import ConfigError, DataError
-from ..files import atomic_file
+from ..engine import (SearchHook, evaluate, recalibrate, same_randomness,
+                      take_batches)
+from ..errors import ConfigError
 from ..options import refuse_unknown
 from ..registry import HOOKS
 from ..report import candidate_table, preflight_table
@@ -17,7 +13,7 @@ from .candidates import Candidate, direct_candidates, expected_candidate
 
 
 @HOOKS.register_module()
-class DMCPSearchHook(Hook):
+class DMCPSearchHook(SearchHook):
     """Starts a search and, at its end, chooses and writes the subnet.
 
     Before training it prints what can be pruned and whether the target can
@@ -36,9 +32,7 @@ class DMCPSearchHook(Hook):
         rank_by: Metric to rank by, larger is better; defaults to the first
             one that the evaluator reports.
     """
-    # After RuntimeInfoHook (VERY_HIGH), which knows the length; before
-    # LoggerHook and CheckpointHook.
-    priority = 'NORMAL'
+    prefix = 'DMCP_SUBNET'
 
     def __init__(self,
                  name: Optional[str] = None,
@@ -56,7 +50,7 @@ class DMCPSearchHook(Hook):
             raise ConfigError(
                 'DMCPSearchHook: num_candidates must be 0 or more, max_draws '
                 'and recalibration_batches 1 or more')
-        self.name = name
+        super().__init__(name)
         self.tolerance = tolerance
         self.num_candidates = num_candidates
         self.max_draws = max_draws
@@ -86,25 +80,6 @@ class DMCPSearchHook(Hook):
             f'{runner.max_iters} iterations; the chains train from iteration '
             f'{start} on')
 
-    # ---- during ------------------------------------------------------
-
-    def after_train_iter(self,
-                         runner: Runner,
-                         batch_idx: int,
-                         data_batch=None,
-                         outputs: Optional[dict] = None) -> None:
-        """Stop at a loss that is not a number, before it is saved."""
-        for key, value in (outputs or {}).items():
-            if isinstance(value, torch.Tensor) and \
-                    not torch.isfinite(value).all():
-                raise DataError(
-                    f'{key} is {float(value)} at iteration {runner.iter}. '
-                    'Nothing of this iteration is saved: resume from the '
-                    'last checkpoint with --resume. If it happens again, '
-                    'look for damaged samples, lower the learning rate '
-                    '(optim_wrapper.architecture.optimizer.lr), or clip '
-                    'gradients (optim_wrapper.architecture.clip_grad)')
-
     # ---- after -------------------------------------------------------
 
     def after_train(self, runner: Runner) -> None:
@@ -112,10 +87,10 @@ class DMCPSearchHook(Hook):
         algorithm = self._algorithm(runner)
         candidates = self._candidates(runner, algorithm)
         # Something is on disk before the evaluation, which can fail.
-        self._write(runner, algorithm, candidates[0], weights=None)
+        self._export(runner, algorithm, candidates[0], weights=None)
         best, net = self._rank(runner, algorithm, candidates)
         weights = None if net is None else net.state_dict()
-        self._write(runner, algorithm, best, weights)
+        self._export(runner, algorithm, best, weights)
 
     def _candidates(self, runner: Runner, algorithm) -> List[Candidate]:
         target, mutator = algorithm.target, algorithm.mutator
@@ -172,28 +147,9 @@ class DMCPSearchHook(Hook):
     def _score(self, candidate: Candidate) -> float:
         return float(candidate.metrics[self._key(candidate)])
 
-    @master_only
-    def _write(self, runner: Runner, algorithm, candidate: Candidate,
-               weights: Optional[dict]) -> None:
-        subnet = algorithm.export_subnet(candidate.widths)
-        path = Path(runner.work_dir) / f'DMCP_SUBNET_{self._name(algorithm)}'
-        if weights is not None:
-            with atomic_file(path.with_suffix('.pth')) as file:
-                torch.save(
-                    dict(state_dict={k: v.cpu() for k, v in weights.items()}),
-                    file)
-        subnet.save(path.with_suffix('.yaml'))
-        if weights is not None:
-            runner.logger.info(f'wrote {path}.yaml (subnet) and {path}.pth '
-                               '(its weights, to fine-tune from)')
-
-    def _name(self, algorithm) -> str:
-        if self.name is not None:
-            return self.name
+    def _export(self, runner: Runner, algorithm, candidate: Candidate,
+                weights: Optional[dict]) -> None:
         full = algorithm.mutator.cost_of(
             algorithm.mutator.choose('max'))['macs']
-        return f'{100 * algorithm.target / full:.3g}PERCENT'
-
-    @staticmethod
-    def _algorithm(runner: Runner):
-        return getattr(runner.model, 'module', runner.model)
+        self._write(runner, algorithm.export_subnet(candidate.widths),
+                    algorithm.target / full, weights)

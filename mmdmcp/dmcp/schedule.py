@@ -3,10 +3,11 @@ from typing import Tuple, Union
 
 import torch
 
+from ..engine import Clock, check_moment
 from ..errors import ConfigError
 
 
-class SearchSchedule:
+class SearchSchedule(Clock):
     """The search's clock.
 
     The probability q of random widths is 1 until the chains start to
@@ -25,42 +26,19 @@ class SearchSchedule:
 
     def __init__(self, arch_start: Union[int, float],
                  random_sampling: Tuple[float, float]) -> None:
-        if isinstance(arch_start, bool) or not (
-                isinstance(arch_start, int) and arch_start >= 0
-                or isinstance(arch_start, float) and 0 <= arch_start <= 1):
-            raise ConfigError(
-                f'arch_start={arch_start!r}: give a share of the search from '
-                '0.0 to 1.0, or an iteration as an int')
+        super().__init__('mmdmcp.DMCPSearchHook')
+        check_moment('arch_start', arch_start)
         first, last = random_sampling
         if not (0 <= first <= 1 and 0 <= last <= 1):
             raise ConfigError(f'random_sampling={random_sampling!r}: two '
                               'probabilities, each from 0 to 1')
         self.arch_start = arch_start
         self.random_sampling = (first, last)
-        self.iteration = 0
-        self.max_iters = 0
-
-    def set_length(self, max_iters: int) -> None:
-        """Tell how many iterations the search has."""
-        self.max_iters = max_iters
-
-    def require_length(self) -> None:
-        """Raise if the length was never set.
-
-        Raises:
-            ConfigError: Naming the hook that sets it.
-        """
-        if self.max_iters <= 0:
-            raise ConfigError(
-                'the search does not know its length: add custom_hooks = '
-                "[dict(type='mmdmcp.DMCPSearchHook')] to the config")
 
     @property
     def first_arch_iteration(self) -> int:
         """The iteration from which on the chains train."""
-        if isinstance(self.arch_start, float):
-            return int(self.arch_start * self.max_iters)
-        return self.arch_start
+        return self.when(self.arch_start)
 
     @property
     def trains_chains(self) -> bool:
@@ -83,16 +61,3 @@ class SearchSchedule:
         """``'random'`` or ``'direct'``, by the probability of now."""
         uniform = torch.rand((), generator=generator).item()
         return 'random' if uniform < self.random_probability else 'direct'
-
-    def advance(self) -> None:
-        """One iteration is done."""
-        self.iteration += 1
-
-    def state_dict(self) -> dict:
-        """Plain numbers for a checkpoint."""
-        return dict(iteration=self.iteration, max_iters=self.max_iters)
-
-    def load_state_dict(self, state: dict) -> None:
-        """Go on where a checkpoint stopped; the length is the config's."""
-        self.iteration = state['iteration']
-        self.max_iters = self.max_iters or state['max_iters']

@@ -3,16 +3,19 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import torch
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
+from ..cost import Geometry
+from ..ops import SlicedLayer
 from .analyzer import Trace
-from .units import Sides, sliced_layers
+from .units import Sides, scaled_layers, sliced_layers
 
 
 @torch.no_grad()
 def find_prunable(
     model: nn.Module, trace: Trace, sides: Dict[str, Sides],
     first: Dict[int, str], scope: Optional[Sequence[str]],
-    run: Callable[[], object]
+    run: Callable[[], object], geometry: Optional[Geometry] = None
 ) -> Tuple[List[int], List[Tuple[str, str]]]:
     """Sort the trace's groups into prunable ones and others.
 
@@ -23,6 +26,8 @@ def find_prunable(
         first: First layer of each group.
         scope: Prefixes of names to prune; None for all.
         run: Runs one sample.
+        geometry: If given, any channels of a unit must be prunable, and
+            zeroing them must give what dropping them gives.
 
     Returns:
         Groups that can be pruned, in the model's order; and the names of
@@ -35,7 +40,8 @@ def find_prunable(
             candidates.append(group)
         else:
             others.append((name, reason))
-    shapes = _shapes(run())
+    reference = run()
+    shapes = _shapes(reference)
 
     def attempt(groups: Sequence[int], share: float) -> Optional[str]:
         """Run with these groups narrow; the error if it can't be done."""
@@ -54,11 +60,18 @@ def find_prunable(
         try:
             if _shapes(run()) != shapes:
                 return 'the shape of the model\'s output would change'
+            if geometry is not None and not _zero_is_gone(
+                    layers, geometry, [trace.sizes[g] for g in groups],
+                    widths, run, reference):
+                return ('a network without some of its channels is not the '
+                        'one in which they are zero: some operation mixes '
+                        'or reorders the channels')
         except Exception as error:
             return f'the model fails with fewer channels ({_short(error)})'
         finally:
             for layer in layers:
                 layer.select([trace.sizes[g] for g in groups])
+                layer.scale(None)
                 del layer.module.forward
         return None
 
@@ -66,6 +79,52 @@ def find_prunable(
         candidates, failed = _split(candidates, lambda g: attempt(g, share))
         others += [(first[g], reason) for g, reason in failed]
     return candidates, others
+
+
+def _zero_is_gone(layers: List[SlicedLayer], geometry: Geometry,
+                  sizes: List[int], widths: List[int],
+                  run: Callable[[], object], reference: object) -> bool:
+    """Whether zeroing channels and dropping them give the same output.
+
+    Tried with channels spread over the unit. What counts is how far the two
+    outputs are apart compared with how far either is from the full one, so
+    that weights of any size can be judged.
+
+    Args:
+        layers: Sliced layers of the units, bound to the model.
+        geometry: Which of them a normalisation follows.
+        sizes: Channels of each unit.
+        widths: How many of them to keep.
+        run: Runs one sample.
+        reference: The full network's output.
+    """
+    generator = torch.Generator().manual_seed(0)
+    orders = [torch.randperm(size, generator=generator) for size in sizes]
+    kept = [tuple(sorted(o[:w].tolist())) for o, w in zip(orders, widths)]
+    for layer in layers:
+        layer.select(kept)
+    dropped = _values(run())
+    device = dropped.device
+    masks = [
+        torch.zeros(size).index_fill(0, order[:width], 1.).to(device)
+        for size, order, width in zip(sizes, orders, widths)
+    ]
+    for layer in layers:
+        layer.select(sizes)
+    for layer in scaled_layers(layers, geometry):
+        layer.scale(masks, open_only=True)
+    zeroed, full = _values(run()), _values(reference)
+    apart = (dropped - zeroed).abs().max()
+    moved = (dropped - full).abs().max()
+    return bool(apart <= 1e-2 * moved + 1e-5 * full.abs().max())
+
+
+def _values(output: object) -> torch.Tensor:
+    """All numbers of a model's output, in one row."""
+    return torch.cat([
+        x.flatten().float() for x in tree_leaves(output)
+        if isinstance(x, torch.Tensor)
+    ])
 
 
 def _refuse(group: int, name: str, trace: Trace,

@@ -1,6 +1,6 @@
 """A model that runs at any choice of widths, and what each choice costs."""
 import copy
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,9 @@ class Supernet:
             are computed for.
         scope: Prefixes of the names of units to prune, such as
             ``['backbone']``; None prunes all that can be.
+        any_channels: Whether any of a unit's channels may be dropped, not
+            only the last ones. Units for which zeroing a channel and
+            dropping it are not the same are then left whole.
 
     Attributes:
         units (list[Unit]): What can be pruned, in the model's order.
@@ -41,7 +44,8 @@ class Supernet:
     def __init__(self,
                  model: nn.Module,
                  input_shape: Tuple[int, ...],
-                 scope: Optional[Sequence[str]] = None) -> None:
+                 scope: Optional[Sequence[str]] = None,
+                 any_channels: bool = False) -> None:
         self.model = model
         self.input_shape = tuple(input_shape)
         trace = analyze(model, self.input_shape)
@@ -51,8 +55,9 @@ class Supernet:
         self._geometry = read_geometry(model, run)
         sides = layer_sides(model, trace)
         first = producers(model, sides)
-        groups, self.unprunable = find_prunable(model, trace, sides, first,
-                                                scope, run)
+        groups, self.unprunable = find_prunable(
+            model, trace, sides, first, scope, run,
+            self._geometry if any_channels else None)
         if not groups:
             reasons = '; '.join(f'{n}: {r}' for n, r in self.unprunable[:5])
             raise TraceError(
@@ -110,14 +115,17 @@ class Supernet:
         for layer in self.layers:
             layer.select(selections)
 
-    def scale(self, values: Optional[Sequence[Tensor]]) -> None:
+    def scale(self,
+              values: Optional[Sequence[Tensor]],
+              open_only: bool = False) -> None:
         """Scale every unit's outputs; None stops scaling.
 
         Args:
             values: One tensor ``[channels]`` a unit.
+            open_only: Norms over channels leave closed ones out.
         """
         for layer in self.scaled:
-            layer.scale(values)
+            layer.scale(values, open_only)
 
     # ---- what it costs -----------------------------------------------
 
@@ -189,13 +197,13 @@ class Supernet:
     def subnet(self,
                selections: Sequence[Selection],
                method: str,
-               target: Optional[int] = None) -> Subnet:
+               target: Union[None, int, Dict[str, int]] = None) -> Subnet:
         """Describe a choice as a subnet file does.
 
         Args:
             selections: One selection a unit.
             method: ``'dmcp'`` or ``'gate'``.
-            target: MACs aimed at.
+            target: MACs aimed at, or ``{'params': number}``.
         """
         counts = [s if isinstance(s, int) else len(s) for s in selections]
         widths = torch.tensor(counts)
@@ -219,7 +227,7 @@ class Supernet:
             units=units,
             layers=layers,
             cost=cost,
-            target=None if target is None else dict(macs=target))
+            target=dict(macs=target) if isinstance(target, int) else target)
 
 
 def _layer_width(layer: SlicedLayer,

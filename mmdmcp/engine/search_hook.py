@@ -1,0 +1,72 @@
+"""What every search does around MMEngine's training loop."""
+from pathlib import Path
+from typing import Optional
+
+import torch
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from ..errors import DataError
+from ..files import atomic_file
+
+
+class SearchHook(Hook):
+    """Base of the hooks that export a subnet when the search is over.
+
+    Args:
+        name: The file is ``<prefix>_<name>``; defaults to the target as a
+            share of the full network, e.g. ``50PERCENT``.
+    """
+    # After RuntimeInfoHook (VERY_HIGH), which knows the length; before
+    # LoggerHook and CheckpointHook.
+    priority = 'NORMAL'
+    prefix = 'SUBNET'
+
+    def __init__(self, name: Optional[str] = None) -> None:
+        self.name = name
+
+    def after_train_iter(self,
+                         runner: Runner,
+                         batch_idx: int,
+                         data_batch=None,
+                         outputs: Optional[dict] = None) -> None:
+        """Stop at a loss that is not a number, before it is saved."""
+        for key, value in (outputs or {}).items():
+            if isinstance(value, torch.Tensor) and \
+                    not torch.isfinite(value).all():
+                raise DataError(
+                    f'{key} is {float(value)} at iteration {runner.iter}. '
+                    'Nothing of this iteration is saved: resume from the '
+                    'last checkpoint with --resume. If it happens again, '
+                    'look for damaged samples, lower the learning rate '
+                    '(optim_wrapper.architecture.optimizer.lr), or clip '
+                    'gradients (optim_wrapper.architecture.clip_grad)')
+
+    @master_only
+    def _write(self, runner: Runner, subnet, share: float,
+               weights: Optional[dict]) -> None:
+        """Write the subnet, and its weights beside it if they are given.
+
+        Args:
+            runner: The runner.
+            subnet: The :class:`~mmdmcp.subnet.Subnet`.
+            share: The target as a share of the full network.
+            weights: State dict of the small network.
+        """
+        name = self.name if self.name is not None else \
+            f'{100 * share:.3g}PERCENT'
+        path = Path(runner.work_dir) / f'{self.prefix}_{name}'
+        if weights is not None:
+            with atomic_file(f'{path}.pth') as file:
+                torch.save(
+                    dict(state_dict={k: v.cpu() for k, v in weights.items()}),
+                    file)
+        subnet.save(f'{path}.yaml')
+        if weights is not None:
+            runner.logger.info(f'wrote {path}.yaml (subnet) and {path}.pth '
+                               '(its weights, to fine-tune from)')
+
+    @staticmethod
+    def _algorithm(runner: Runner):
+        return getattr(runner.model, 'module', runner.model)
