@@ -15,9 +15,10 @@ from mmengine.device import get_device
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.evaluator import DumpResults
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
 import mmdmcp.registry  # noqa: F401  (registers and repairs what's needed)
+from mmdmcp.engine.checkpoints import find_good_checkpoint
 from mmdmcp.engine.device import enable_amp, fit_to_cpu
 from mmdmcp.engine.inputs import check_checkpoint, check_data
 from mmdmcp.engine.launch import process_group
@@ -144,16 +145,15 @@ def _fit(cfg: Config, device: str) -> list:
 
 
 def _resume_latest(cfg: Config) -> None:
-    """Go on from the latest checkpoint in the work dir, if there is one.
+    """Go on from the newest good checkpoint in the work dir, if any.
 
     Where there is none, ``load_from`` keeps its meaning: a job that is
     always started with ``--resume``, so that it can be requeued, starts
     from its pretrained weights the first time. Rank 0 looks, for all.
     """
-    latest = [find_latest_checkpoint(cfg.work_dir)]
+    latest = [find_good_checkpoint(cfg.work_dir) if is_main_process() else None]
     broadcast_object_list(latest)
     if latest[0] is not None:
-        check_checkpoint(latest[0], f'{cfg.work_dir}/last_checkpoint')
         cfg.resume, cfg.load_from = True, latest[0]
 
 

@@ -6,13 +6,20 @@ oldest supported release of the package no longer needs it.
 """
 from pickle import UnpicklingError
 
+import functools
+
 import torch
+
+from .errors import CheckpointError
+from .files import atomic_file
 
 
 def apply() -> None:
     """Put every missing piece in place. Calling it again does nothing."""
     _torch_quantization_names()
     _safe_checkpoint_types()
+    _resume_runs_no_code()
+    _atomic_local_files()
 
 
 def _torch_quantization_names() -> None:
@@ -92,3 +99,51 @@ def _history_method(owner: type, name: str):
     if owner is HistoryBuffer and name in ('min', 'max', 'current', 'mean'):
         return getattr(HistoryBuffer, name)
     raise UnpicklingError(f'a checkpoint asks for {name!r} of {owner!r}')
+
+
+def _resume_runs_no_code() -> None:
+    """Resume from a checkpoint without executing the config inside it.
+
+    mmengine 0.10 parses ``checkpoint['meta']['config']`` as a Python file
+    when it resumes, to look for a legacy key. Parsing executes it, so a
+    checkpoint from somebody else could run anything. It is dropped first.
+    """
+    from mmengine.runner import Runner
+    if getattr(Runner.load_checkpoint, 'runs_no_code', False):
+        return
+    load = Runner.load_checkpoint
+
+    @functools.wraps(load)
+    def load_checkpoint(self, *args, **kwargs):
+        checkpoint = load(self, *args, **kwargs)
+        if isinstance(checkpoint, dict) and \
+                isinstance(checkpoint.get('meta'), dict):
+            checkpoint['meta'].pop('config', None)
+        return checkpoint
+
+    load_checkpoint.runs_no_code = True
+    Runner.load_checkpoint = load_checkpoint
+
+
+def _atomic_local_files() -> None:
+    """Write local files, checkpoints above all, whole or not at all.
+
+    mmengine 0.10 opens the final path and writes into it; a killed process
+    or a full disk leaves half a checkpoint under a good one's name.
+    """
+    from mmengine.fileio import LocalBackend
+    if getattr(LocalBackend.put, 'atomic', False):
+        return
+
+    def put(self, obj: bytes, filepath) -> None:
+        try:
+            with atomic_file(filepath) as file:
+                file.write(obj)
+        except OSError as error:
+            raise CheckpointError(
+                f'{filepath} can\'t be written: {error}. What was there '
+                'before is untouched. Make room, or choose another '
+                '--work-dir, then go on with --resume') from error
+
+    put.atomic = True
+    LocalBackend.put = put

@@ -179,13 +179,13 @@ def test_architecture_gradient_is_that_of_finite_differences(build):
     grad = mutator.alpha.grad
     for row, column in ((0, 0), (1, 3), (len(mutator.units) - 1, 2)):
         values = []
-        for step in (1e-5, -1e-5):
+        for step in (1e-7, -1e-7):
             with torch.no_grad():
                 mutator.alpha[row, column] += step
             values.append(loss().item())
             with torch.no_grad():
                 mutator.alpha[row, column] -= step
-        numeric = (values[0] - values[1]) / 2e-5
+        numeric = (values[0] - values[1]) / 2e-7
         assert grad[row, column].item() == pytest.approx(numeric, rel=1e-4,
                                                          abs=1e-9)
 

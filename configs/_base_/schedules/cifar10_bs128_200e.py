@@ -7,7 +7,10 @@ optim_wrapper = dict(
 param_scheduler = dict(
     type='CosineAnnealingLR', end=max_epochs, convert_to_iter_based=True)
 
-train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=5)
+train_cfg = dict(
+    type='mmdmcp.ResumableTrainLoop',
+    max_epochs=max_epochs,
+    val_interval=5)
 val_cfg = dict()
 test_cfg = dict()
 auto_scale_lr = dict(base_batch_size=128)

@@ -31,6 +31,9 @@ param_scheduler = dict(
             convert_to_iter_based=True)
     ])
 
-train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=5)
+train_cfg = dict(
+    type='mmdmcp.ResumableTrainLoop',
+    max_epochs=max_epochs,
+    val_interval=5)
 test_cfg = dict()
 auto_scale_lr = dict(base_batch_size=128)

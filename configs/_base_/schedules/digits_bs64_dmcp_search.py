@@ -12,7 +12,7 @@ optim_wrapper = dict(
         paramwise_cfg=dict(norm_decay_mult=0., bias_decay_mult=0.)),
     mutator=dict(
         type='OptimWrapper',
-        optimizer=dict(type='SGD', lr=0.5, momentum=0.9, nesterov=True)))
+        optimizer=dict(type='SGD', lr=5., momentum=0.9, nesterov=True)))
 param_scheduler = dict(
     architecture=[
         dict(
@@ -30,6 +30,9 @@ param_scheduler = dict(
             convert_to_iter_based=True)
     ])
 
-train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=10)
+train_cfg = dict(
+    type='mmdmcp.ResumableTrainLoop',
+    max_epochs=max_epochs,
+    val_interval=10)
 test_cfg = dict()
 auto_scale_lr = dict(base_batch_size=64)

@@ -1,0 +1,67 @@
+"""Find a checkpoint to go on from; a damaged one is passed over."""
+import re
+from pathlib import Path
+from typing import List, Optional
+
+import torch
+from mmengine.logging import MMLogger
+
+from ..errors import CheckpointError
+
+_NAME = re.compile(r'(epoch|iter)_(\d+)\.pth')
+
+
+def checkpoint_problem(path: Path) -> Optional[str]:
+    """Why a checkpoint can't be resumed from; None if it can.
+
+    It is read as it will be when training resumes: nothing in it is
+    executed.
+    """
+    try:
+        content = torch.load(path, map_location='cpu', weights_only=True)
+    except FileNotFoundError:
+        return 'it is gone'
+    except Exception as error:
+        first = (str(error).strip() or type(error).__name__).split('\n')[0]
+        return f'it can\'t be read ({first[:120]})'
+    missing = {'state_dict', 'optimizer', 'meta'} - set(
+        content if isinstance(content, dict) else ())
+    if missing:
+        return f'it has no {", ".join(sorted(missing))}'
+    return None
+
+
+def find_good_checkpoint(work_dir: str) -> Optional[str]:
+    """The newest checkpoint of a run that can be resumed from.
+
+    Args:
+        work_dir: Folder of the run.
+
+    Returns:
+        Its path; None if the run has no checkpoint yet.
+
+    Raises:
+        CheckpointError: If there are checkpoints and all are damaged.
+    """
+    problems = []
+    for path in _newest_first(Path(work_dir)):
+        problem = checkpoint_problem(path)
+        if problem is None:
+            for bad, reason in problems:
+                MMLogger.get_current_instance().warning(
+                    f'{bad} is damaged: {reason}. Going on from {path}')
+            return str(path)
+        problems.append((path, problem))
+    if problems:
+        listed = '; '.join(f'{p.name}: {reason}' for p, reason in problems)
+        raise CheckpointError(
+            f'no checkpoint in {work_dir} can be resumed from: {listed}. '
+            'Start again without --resume, or in another --work-dir')
+    return None
+
+
+def _newest_first(folder: Path) -> List[Path]:
+    """Checkpoints of training, the last written first."""
+    found = [p for p in folder.glob('*.pth') if _NAME.fullmatch(p.name)]
+    return sorted(
+        found, key=lambda p: (p.stat().st_mtime_ns, p.name), reverse=True)

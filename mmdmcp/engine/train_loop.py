@@ -1,0 +1,140 @@
+"""Epochs that go on, after any interruption, as if there had been none."""
+import hashlib
+import random
+import signal
+from pathlib import Path
+from typing import Union
+
+import numpy as np
+import torch
+from mmengine.dist import all_reduce, get_rank, get_world_size, is_main_process
+from mmengine.runner import EpochBasedTrainLoop
+
+from ..errors import DataError
+from ..files import atomic_file
+from ..registry import LOOPS
+
+# Ranks agree on whether to stop this often: a signal reaches them in
+# different iterations, and one that stops alone would leave the others
+# waiting for its gradients.
+_AGREE_EVERY = 10
+
+
+def seed_everything(*key: int) -> None:
+    """Seed Python, NumPy and torch from a tuple of numbers."""
+    digest = hashlib.sha256(repr(key).encode()).digest()
+    seed = int.from_bytes(digest[:4], 'little')
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+@LOOPS.register_module()
+class ResumableTrainLoop(EpochBasedTrainLoop):
+    """MMEngine's epoch loop, exact across interruptions.
+
+    * The randomness of an iteration (augmentation in this process, dropout)
+      is a function of seed, iteration and rank, not of what ran before, so
+      a run resumed at iteration k continues as the uninterrupted one would.
+      Data-loader workers are seeded at each epoch; with
+      ``persistent_workers`` their augmentation goes on from where it was
+      and a resumed run sees other crops.
+    * A checkpoint from the middle of an epoch continues at the next batch.
+    * SIGTERM, as sent by Slurm, ends the iteration, writes a checkpoint and
+      exits with status 143. ``--resume`` goes on from there.
+    * A batch that can't be read stops the run with an error that says which.
+
+    Args:
+        runner: The runner.
+        dataloader: Training data.
+        max_epochs: Epochs.
+        val_begin: First epoch that is validated.
+        val_interval: Epochs between validations.
+        dynamic_intervals: As in MMEngine.
+    """
+
+    def run(self) -> torch.nn.Module:
+        """Train."""
+        self._stop_signal = 0
+        # A seed that was drawn, not given, comes back with the checkpoint
+        # after the sampler was built.
+        sampler = self.dataloader.sampler
+        if hasattr(sampler, 'seed'):
+            sampler.seed = self.runner.seed
+        handler = self._listen()
+        try:
+            return super().run()
+        finally:
+            if handler is not None:
+                signal.signal(signal.SIGTERM, handler)
+
+    def run_epoch(self) -> None:
+        """One epoch, or what is left of it."""
+        runner, length = self.runner, len(self.dataloader)
+        runner.call_hook('before_train_epoch')
+        runner.model.train()
+        done = self._iter - self._epoch * length
+        seed_everything(runner.seed, self._epoch, -1, get_rank())
+        batches = iter(self.dataloader)
+        for index in range(length):
+            seed_everything(runner.seed, self._epoch, index, get_rank())
+            batch = self._next(batches, index)
+            if index < done:
+                continue
+            self.run_iter(index, batch)
+            if self._agreed_to_stop():
+                self._leave()
+        runner.call_hook('after_train_epoch')
+        self._epoch += 1
+
+    def _next(self, batches, index: int) -> Union[dict, list, tuple]:
+        try:
+            return next(batches)
+        except OSError as error:
+            raise DataError(
+                f'batch {index} of epoch {self._epoch + 1} can\'t be read: '
+                f'{error}. Put the file back, then go on with --resume: '
+                'training continues from the last checkpoint in '
+                f'{self.runner.work_dir}') from error
+
+    # ---- stopping ----------------------------------------------------
+
+    def _listen(self):
+        """Note SIGTERM; the handler that was there before."""
+
+        def note(number, _frame):
+            self._stop_signal = number
+
+        try:
+            return signal.signal(signal.SIGTERM, note)
+        except ValueError:  # not the main thread: signals are not ours
+            return None
+
+    def _agreed_to_stop(self) -> bool:
+        """Whether any rank was told to stop; the same answer on all."""
+        if get_world_size() == 1:
+            return bool(self._stop_signal)
+        if self._iter % _AGREE_EVERY:
+            return False
+        told = torch.tensor(float(self._stop_signal))
+        all_reduce(told, op='max')
+        self._stop_signal = int(told)
+        return bool(self._stop_signal)
+
+    def _leave(self) -> None:
+        """Write a checkpoint of this moment and exit."""
+        runner = self.runner
+        name = f'iter_{self._iter}.pth'
+        runner.save_checkpoint(
+            runner.work_dir,
+            name,
+            meta=dict(epoch=self._epoch, iter=self._iter),
+            by_epoch=False)
+        if is_main_process():
+            folder = Path(runner.work_dir)
+            with atomic_file(folder / 'last_checkpoint') as file:
+                file.write(str(folder / name).encode())
+        runner.logger.warning(
+            f'stopped by signal {self._stop_signal} after iteration '
+            f'{self._iter}; {name} is written, go on with --resume')
+        raise SystemExit(128 + self._stop_signal)
