@@ -1,6 +1,6 @@
 """Subnets to choose from at the end of a search."""
 from dataclasses import dataclass, field
-from typing import Dict, List
+from typing import Dict, List, Tuple
 
 import torch
 
@@ -23,31 +23,65 @@ class Candidate:
     metrics: Dict[str, float] = field(default_factory=dict)
 
 
-def expected_candidate(mutator: DMCPChannelMutator,
-                       target: int) -> Candidate:
+def expected_candidate(mutator: DMCPChannelMutator, target: int,
+                       tolerance: float) -> Candidate:
     """Expected sampling: every unit's expected width, rounded.
 
     If the search ended off its target, all logits are shifted by one common
-    amount until the rounded network costs as near to the target as rounding
-    allows: the chains keep their shape, the budget is met.
+    amount: the chains keep their shape, the budget is met. What rounding
+    to whole channels leaves is made up by single channels.
+
+    Args:
+        mutator: The chains.
+        target: MACs aimed at.
+        tolerance: Accepted distance, as a share of the target.
     """
     alpha = mutator.alpha.detach().double().cpu()
     sign = 1 if mutator.parametrisation == 'sigmoid' else -1
 
-    def shifted(amount: float) -> Candidate:
-        widths = mutator.expected_widths(alpha + sign * amount)
-        widths = (widths + 0.5).floor().long().tolist()
-        return Candidate('expected', widths, mutator.cost_of(widths)['macs'])
+    def shifted(amount: float) -> Tuple[Candidate, List[float]]:
+        expected = mutator.expected_widths(alpha + sign * amount)
+        widths = (expected + 0.5).floor().long().tolist()
+        macs = mutator.cost_of(widths)['macs']
+        return Candidate('expected', widths, macs), expected.tolist()
 
-    best = shifted(0.)
+    best, expected = shifted(0.)
     low, high = -40., 40.  # cost rises with the amount
     for _ in range(60):
         middle = (low + high) / 2
-        found = shifted(middle)
+        found, widths = shifted(middle)
         if abs(found.macs - target) < abs(best.macs - target):
-            best = found
+            best, expected = found, widths
         low, high = (low, middle) if found.macs > target else (middle, high)
+    _make_up(mutator, best, expected, target, tolerance)
     return best
+
+
+def _make_up(mutator: DMCPChannelMutator, candidate: Candidate,
+             expected: List[float], target: int, tolerance: float) -> None:
+    """Change single channels until a candidate is within tolerance.
+
+    Units that begin alike cross a rounding border together, and in a narrow
+    network that is more than the tolerance. Units that rounding moved the
+    other way the furthest go first; every change brings the cost nearer.
+    """
+    units = range(len(expected))
+    while abs(candidate.macs - target) > tolerance * target:
+        step = 1 if candidate.macs < target else -1
+        for u in sorted(
+                units, key=lambda u: step *
+            (candidate.widths[u] - expected[u])):
+            widths = list(candidate.widths)
+            widths[u] += step
+            unit = mutator.units[u]
+            if not unit.grid[0] <= widths[u] <= unit.num_channels:
+                continue
+            macs = mutator.cost_of(widths)['macs']
+            if abs(macs - target) < abs(candidate.macs - target):
+                candidate.widths, candidate.macs = widths, macs
+                break
+        else:
+            return
 
 
 def direct_candidates(mutator: DMCPChannelMutator,

@@ -94,7 +94,7 @@ class DMCPSearchHook(SearchHook):
 
     def _candidates(self, runner: Runner, algorithm) -> List[Candidate]:
         target, mutator = algorithm.target, algorithm.mutator
-        expected = expected_candidate(mutator, target)
+        expected = expected_candidate(mutator, target, self.tolerance)
         direct = direct_candidates(mutator, target, self.tolerance,
                                    self.num_candidates, self.max_draws)
         if len(direct) < self.num_candidates:
@@ -109,6 +109,7 @@ class DMCPSearchHook(SearchHook):
                 f'{expected.macs / 1e6:.2f} M, more than '
                 f'{self.tolerance:.1%} from the target of '
                 f'{target / 1e6:.2f} M: widths are whole channels')
+            return direct or [expected]
         return [expected, *direct]
 
     def _rank(self, runner: Runner, algorithm, candidates: List[Candidate]):
