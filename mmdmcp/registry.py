@@ -23,9 +23,9 @@ def _child(kind: str, *locations: str) -> Registry:
         locations=[f'mmdmcp.{place}' for place in locations])
 
 
-MODELS = _child('MODELS', 'dmcp', 'models')
+MODELS = _child('MODELS', 'dmcp', 'gate', 'models')
 DATASETS = _child('DATASETS', 'datasets')
-HOOKS = _child('HOOKS', 'dmcp.hooks')
+HOOKS = _child('HOOKS', 'dmcp.hooks', 'gate.hooks')
 LOOPS = _child('LOOPS', 'engine')
 MODEL_WRAPPERS = _child('MODEL_WRAPPERS', 'engine')
 OPTIM_WRAPPERS = _child('OPTIM_WRAPPERS', 'engine.amp')

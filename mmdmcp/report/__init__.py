@@ -1,4 +1,4 @@
 """Tables and plots of what a search did."""
-from .tables import candidate_table, preflight_table, render
+from .tables import candidate_table, network_table, preflight_table, render
 
-__all__ = ['candidate_table', 'preflight_table', 'render']
+__all__ = ['candidate_table', 'network_table', 'preflight_table', 'render']

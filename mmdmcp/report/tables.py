@@ -42,10 +42,11 @@ def preflight_table(algorithm: Any) -> str:
         table.add_row(name, millions(cost['macs']),
                       f'{cost["macs"] / full["macs"]:.1%}',
                       millions(cost['params']))
-    table.add_row('target', millions(target), f'{target / full["macs"]:.1%}',
-                  '')
-    table.add_row('expected now', millions(float(algorithm.expected_cost())),
-                  f'{float(algorithm.expected_cost()) / full["macs"]:.1%}', '')
+    # Gates can count parameters instead.
+    measure = getattr(algorithm, 'measure', 'macs')
+    for name, cost in (('target', target), ('expected now',
+                                            float(algorithm.expected_cost()))):
+        table.add_row(name, *_measured(cost, full, measure))
     lines = [render(table)]
     channels = sum(unit.num_channels for unit in mutator.units)
     lines.append(f'{len(mutator.units)} units with {channels} channels can '
@@ -55,6 +56,36 @@ def preflight_table(algorithm: Any) -> str:
         for name, reason in supernet.unprunable
     ]
     return '\n'.join(lines)
+
+
+def _measured(cost: float, full: dict, measure: str):
+    """The columns of a cost that is known in one measure only."""
+    if measure == 'macs':
+        return millions(cost), f'{cost / full["macs"]:.1%}', ''
+    return '', '', f'{millions(cost)} ({cost / full["params"]:.1%})'
+
+
+def network_table(rows: Sequence[tuple]) -> str:
+    """Networks one below the other, the first being the full one.
+
+    Args:
+        rows: Name, cost (``macs`` and ``params``) and metrics of each; a
+            metric that a network lacks is left blank.
+    """
+    metrics = list(dict.fromkeys(key for *_, found in rows for key in found))
+    table = Table(title='Before and after pruning')
+    table.add_column('network')
+    for column in ('FLOPs', 'of full', 'parameters', 'of full', *metrics):
+        table.add_column(column, justify='right')
+    full = rows[0][1]
+    for name, cost, found in rows:
+        table.add_row(
+            name, millions(cost['macs']),
+            f'{cost["macs"] / full["macs"]:.2%}', millions(cost['params']),
+            f'{cost["params"] / full["params"]:.2%}',
+            *(f'{float(found[key]):.4g}' if key in found else ''
+              for key in metrics))
+    return render(table)
 
 
 def candidate_table(candidates: Sequence[Any], best: Any, target: int,

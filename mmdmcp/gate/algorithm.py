@@ -1,0 +1,241 @@
+"""Trainable gates: prune a pretrained network while it is fine-tuned."""
+from contextlib import contextmanager
+from typing import Dict, Iterator, List, Optional, Sequence, Union
+
+import torch
+from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from torch import Tensor, nn
+
+from ..cost import parse_target
+from ..engine import accumulate, finish
+from ..errors import ConfigError
+from ..options import refuse_unknown
+from ..registry import MODELS
+from ..subnet import Subnet, apply
+from .mutator import GateChannelMutator, Widths
+from .schedule import GateSchedule
+
+#: What a target may count: option to the name in costs.
+MEASURES = {'flops': 'macs', 'params': 'params'}
+
+
+@MODELS.register_module()
+class TrainableGate(BaseModel):
+    """Tunes the weights of a pretrained model and a gate on every channel.
+
+    Loss = task + ``budget_weight`` * |cost / full cost - target share|: the
+    cost of the open channels follows a target that tightens. At ``freeze``
+    the open channels are chosen for good, within ``tolerance`` of the
+    target, and the weights train on without the others.
+
+    Args:
+        architecture: The model to prune: a config of any OpenMMLab package,
+            or a module. Its pretrained weights come from its ``init_cfg``
+            or from the run's ``load_from``.
+        target: Cost to end at: ``'2.2G'``, ``'211M'``, ``'50%'`` of the
+            full model, or a number.
+        cost: What the target counts: ``'flops'`` (multiply-accumulates) or
+            ``'params'``.
+        mutator: Config of a :class:`GateChannelMutator`.
+        input_shape: Channels, height and width that costs are computed for.
+        budget_weight: lambda.
+        ramp: When the target is fully tightened: a share of the training
+            (float) or an iteration (int).
+        freeze: When the gates stop training, in the same way.
+        tolerance: Accepted distance of the result from the target, as a
+            share of it.
+        data_preprocessor: For the architecture, if it has none.
+        init_cfg: As in MMEngine.
+
+    Raises:
+        ConfigError: If an option is unknown or out of range.
+        TargetError: If the target can't be read or reached.
+        TraceError: If the model can't be traced or pruned.
+    """
+
+    def __init__(self,
+                 architecture: Union[dict, nn.Module],
+                 target: Union[str, float],
+                 cost: str = 'flops',
+                 mutator: Optional[dict] = None,
+                 input_shape: Sequence[int] = (3, 224, 224),
+                 budget_weight: float = 4.0,
+                 ramp: Union[int, float] = 0.4,
+                 freeze: Union[int, float] = 0.6,
+                 tolerance: float = 0.01,
+                 data_preprocessor: Optional[dict] = None,
+                 init_cfg: Optional[dict] = None,
+                 **unknown) -> None:
+        if isinstance(architecture, dict):
+            architecture = dict(architecture)
+            if data_preprocessor is not None:
+                architecture.setdefault('data_preprocessor',
+                                        data_preprocessor)
+            architecture = MODELS.build(architecture)
+        super().__init__(
+            getattr(architecture, 'data_preprocessor', data_preprocessor),
+            init_cfg)
+        refuse_unknown(self, unknown)
+        if cost not in MEASURES:
+            raise ConfigError(f'cost={cost!r}; choose from '
+                              f'{tuple(MEASURES)}')
+        if budget_weight <= 0:
+            raise ConfigError(f'budget_weight={budget_weight} is not '
+                              'positive: nothing would close the gates')
+        if not 0 < tolerance < 1:
+            raise ConfigError(f'tolerance={tolerance} is not between 0 and 1')
+        self.architecture = architecture
+        self.input_shape = tuple(input_shape)
+        self.budget_weight = budget_weight
+        self.tolerance = tolerance
+        self.measure = MEASURES[cost]
+        self.schedule = GateSchedule(ramp, freeze)
+        self.mutator: GateChannelMutator = MODELS.build(
+            dict(mutator or {}, type=(mutator or {}).get(
+                'type', 'mmdmcp.GateChannelMutator')))
+        self.mutator.prepare(architecture, self.input_shape)
+        self.full_cost = self.mutator.cost_of(
+            self.mutator.choose('max'))[self.measure]
+        self.target = parse_target(target, self.full_cost)
+        self.mutator.check_target(self.measure, self.target)
+        self._register_load_state_dict_pre_hook(self._accept_plain)
+
+    # ---- what users ask ----------------------------------------------
+
+    def expected_cost(self) -> Tensor:
+        """Cost of the open channels in what ``cost`` counts, scalar,
+        differentiable in the gates."""
+        return self.mutator.expected_cost(self.measure)
+
+    def set_widths(self, how: Widths) -> List[int]:
+        """Run with these channels from now on: ``'open'`` (what the gates
+        say), ``'max'``, ``'min'`` or ``{unit name: channels}``."""
+        return self.mutator.set_widths(how)
+
+    def cost(self) -> Dict[str, int]:
+        """``{'macs': int, 'params': int}`` of the current channels."""
+        return self.mutator.cost_of(self.mutator.kept)
+
+    def export_subnet(self, how: Optional[Widths] = None) -> Subnet:
+        """The network with the given (default: the current) channels, as a
+        file has it."""
+        mutator = self.mutator
+        kept = mutator.kept if how is None else mutator.choose(how)
+        return mutator.supernet.subnet(kept, 'gate',
+                                       {self.measure: self.target})
+
+    def cut(self, how: Optional[Widths] = None) -> nn.Module:
+        """A static copy of the network without the closed channels, with
+        the weights of the others."""
+        subnet = self.export_subnet(how)
+        return apply(self.mutator.supernet.plain_copy(), subnet)
+
+    # ---- the model's usual interface ---------------------------------
+
+    def forward(self,
+                inputs: Tensor,
+                data_samples: Optional[list] = None,
+                mode: str = 'tensor'):
+        """The architecture's forward, with its gates."""
+        with self._gated():
+            return self.architecture(inputs, data_samples, mode=mode)
+
+    def val_step(self, data: Union[dict, tuple, list]) -> list:
+        """Predictions with the gates."""
+        with self._gated():
+            return self.architecture.val_step(data)
+
+    def test_step(self, data: Union[dict, tuple, list]) -> list:
+        """Predictions with the gates."""
+        with self._gated():
+            return self.architecture.test_step(data)
+
+    @contextmanager
+    def _gated(self) -> Iterator[Optional[Tensor]]:
+        try:
+            yield self.mutator.apply_gates()
+        finally:
+            self.mutator.release()
+
+    # ---- training ----------------------------------------------------
+
+    def train_step(self, data: Union[dict, tuple, list],
+                   optim_wrapper: OptimWrapperDict) -> Dict[str, Tensor]:
+        """One iteration: one pass, one step of weights and gates together.
+
+        Args:
+            data: A batch.
+            optim_wrapper: ``architecture`` and ``mutator``, as built by
+                :class:`~mmdmcp.engine.SearchOptimWrapperConstructor`.
+
+        Returns:
+            Values to log.
+        """
+        self.schedule.require_length()
+        weights, gates = (optim_wrapper['architecture'],
+                          optim_wrapper['mutator'])
+        if self.schedule.freezes and not self.mutator.frozen:
+            self.mutator.freeze(self.measure, self.target, self.tolerance)
+        data = self.data_preprocessor(data, True)
+        with weights.optim_context(self), self._gated() as values:
+            loss, log = self.parse_losses(
+                self.architecture(**data, mode='loss'))
+            share = self.mutator.expected_cost(
+                self.measure, values) / self.full_cost
+            aim = self.schedule.fraction(self.target / self.full_cost)
+            if not self.mutator.frozen:
+                loss = loss + self.budget_weight * (share - aim).abs()
+            # Inside: a recomputed forward (activation checkpointing) must
+            # meet what the first one met.
+            accumulate(weights, loss)
+        _match_loss_scale(self.mutator.gates, weights, gates)
+        finish(weights, self.architecture.parameters())
+        if not self.mutator.frozen:
+            finish(gates, [self.mutator.gates])
+        self.schedule.advance()
+        log.update({
+            'gate/cost': share.detach(),
+            'gate/target': loss.new_tensor(aim),
+        })
+        return log
+
+    # ---- state -------------------------------------------------------
+
+    def get_extra_state(self) -> Tensor:
+        """Where the training stands.
+
+        A tensor, since a Runner broadcasts every entry of a state dict.
+        """
+        state = self.schedule.state_dict()
+        return torch.tensor([state['iteration'], state['max_iters']])
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Restore what :meth:`get_extra_state` returned."""
+        iteration, max_iters = state.tolist()
+        self.schedule.load_state_dict(
+            dict(iteration=iteration, max_iters=max_iters))
+
+    def _accept_plain(self, state_dict: dict, prefix: str, *_) -> None:
+        """Let a checkpoint of the plain model load: ``load_from``."""
+        inner = prefix + 'architecture.'
+        if not any(key.startswith(inner) for key in state_dict):
+            for key in [k for k in state_dict if k.startswith(prefix)]:
+                state_dict[inner + key[len(prefix):]] = state_dict.pop(key)
+
+
+def _match_loss_scale(parameter: nn.Parameter, used: OptimWrapper,
+                      own: OptimWrapper) -> None:
+    """Turn a gradient scaled by one wrapper into one scaled by another.
+
+    With mixed precision each wrapper has a loss scaler, but there is one
+    backward pass for both.
+    """
+    ratio = _loss_scale(own) / _loss_scale(used)
+    if ratio != 1 and parameter.grad is not None:
+        parameter.grad.mul_(ratio)
+
+
+def _loss_scale(wrapper: OptimWrapper) -> float:
+    scaler = getattr(wrapper, 'loss_scaler', None)
+    return 1. if scaler is None else scaler.get_scale()

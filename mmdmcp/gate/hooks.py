@@ -1,0 +1,112 @@
+"""What training with gates does around MMEngine's training loop."""
+from typing import Dict, Optional
+
+from mmengine.runner import Runner
+
+from ..engine import SearchHook, evaluate, same_randomness
+from ..options import refuse_unknown
+from ..registry import HOOKS
+from ..report import network_table, preflight_table
+
+
+@HOOKS.register_module()
+class GateHook(SearchHook):
+    """Starts the gates and, at the end, cuts the closed channels out.
+
+    Before training it puts the gates in place, prints what can be pruned
+    and evaluates the pretrained network. After training it writes
+    ``GATE_SUBNET_<name>.yaml``, with the small network's weights beside it
+    as ``.pth``, into the work dir, evaluates the small network on its own
+    and prints a table.
+
+    Args:
+        name: Name of the file; defaults to the target as a share of the
+            full network, e.g. ``50PERCENT``.
+    """
+    prefix = 'GATE_SUBNET'
+
+    def __init__(self, name: Optional[str] = None, **unknown) -> None:
+        refuse_unknown(self, unknown)
+        super().__init__(name)
+        self._pretrained: Dict[str, float] = {}
+
+    # ---- before ------------------------------------------------------
+
+    def before_train(self, runner: Runner) -> None:
+        """Start the gates, unless the training was resumed."""
+        algorithm = self._algorithm(runner)
+        schedule = algorithm.schedule
+        schedule.set_length(runner.max_iters)
+        schedule.require_order()
+        if schedule.iteration:
+            return
+        if not _has_weights(runner, algorithm):
+            runner.logger.warning(
+                'the gates start from a network with random weights: give '
+                'it pretrained ones with load_from=CHECKPOINT, or with '
+                'model.architecture.init_cfg=dict(type=\'Pretrained\', '
+                'checkpoint=CHECKPOINT)')
+        algorithm.mutator.start()
+        runner.logger.info('\n' + preflight_table(algorithm))
+        runner.logger.info(
+            f'{runner.max_iters} iterations; the target tightens until '
+            f'iteration {schedule.when(schedule.ramp)}, the open channels '
+            f'are fixed at iteration {schedule.when(schedule.freeze)}')
+        algorithm.set_widths('max')
+        self._pretrained = self._evaluate(runner, algorithm)
+        algorithm.set_widths('open')
+
+    # ---- during ------------------------------------------------------
+
+    def before_save_checkpoint(self, runner: Runner,
+                               checkpoint: dict) -> None:
+        """Keep the pretrained network's metrics for a resumed training."""
+        checkpoint['pretrained_metrics'] = dict(self._pretrained)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Find them again."""
+        self._pretrained = checkpoint.get('pretrained_metrics', {})
+
+    # ---- after -------------------------------------------------------
+
+    def after_train(self, runner: Runner) -> None:
+        """Cut, write, evaluate, compare."""
+        algorithm = self._algorithm(runner)
+        cost = algorithm.cost()[algorithm.measure]
+        gap = abs(cost / algorithm.target - 1)
+        if gap > algorithm.tolerance:
+            runner.logger.warning(
+                f'the result costs {cost / 1e6:.3f} M, {gap:.1%} from the '
+                f'target of {algorithm.target / 1e6:.3f} M: no single '
+                'channel that could be opened or closed brings it closer')
+        net = algorithm.cut()
+        self._write(runner, algorithm.export_subnet(),
+                    algorithm.target / algorithm.full_cost, net.state_dict())
+        full = algorithm.mutator.cost_of(algorithm.mutator.choose('max'))
+        rows = [
+            ('pretrained', full, self._pretrained),
+            ('gated', algorithm.cost(), self._evaluate(runner, algorithm)),
+            ('small', algorithm.cost(), self._evaluate(runner, net)),
+        ]
+        runner.logger.info('\n' + network_table(rows))
+
+    @staticmethod
+    def _evaluate(runner: Runner, model) -> Dict[str, float]:
+        """Validation metrics; none where the run has no validation."""
+        loop = runner.val_loop
+        if loop is None:
+            return {}
+        with same_randomness():
+            modes = {m: m.training for m in model.modules()}
+            metrics = evaluate(model, loop.dataloader, loop.evaluator)
+            for module, training in modes.items():
+                module.training = training
+        return metrics
+
+
+def _has_weights(runner: Runner, algorithm) -> bool:
+    """Whether the run was given weights to start from."""
+    configs = [getattr(m, 'init_cfg', None) for m in algorithm.modules()]
+    return runner._load_from is not None or any(
+        isinstance(cfg, dict) and cfg.get('type') == 'Pretrained'
+        for cfg in configs)

@@ -1,0 +1,269 @@
+"""The gates of all units, and which channels the network runs with."""
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from ..errors import ConfigError, TargetError
+from ..options import refuse_unknown
+from ..registry import MODELS
+from ..trace import Supernet
+from .gate import SHAPES, gate
+from .importance import channel_importance
+from .select import choose_open, open_mask
+from .unit import GateChannelUnit
+
+Kept = Tuple[int, ...]
+Widths = Union[str, Mapping[str, Union[int, Sequence[int]]]]
+#: Ways to choose channels, beside ``{unit name: channels}``.
+HOWS = ('max', 'min', 'open')
+
+
+@MODELS.register_module()
+class GateChannelMutator(BaseModule):
+    """Owns one gate a channel of every unit.
+
+    Args:
+        shape: Gradient shape g: ``'constant'``, ``'triangle'`` or
+            ``'sigmoid'``; see :mod:`mmdmcp.gate.gate`.
+        magnification: M of the gate function; None is its limit, exactly
+            0 or 1.
+        init: Where gates start. ``'importance'``: at the size of what the
+            pretrained network makes of the channel, 1 on average over a
+            unit. A positive number: all there.
+        scope: Prefixes of the names of units to prune, such as
+            ``['backbone']``; None prunes all that can be.
+
+    Attributes:
+        gates (nn.Parameter): The gates ``[units, channels]``, padded where
+            a unit has fewer channels.
+        units (list[GateChannelUnit]): In the order of the rows of gates.
+
+    Raises:
+        ConfigError: If an option is unknown or has an unknown value.
+    """
+
+    def __init__(self,
+                 shape: str = 'constant',
+                 magnification: Optional[float] = None,
+                 init: Union[str, float] = 'importance',
+                 scope: Optional[Sequence[str]] = None,
+                 **unknown) -> None:
+        super().__init__()
+        refuse_unknown(self, unknown)
+        if shape not in SHAPES:
+            raise ConfigError(f'mutator: shape={shape!r}; choose from '
+                              f'{tuple(SHAPES)}')
+        if magnification is not None and not 1e3 <= magnification <= 1e6:
+            # Below, the saw-tooth shows in the value; above, float32 can't
+            # resolve it beside 1.
+            raise ConfigError(f'mutator: magnification={magnification!r}; '
+                              'choose 1e3 to 1e6, or None for exactly 0 or 1')
+        if init != 'importance' and not (isinstance(init, (int, float))
+                                         and 0 < init):
+            raise ConfigError(f"mutator: init={init!r}; choose 'importance' "
+                              'or a positive number')
+        self.shape = shape
+        self.magnification = magnification
+        self.init = init
+        self.scope = scope
+        self.units: List[GateChannelUnit] = []
+
+    # ---- building ----------------------------------------------------
+
+    def prepare(self, architecture: nn.Module,
+                input_shape: Tuple[int, ...]) -> None:
+        """Trace the model and give every channel that may go a gate.
+
+        Args:
+            architecture: The full model, on the CPU.
+            input_shape: Channels, height and width of one sample.
+
+        Raises:
+            TraceError: If the model can't be traced or pruned.
+        """
+        self.supernet = Supernet(
+            architecture, input_shape, self.scope, any_channels=True)
+        self.units = [
+            GateChannelUnit(u.name, u.num_channels)
+            for u in self.supernet.units
+        ]
+        sizes = torch.tensor(self.supernet.full)
+        valid = torch.arange(int(sizes.max())) < sizes[:, None]
+        # Not in checkpoints: the model says it.
+        self.register_buffer('valid', valid, persistent=False)
+        # A gate that was projected is no longer trained.
+        self.register_buffer('frozen', torch.zeros((), dtype=torch.bool))
+        self.gates = nn.Parameter(valid.float())
+        self._chosen: Optional[List[Kept]] = None
+
+    @torch.no_grad()
+    def start(self) -> None:
+        """Put the gates where training starts; the weights are there."""
+        if self.init == 'importance':
+            rows = channel_importance(self.supernet)
+            for row, values in zip(self.gates, rows):
+                row[:len(values)] = values
+        else:
+            self.gates.copy_(self.valid * float(self.init))
+
+    # ---- gates -------------------------------------------------------
+
+    def values(self) -> Tensor:
+        """f(w) of all gates, ``[units, channels]``, zero where padded.
+
+        Differentiable until the gates are frozen.
+        """
+        mask = open_mask(self.gates, self.valid)
+        if self.frozen:
+            return mask.to(self.gates.dtype)
+        value = gate(self.gates, self.shape, self.magnification)
+        # The last gate of a unit is open wherever it stands: the value
+        # changes, the gradient does not.
+        forced = mask & (self.gates.detach() <= 0)
+        return value * self.valid + forced
+
+    def apply_gates(self) -> Optional[Tensor]:
+        """Make the network run with its gates until :meth:`release`.
+
+        Returns:
+            The values used, as :meth:`values` returns them; None if
+            channels were chosen with :meth:`set_widths`.
+        """
+        if self._chosen is not None:
+            self.supernet.scale(self._masks(self._chosen), open_only=True)
+            return None
+        values = self.values()
+        self.supernet.scale(
+            [row[:u.num_channels] for u, row in zip(self.units, values)],
+            open_only=True)
+        return values
+
+    def release(self) -> None:
+        """Run the full network again."""
+        self.supernet.scale(None)
+
+    def expected_cost(self, measure: str = 'macs',
+                      values: Optional[Tensor] = None) -> Tensor:
+        """Cost of the open channels, scalar, differentiable in the gates."""
+        values = self.values() if values is None else values
+        cost = self.supernet.cost.to(values.device)
+        return getattr(cost, measure)(values.sum(dim=1))
+
+    @torch.no_grad()
+    def freeze(self, measure: str, target: int, tolerance: float) -> None:
+        """Choose the open channels for good, at the target.
+
+        The gates move so that the chosen ones are above zero.
+
+        Raises:
+            TargetError: If no choice of channels comes near the target.
+        """
+        cost = self.supernet.cost
+        device = self.gates.device
+        mask, threshold = choose_open(
+            self.gates.double().cpu(), self.valid.cpu(),
+            lambda widths: float(getattr(cost.to(widths.device), measure)
+                                 (widths)), target, tolerance)
+        mask, shifted = mask.to(device), self.gates - threshold
+        self.gates.copy_(
+            torch.where(mask, shifted.clamp(min=1e-6),
+                        shifted.clamp(max=0.)) * self.valid)
+        self.frozen.fill_(True)
+
+    # ---- channels ----------------------------------------------------
+
+    def choose(self, how: Widths) -> List[Kept]:
+        """Channels to keep, one tuple of indices a unit.
+
+        Args:
+            how: ``'max'`` (all), ``'min'`` (each unit's largest gate),
+                ``'open'`` (the open gates), or ``{unit name: channels}``:
+                a number for the largest gates, or the indices themselves;
+                other units stay full.
+
+        Raises:
+            ConfigError: If ``how`` or a unit is unknown, or a number or
+                index out of range.
+        """
+        if isinstance(how, Mapping):
+            unknown = set(how) - {unit.name for unit in self.units}
+            if unknown:
+                raise ConfigError(
+                    f'there is no unit {sorted(unknown)[0]!r}; the units are '
+                    f'{", ".join(unit.name for unit in self.units)}')
+            return [
+                self._named(row, unit, how.get(unit.name, unit.num_channels))
+                for row, unit in enumerate(self.units)
+            ]
+        if how == 'max':
+            return [tuple(range(u.num_channels)) for u in self.units]
+        if how == 'min':
+            return [self._named(i, u, 1) for i, u in enumerate(self.units)]
+        if how == 'open':
+            mask = open_mask(self.gates, self.valid).cpu()
+            return [tuple(row.nonzero().flatten().tolist()) for row in mask]
+        raise ConfigError(f'set_widths({how!r}): choose from {HOWS} or give '
+                          '{unit name: channels}')
+
+    def _named(self, row: int, unit: GateChannelUnit,
+               chosen: Union[int, Sequence[int]]) -> Kept:
+        if isinstance(chosen, int):
+            if 1 <= chosen <= unit.num_channels:
+                order = self.gates[row, :unit.num_channels].argsort(
+                    descending=True, stable=True)
+                return tuple(sorted(order[:chosen].tolist()))
+        else:
+            kept = tuple(sorted(set(chosen)))
+            if kept and 0 <= kept[0] and kept[-1] < unit.num_channels:
+                return kept
+        raise ConfigError(f'{unit.name}: {chosen} channels; choose 1 to '
+                          f'{unit.num_channels}, or indices below that')
+
+    def set_widths(self, how: Widths) -> List[int]:
+        """Run with these channels from now on; ``'open'`` follows the gates.
+
+        Returns:
+            The number of channels, one a unit.
+        """
+        chosen = self.choose(how)
+        self._chosen = None if how == 'open' else chosen
+        return [len(kept) for kept in chosen]
+
+    @property
+    def kept(self) -> List[Kept]:
+        """The channels that the network runs with."""
+        chosen = self.choose('open') if self._chosen is None else self._chosen
+        for unit, channels in zip(self.units, chosen):
+            unit.kept = channels
+        return chosen
+
+    def _masks(self, chosen: Sequence[Kept]) -> List[Tensor]:
+        masks = []
+        for unit, kept in zip(self.units, chosen):
+            mask = self.gates.new_zeros(unit.num_channels)
+            mask[list(kept)] = 1.
+            masks.append(mask)
+        return masks
+
+    def cost_of(self, chosen: Sequence[Kept]) -> Dict[str, int]:
+        """``{'macs': int, 'params': int}`` with these channels, exact."""
+        widths = torch.tensor([len(kept) for kept in chosen])
+        cost = self.supernet.cost.to(widths.device)
+        return dict(
+            macs=int(cost.macs(widths)), params=int(cost.params(widths)))
+
+    def check_target(self, measure: str, target: int) -> None:
+        """Raise if no choice of channels is that small.
+
+        Raises:
+            TargetError: If even one channel a unit costs more.
+        """
+        least = self.cost_of(self.choose('min'))[measure]
+        if target < least:
+            raise TargetError(
+                f'the target of {target / 1e6:,.3g} M {measure} can\'t be '
+                'reached: with one channel left in each of the '
+                f'{len(self.units)} units the network costs '
+                f'{least / 1e6:,.3g} M. Raise the target')
