@@ -82,7 +82,7 @@ def train(config: str,
     notices = _fit(cfg, device)
     with process_group(launcher, device, _dist_cfg(cfg)):
         if resume == 'auto':
-            _resume_latest(cfg)
+            notices += _resume_latest(cfg)
         runner = _build(cfg, notices)
         runner.train()
     return runner
@@ -144,17 +144,20 @@ def _fit(cfg: Config, device: str) -> list:
     return fit_to_cpu(cfg) if device == 'cpu' else []
 
 
-def _resume_latest(cfg: Config) -> None:
+def _resume_latest(cfg: Config) -> list:
     """Go on from the newest good checkpoint in the work dir, if any.
 
     Where there is none, ``load_from`` keeps its meaning: a job that is
     always started with ``--resume``, so that it can be requeued, starts
     from its pretrained weights the first time. Rank 0 looks, for all.
+    Returns notices for the log.
     """
-    latest = [find_good_checkpoint(cfg.work_dir) if is_main_process() else None]
-    broadcast_object_list(latest)
-    if latest[0] is not None:
-        cfg.resume, cfg.load_from = True, latest[0]
+    found = [find_good_checkpoint(cfg.work_dir) if is_main_process() else None]
+    broadcast_object_list(found)
+    path, warnings = found[0]
+    if path is not None:
+        cfg.resume, cfg.load_from = True, path
+    return warnings
 
 
 def _build(cfg: Config, notices: list) -> Runner:

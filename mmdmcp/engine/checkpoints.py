@@ -1,10 +1,9 @@
 """Find a checkpoint to go on from; a damaged one is passed over."""
 import re
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 import torch
-from mmengine.logging import MMLogger
 
 from ..errors import CheckpointError
 
@@ -31,14 +30,15 @@ def checkpoint_problem(path: Path) -> Optional[str]:
     return None
 
 
-def find_good_checkpoint(work_dir: str) -> Optional[str]:
+def find_good_checkpoint(work_dir: str) -> Tuple[Optional[str], List[str]]:
     """The newest checkpoint of a run that can be resumed from.
 
     Args:
         work_dir: Folder of the run.
 
     Returns:
-        Its path; None if the run has no checkpoint yet.
+        Its path, None if the run has no checkpoint yet; and a warning for
+        each newer one that is damaged.
 
     Raises:
         CheckpointError: If there are checkpoints and all are damaged.
@@ -47,17 +47,17 @@ def find_good_checkpoint(work_dir: str) -> Optional[str]:
     for path in _newest_first(Path(work_dir)):
         problem = checkpoint_problem(path)
         if problem is None:
-            for bad, reason in problems:
-                MMLogger.get_current_instance().warning(
-                    f'{bad} is damaged: {reason}. Going on from {path}')
-            return str(path)
+            return str(path), [
+                f'{bad} is damaged: {reason}. Going on from {path}'
+                for bad, reason in problems
+            ]
         problems.append((path, problem))
     if problems:
         listed = '; '.join(f'{p.name}: {reason}' for p, reason in problems)
         raise CheckpointError(
             f'no checkpoint in {work_dir} can be resumed from: {listed}. '
             'Start again without --resume, or in another --work-dir')
-    return None
+    return None, []
 
 
 def _newest_first(folder: Path) -> List[Path]:

@@ -6,12 +6,14 @@ from typing import Dict, Iterator, List, Sequence
 
 import numpy as np
 import torch
+from mmengine.dist import get_rank
 from mmengine.evaluator import Evaluator
 from torch import nn
 from torch.utils.data import DataLoader
 
 from ..ops import BATCH_NORMS
 from .distributed import average_buffers
+from .seeding import seed_everything
 
 
 @contextmanager
@@ -32,7 +34,16 @@ def same_randomness() -> Iterator[None]:
 
 
 def take_batches(dataloader: DataLoader, num: int) -> List[object]:
-    """The first batches of a data loader."""
+    """The same ``num`` batches of a data loader, whatever ran before.
+
+    In the order of the first epoch, augmented from a fixed seed: what is
+    computed from them does not depend on where a run was resumed. Call it
+    inside :func:`same_randomness`.
+    """
+    sampler = dataloader.sampler
+    if hasattr(sampler, 'set_epoch'):  # training sets it before each epoch
+        sampler.set_epoch(0)
+    seed_everything(0, get_rank())
     return list(islice(iter(dataloader), num))
 
 

@@ -1,11 +1,8 @@
 """Epochs that go on, after any interruption, as if there had been none."""
-import hashlib
-import random
 import signal
 from pathlib import Path
 from typing import Union
 
-import numpy as np
 import torch
 from mmengine.dist import all_reduce, get_rank, get_world_size, is_main_process
 from mmengine.runner import EpochBasedTrainLoop
@@ -13,20 +10,12 @@ from mmengine.runner import EpochBasedTrainLoop
 from ..errors import DataError
 from ..files import atomic_file
 from ..registry import LOOPS
+from .seeding import seed_everything
 
 # Ranks agree on whether to stop this often: a signal reaches them in
 # different iterations, and one that stops alone would leave the others
 # waiting for its gradients.
 _AGREE_EVERY = 10
-
-
-def seed_everything(*key: int) -> None:
-    """Seed Python, NumPy and torch from a tuple of numbers."""
-    digest = hashlib.sha256(repr(key).encode()).digest()
-    seed = int.from_bytes(digest[:4], 'little')
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
 
 
 @LOOPS.register_module()
