@@ -1,0 +1,82 @@
+"""Real processes over gloo: every rank computes the same search."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+SCRIPT = Path(__file__).with_name('search_rank.py')
+STEPS = 4
+
+
+def search(out, ranks, batch, *options):
+    """Run a search on some ranks; what each of them ended with."""
+    environment = dict(
+        os.environ,
+        OMP_NUM_THREADS='1',
+        PYTHONPATH=str(SCRIPT.parents[2]) + os.pathsep +
+        os.environ.get('PYTHONPATH', ''))
+    command = [sys.executable, '-W', 'ignore']
+    if ranks > 1:
+        command += [
+            '-m', 'torch.distributed.run', '--standalone',
+            f'--nproc-per-node={ranks}'
+        ]
+    subprocess.run(
+        [*command, str(SCRIPT), str(out), str(batch), str(STEPS), *options],
+        env=environment, check=True, timeout=300)
+    return [
+        torch.load(f'{out}.{rank}.pt', weights_only=True)
+        for rank in range(ranks)
+    ]
+
+
+def weights(result):
+    return {
+        k: v for k, v in result['state'].items()
+        if v.is_floating_point() and 'running' not in k
+    }
+
+
+@pytest.fixture(scope='module')
+def one_rank(tmp_path_factory):
+    """One rank with all the samples; rank 0's initial weights count."""
+    return search(tmp_path_factory.mktemp('ranks') / 'one', 1, 8)[0]
+
+
+@pytest.mark.parametrize('ranks', [2, 4])
+def test_ranks_equal_one_rank_with_all_samples(tmp_path, one_rank, ranks):
+    """DEFECTS 9: weights and alphas, to float32 rounding after 4 steps."""
+    results = search(tmp_path / 'r', ranks, 8 // ranks, '--slow-rank',
+                     str(ranks - 1))
+    for result in results:
+        assert result['draws'] == one_rank['draws']
+        for name, value in weights(result).items():
+            assert torch.equal(value, weights(results[0])[name]), name
+            torch.testing.assert_close(
+                value, weights(one_rank)[name], rtol=2e-3, atol=2e-5,
+                msg=lambda m, name=name: f'{name}: {m}')
+
+
+def test_one_gradient_synchronisation_a_stage(tmp_path):
+    """Four networks, one all-reduce; and one of the few alphas."""
+    result = search(tmp_path / 'r', 2, 4)[0]
+    numel = sum(v.numel() for k, v in weights(result).items()
+                if k.startswith('architecture'))
+    alphas = result['state']['mutator.alpha'].numel()
+    # the chains train from the second iteration on
+    assert result['reductions'] == [numel] + [numel, alphas] * (STEPS - 1)
+
+
+def test_no_synchronisation_while_gradients_accumulate(tmp_path):
+    result = search(tmp_path / 'r', 2, 4, '--accumulate', '2')[0]
+    # 4 iterations: 2 weight steps; 3 of the chains: 1 step
+    assert len(result['reductions']) == 3
+
+
+def test_batch_norm_ranks_have_identical_weights(tmp_path):
+    first, second = search(tmp_path / 'r', 2, 4, '--norm', 'BN')
+    for name, value in weights(first).items():
+        assert torch.equal(value, weights(second)[name]), name
