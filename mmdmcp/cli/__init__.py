@@ -16,6 +16,9 @@ from mmdmcp.errors import MmdmcpError
 COMMANDS = {
     'train': 'train a model, or search for one, as a config describes',
     'test': 'test a checkpoint as a config describes',
+    'convert': 'convert subnet files from and to mmrazor',
+    'export': 'write a pruned model as ONNX and check it',
+    'latency': 'time a pruned network beside the full one',
 }
 
 

@@ -89,11 +89,9 @@ def _conv(module: _ConvNd, row: LayerWidth) -> Change:
     outs = _kept('out', row.out, row.out_kept, module.out_channels)
     blocks = _group_blocks(module, ins, outs)
     if len(blocks) != (row.groups or module.groups):
-        raise SubnetError(
-            f'the kept channels leave {len(blocks)} groups of the '
-            f'{module.groups}, but the row '
-            f'{f"says groups: {row.groups}" if row.groups else "has no groups"}'
-        )
+        said = f'says groups: {row.groups}' if row.groups else 'has no groups'
+        raise SubnetError(f'the kept channels leave {len(blocks)} groups of '
+                          f'the {module.groups}, but the row {said}')
     if isinstance(module, _ConvTransposeNd):
         blocks = [(cols, rows) for rows, cols in blocks]
         sizes = module.in_channels, module.out_channels

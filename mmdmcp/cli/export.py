@@ -1,0 +1,84 @@
+"""``mmdmcp export`` and ``tools/export_onnx.py``."""
+import argparse
+import os
+from typing import List, Optional
+
+from . import report_errors
+from .options import CfgOptions
+
+
+def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description='Write a pruned model as ONNX, with a dynamic batch size, '
+        'and check it in onnxruntime. The exit code is not 0 if it gives '
+        'something else than PyTorch; no file is left then.')
+    parser.add_argument(
+        'config',
+        help='config of the pruned model, or of '
+        'the full one with --subnet')
+    parser.add_argument(
+        'checkpoint',
+        help='weights of the pruned model; "none" for random ones')
+    parser.add_argument('out', help='file to write, .onnx')
+    parser.add_argument('--subnet', help='subnet file, if the config has none')
+    parser.add_argument(
+        '--input-shape',
+        type=int,
+        nargs=3,
+        metavar=('C', 'H', 'W'),
+        help='input size; by default the one in the subnet file')
+    parser.add_argument(
+        '--torch-export',
+        metavar='FILE.pt2',
+        help='also write the torch.export program')
+    parser.add_argument(
+        '--tolerance',
+        type=float,
+        default=1e-4,
+        help='largest difference allowed, relative to the largest value of '
+        'an output (absolute if that is below 1); 1e-4 by default')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=CfgOptions, metavar='KEY=VALUE')
+    return parser.parse_args(argv)
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run the command; return its exit code."""
+    args = parse_args(argv)
+    return report_errors(lambda: _export(args))
+
+
+def _export(args: argparse.Namespace) -> None:
+    from mmdmcp.deploy import load_pair
+    from mmdmcp.deploy.onnx import export_onnx
+    pair = load_pair(args.config, args.subnet, args.cfg_options)
+    checkpoint = None if args.checkpoint == 'none' else args.checkpoint
+    model = pair.build_pruned(checkpoint)
+    shape = args.input_shape or pair.subnet.cost['input_shape']
+    found = export_onnx(model, args.out, shape, args.tolerance,
+                        args.torch_export)
+    size = os.path.getsize(args.out) / 2**20
+    print(f'{args.out}: {size:.1f} MiB, input image '
+          f'[batch, {", ".join(map(str, shape))}]{_normalisation(model)}')
+    for row in found:
+        print(f'  {row.output}: largest difference from PyTorch '
+              f'{row.largest:.2e}, values up to {row.scale:.2e}')
+    if args.torch_export:
+        print(f'{args.torch_export}: torch.export program')
+
+
+def _normalisation(model) -> str:
+    """What the graph expects to have been done to the image."""
+    data = getattr(model, 'data_preprocessor', None)
+    if getattr(data, 'mean', None) is None:
+        return ''
+    mean, std = (
+        getattr(data, key).flatten().tolist() for key in ('mean', 'std'))
+    order = 'RGB' if getattr(data, 'channel_conversion', False) or getattr(
+        data, 'to_rgb', False) else 'as loaded'
+    return f', normalised: mean {_list(mean)}, std {_list(std)}, {order}'
+
+
+def _list(values) -> str:
+    return '[' + ', '.join(f'{value:g}' for value in values) + ']'

@@ -1,0 +1,62 @@
+"""``mmdmcp latency`` and ``tools/measure_latency.py``."""
+import argparse
+from typing import List, Optional
+
+from . import report_errors
+from .options import CfgOptions
+
+
+def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description='Measure the full and the pruned network side by side, '
+        'in PyTorch and, where it is installed, onnxruntime.')
+    parser.add_argument(
+        'config',
+        help='config of the pruned model, or of '
+        'the full one with --subnet')
+    parser.add_argument('--subnet', help='subnet file, if the config has none')
+    parser.add_argument(
+        '--input-shape',
+        type=int,
+        nargs=3,
+        metavar=('C', 'H', 'W'),
+        help='input size; by default the one in the subnet file')
+    parser.add_argument('--batch', type=int, default=1, help='images a run')
+    parser.add_argument(
+        '--threads', type=int, default=1, help='threads on the CPU')
+    parser.add_argument(
+        '--seconds',
+        type=float,
+        default=5.0,
+        help='time for each network and runtime; 5 by default')
+    parser.add_argument('--device', default='cpu', help='cpu, cuda, cuda:1')
+    parser.add_argument(
+        '--no-onnx', action='store_true', help='leave onnxruntime out')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=CfgOptions, metavar='KEY=VALUE')
+    args = parser.parse_args(argv)
+    for name in ('batch', 'threads', 'seconds'):
+        if getattr(args, name) <= 0:
+            parser.error(f'--{name} must be above 0')
+    return args
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run the command; return its exit code."""
+    args = parse_args(argv)
+    return report_errors(lambda: _latency(args))
+
+
+def _latency(args: argparse.Namespace) -> None:
+    from mmdmcp.deploy import load_pair
+    from mmdmcp.deploy.latency import measure, report
+    pair = load_pair(args.config, args.subnet, args.cfg_options)
+    nets = {
+        'full': pair.build_full().to(args.device),
+        'pruned': pair.build_pruned().to(args.device)
+    }
+    shape = args.input_shape or pair.subnet.cost['input_shape']
+    found = measure(nets, shape, args.batch, args.threads, args.seconds,
+                    not args.no_onnx)
+    print(report(nets, shape, found, args.batch, args.threads))

@@ -1,0 +1,177 @@
+"""How much faster the pruned network really is, beside its FLOPs."""
+import platform
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Callable, Dict, List, Sequence, Tuple
+
+import torch
+from torch import nn
+from torch.utils.benchmark import Timer
+from torch.utils.flop_counter import FlopCounterMode
+
+from .models import Plain
+
+WARM_UP = 3  # runs of each network before any is timed
+
+
+@dataclass
+class Latency:
+    """What one runtime took for the two networks.
+
+    Attributes:
+        runtime: ``'PyTorch'`` or ``'onnxruntime'``.
+        full: Median seconds a batch of the full network.
+        pruned: The same of the pruned one.
+        spread: Largest distance between quartiles, as a share of the
+            median: above 0.1, the machine was busy with something else.
+    """
+    runtime: str
+    full: float
+    pruned: float
+    spread: float
+
+    @property
+    def speed_up(self) -> float:
+        """How many times faster the pruned network is."""
+        return self.full / self.pruned
+
+
+@torch.no_grad()
+def count(model: nn.Module, input_shape: Sequence[int]) -> Tuple[int, int]:
+    """Multiply-accumulates for one image, and parameters."""
+    image = torch.zeros(1, *input_shape, device=_device(model))
+    with FlopCounterMode(display=False) as counter:
+        Plain(model)(image)
+    return (counter.get_total_flops() // 2,
+            sum(p.numel() for p in model.parameters()))
+
+
+def measure(nets: Dict[str, nn.Module],
+            input_shape: Sequence[int],
+            batch: int = 1,
+            threads: int = 1,
+            seconds: float = 5.0,
+            onnx: bool = True) -> List[Latency]:
+    """Time the full and the pruned network, turn and turn about.
+
+    Args:
+        nets (dict): ``'full'`` and ``'pruned'``, in eval mode, on the
+            device to measure.
+        input_shape (Sequence[int]): Channels, height and width.
+        batch (int): Images a run.
+        threads (int): Threads of the runtime, on the CPU.
+        seconds (float): Time to spend on each network and runtime.
+        onnx (bool): Also measure in onnxruntime (on the CPU), if it is
+            installed.
+
+    Returns:
+        list[Latency]: One a runtime.
+    """
+    device = _device(nets['full'])
+    image = torch.rand(batch, *input_shape, device=device)
+    runs = {name: _torch_run(net, image) for name, net in nets.items()}
+    found = [_measure('PyTorch', runs, threads, seconds)]
+    if onnx and device.type == 'cpu' and _has_onnx():
+        with TemporaryDirectory() as folder:
+            runs = {
+                name: _onnx_run(net, image, Path(folder, name + '.onnx'),
+                                threads)
+                for name, net in nets.items()
+            }
+            found.append(_measure('onnxruntime', runs, threads, seconds))
+    return found
+
+
+def _measure(runtime: str, runs: Dict[str, Callable], threads: int,
+             seconds: float) -> Latency:
+    """Interleaved, so that a busy moment of the machine hits both."""
+    times: Dict[str, List[float]] = {name: [] for name in runs}
+    for run in runs.values():
+        for _ in range(WARM_UP):
+            run()
+    rounds = 5
+    for _ in range(rounds):
+        for name, run in runs.items():
+            timer = Timer('run()', globals={'run': run}, num_threads=threads)
+            times[name] += timer.blocked_autorange(min_run_time=seconds /
+                                                   rounds).times
+    spread = 0.
+    for values in times.values():
+        if len(values) > 1:
+            low, middle, high = statistics.quantiles(values, n=4)
+            spread = max(spread, (high - low) / middle)
+    return Latency(runtime, statistics.median(times['full']),
+                   statistics.median(times['pruned']), spread)
+
+
+def _torch_run(net: nn.Module, image: torch.Tensor) -> Callable:
+    net = Plain(net)
+
+    @torch.inference_mode()
+    def run():
+        net(image)
+
+    return run
+
+
+def _onnx_run(net: nn.Module, image: torch.Tensor, path: Path,
+              threads: int) -> Callable:
+    import onnxruntime
+
+    from .onnx import export_onnx
+    export_onnx(net, str(path), tuple(image.shape[1:]))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(
+        str(path), options, providers=['CPUExecutionProvider'])
+    feed = {session.get_inputs()[0].name: image.numpy()}
+    return lambda: session.run(None, feed)
+
+
+def report(nets: Dict[str, nn.Module], input_shape: Sequence[int],
+           found: Sequence[Latency], batch: int, threads: int) -> str:
+    """The measurements as a table, with what they were taken on."""
+    counts = {name: count(net, input_shape) for name, net in nets.items()}
+    (full_macs, full_params), (macs, params) = (counts['full'],
+                                                counts['pruned'])
+    device = _device(nets['full'])
+    where = f'{threads} thread{"s" * (threads > 1)} of {_cpu()}' \
+        if device.type == 'cpu' else torch.cuda.get_device_name(device)
+    lines = [
+        f'Input {"x".join(map(str, input_shape))}, batch {batch}, {where}; '
+        f'{WARM_UP} warm-up runs, median of interleaved runs',
+        f'{"":12}{"full":>12}{"pruned":>12}{"full/pruned":>13}',
+        f'{"MACs":12}{full_macs / 1e6:>10,.1f} M{macs / 1e6:>10,.1f} M'
+        f'{full_macs / macs:>12.2f}x',
+        f'{"parameters":12}{full_params / 1e6:>10,.2f} M{params / 1e6:>10,.2f}'
+        f' M{full_params / params:>12.2f}x',
+    ]
+    for row in found:
+        note = f'   (spread {row.spread:.0%}: the machine was busy)' \
+            if row.spread > 0.1 else ''
+        lines.append(f'{row.runtime:12}{row.full * 1e3:>9,.1f} ms'
+                     f'{row.pruned * 1e3:>9,.1f} ms{row.speed_up:>12.2f}x'
+                     f'{note}')
+    return '\n'.join(lines)
+
+
+def _cpu() -> str:
+    """Name of the processor, as far as it can be found."""
+    try:
+        for line in Path('/proc/cpuinfo').read_text().splitlines():
+            if line.startswith('model name'):
+                return line.partition(':')[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _has_onnx() -> bool:
+    from importlib.util import find_spec
+    return all(find_spec(n) for n in ('onnx', 'onnxscript', 'onnxruntime'))
+
+
+def _device(net: nn.Module) -> torch.device:
+    return next(net.parameters()).device

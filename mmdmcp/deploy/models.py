@@ -1,0 +1,159 @@
+"""The full and the pruned model of a config, whatever its role."""
+import os
+from dataclasses import dataclass
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+import torch
+from mmengine.registry import init_default_scope
+from torch import Tensor, nn
+
+from ..engine.options import load_config
+from ..errors import CheckpointError, ConfigError
+from ..models.pruned import load_subnet
+from ..models.weights import read_weights
+from ..registry import MODELS
+from ..subnet import Subnet
+
+_SEARCHES = ('mmdmcp.DMCP', 'mmdmcp.TrainableGate')
+
+
+@dataclass
+class ModelPair:
+    """Configs of a full model and its pruned form, and the subnet file."""
+    full: Dict[str, Any]
+    pruned: Dict[str, Any]
+    subnet: Optional[Subnet]
+
+    def build_full(self) -> nn.Module:
+        """The full model in eval mode, with random weights."""
+        return MODELS.build(self.full).eval()
+
+    def build_pruned(self, checkpoint: Optional[str] = None) -> nn.Module:
+        """The pruned model in eval mode.
+
+        Args:
+            checkpoint (str, optional): Its weights; all must be there.
+        """
+        model = MODELS.build(self.pruned).eval()
+        if checkpoint:
+            load_weights(model, checkpoint)
+        return model
+
+
+def load_pair(config: str,
+              subnet: Optional[str] = None,
+              options: Optional[Mapping] = None) -> ModelPair:
+    """Read which models a config is about.
+
+    Args:
+        config (str): Config of a search, of a pruned model, or of a stock
+            model.
+        subnet (str, optional): A subnet file; needed unless the config
+            names one, and used in place of the one it names.
+        options (Mapping, optional): Settings to override, by dotted key.
+
+    Raises:
+        ConfigError: If there is no subnet file for the model.
+    """
+    cfg = load_config(config, options)
+    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    model = cfg.model.to_dict()
+    if cfg.get('data_preprocessor'):
+        model.setdefault('data_preprocessor', cfg.data_preprocessor.to_dict())
+    full, pruned = _pair(model, subnet)
+    if pruned is None:
+        raise ConfigError(
+            f'{config} names no subnet file: add --subnet DMCP_SUBNET_X.yaml')
+    named = pruned.get('subnet') or pruned['backbone'].get('subnet')
+    return ModelPair(full, pruned, load_subnet(named))
+
+
+def load_weights(model: nn.Module, checkpoint: str) -> None:
+    """Load weights; all must be there, in shape, and nothing else.
+
+    Raises:
+        CheckpointError: If they are not. No code in the file is run.
+    """
+    if not os.path.isfile(checkpoint):
+        raise CheckpointError(f'there is no checkpoint at {checkpoint}')
+    try:
+        model.load_state_dict(read_weights(checkpoint), strict=True)
+    except (CheckpointError, RuntimeError) as error:
+        reason = ' '.join(str(error).split())[:300]
+        raise CheckpointError(
+            f'{checkpoint}: {reason}. Give a checkpoint of the pruned '
+            'model') from None
+
+
+def full_model(config: str, options: Optional[Mapping] = None) -> nn.Module:
+    """The full model of a config, with random weights."""
+    cfg = load_config(config, options)
+    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    model = cfg.model.to_dict()
+    if cfg.get('data_preprocessor'):
+        model.setdefault('data_preprocessor', cfg.data_preprocessor.to_dict())
+    return MODELS.build(_pair(model, None)[0])
+
+
+def _pair(model: dict, subnet: Optional[str]) -> Tuple[dict, Optional[dict]]:
+    """Configs of the full and the pruned model; None if no file is named."""
+    kind = model.get('type')
+    common = {
+        key: model[key]
+        for key in ('data_preprocessor', ) if key in model
+    }
+    if kind in _SEARCHES:
+        full = {**common, **model['architecture']}
+    elif kind == 'mmdmcp.PrunedModel':
+        full = {**common, **model['cfg']}
+        if subnet is None:
+            return full, model
+    elif kind == 'mmdmcp.FittedModel' or _has_pruned_backbone(model):
+        if subnet is not None:
+            backbone = dict(model['backbone'], subnet=subnet)
+            model = dict(model, backbone=backbone)
+        full = {key: value for key, value in model.items() if key != 'host'}
+        full['type'] = model.get('host', kind)
+        full['backbone'] = model['backbone']['cfg']
+        return full, model
+    else:
+        full = model
+    if subnet is None:
+        return full, None
+    return full, dict(type='mmdmcp.PrunedModel', cfg=full, subnet=subnet)
+
+
+def _has_pruned_backbone(model: dict) -> bool:
+    backbone = model.get('backbone')
+    return isinstance(backbone, dict) and \
+        backbone.get('type') == 'mmdmcp.PrunedBackbone'
+
+
+class Plain(nn.Module):
+    """A model as a function of an image batch alone.
+
+    Runs the host's ``forward`` in mode ``tensor``: what its heads give,
+    before any post-processing. Nested outputs become a flat tuple.
+
+    Args:
+        model (nn.Module): A model of an OpenMMLab package.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor) -> Tuple[Tensor, ...]:
+        """``[N, C, H, W]``, normalised, to the outputs of the heads."""
+        return tuple(_flat(self.model(image)))
+
+
+def _flat(output: Any):
+    """The tensors of nested lists, tuples and dicts, in order."""
+    if isinstance(output, torch.Tensor):
+        yield output
+        return
+    if isinstance(output, dict):
+        output = output.values()
+    for item in output:
+        yield from _flat(item)

@@ -1,0 +1,164 @@
+"""A pruned model as an ONNX file, checked against PyTorch."""
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import List, Optional, Sequence, Tuple
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ConfigError, MmdmcpError
+from .models import Plain
+
+_OPSET = 18
+_BATCHES = (1, 3)  # checked; the export itself sees a batch of two
+
+
+class ExportError(MmdmcpError):
+    """A model can't be exported, or the export computes something else."""
+
+
+@dataclass
+class Difference:
+    """How far an export is from PyTorch.
+
+    Attributes:
+        output: Name of the output.
+        shape: Its shape at the largest batch checked.
+        largest: Largest absolute difference.
+        scale: Largest absolute value that PyTorch gave.
+    """
+    output: str
+    shape: Tuple[int, ...]
+    largest: float
+    scale: float
+
+
+def export_onnx(model: nn.Module,
+                path: str,
+                input_shape: Sequence[int],
+                tolerance: float = 1e-4,
+                program: Optional[str] = None) -> List[Difference]:
+    """Write a model as ONNX with a dynamic batch size, and check it.
+
+    The file appears only once onnxruntime gives what PyTorch gives.
+
+    Args:
+        model (nn.Module): In eval mode, on the CPU.
+        path (str): File to write.
+        input_shape (Sequence[int]): Channels, height and width.
+        tolerance (float): Largest difference allowed, relative to the
+            largest value of an output (or absolute, if that is below 1).
+        program (str, optional): Also write what ``torch.export`` gave, a
+            ``.pt2`` file.
+
+    Returns:
+        list[Difference]: One an output, over batches of 1 and 3.
+
+    Raises:
+        ExportError: If the export fails or computes something else.
+        ConfigError: If a package that is needed is missing.
+    """
+    _require('onnx', 'onnxscript', 'onnxruntime')
+    plain = Plain(model).eval()
+    exported = export_program(plain, input_shape)
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f'.{target.name}.{os.getpid()}.tmp')
+    try:
+        try:
+            torch.onnx.export(
+                exported,
+                f=str(partial),
+                input_names=['image'],
+                opset_version=_OPSET,
+                external_data=False,
+                verbose=False)
+        except Exception as error:
+            raise ExportError(f'{path}: the model can\'t be written as ONNX '
+                              f'({_first_line(error)})') from error
+        found = compare(plain, partial, input_shape)
+        # Written so that a difference of NaN is bad, too.
+        bad = [
+            d for d in found if not d.largest <= tolerance * max(1, d.scale)
+        ]
+        if bad:
+            raise ExportError(
+                f'{path}: not written, onnxruntime differs from PyTorch: ' +
+                ', '.join(f'{d.output} by {d.largest:.3g} (values up to '
+                          f'{d.scale:.3g})'
+                          for d in bad) + f'; allowed is {tolerance:g}')
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+    if program is not None:
+        torch.export.save(exported, program)
+    return found
+
+
+def export_program(plain: nn.Module, input_shape: Sequence[int]):
+    """The model as a ``torch.export`` program with a dynamic batch size.
+
+    Raises:
+        ExportError: If ``torch.export`` can't follow it.
+    """
+    image = torch.rand(2, *input_shape)
+    batch = torch.export.Dim('batch', min=1)
+    try:
+        with torch.no_grad():
+            return torch.export.export(
+                plain, (image, ), dynamic_shapes=({
+                    0: batch
+                }, ))
+    except Exception as error:
+        raise ExportError('torch.export can\'t follow the model '
+                          f'({_first_line(error)})') from error
+
+
+@torch.no_grad()
+def compare(plain: nn.Module, path: Path,
+            input_shape: Sequence[int]) -> List[Difference]:
+    """Run a file in onnxruntime and the model in PyTorch, same images."""
+    import onnxruntime
+    session = onnxruntime.InferenceSession(
+        str(path), providers=['CPUExecutionProvider'])
+    name = session.get_inputs()[0].name
+    generator = torch.Generator().manual_seed(0)
+    found: List[Difference] = []
+    for batch in _BATCHES:
+        image = torch.randn(batch, *input_shape, generator=generator)
+        ours = plain(image)
+        theirs = session.run(None, {name: image.numpy()})
+        for i, (a, b) in enumerate(zip(ours, theirs)):
+            now = _difference(session.get_outputs()[i].name, a,
+                              torch.from_numpy(b))
+            if len(found) <= i:
+                found.append(now)
+            else:
+                now.largest = max(now.largest, found[i].largest)
+                now.scale = max(now.scale, found[i].scale)
+                found[i] = now
+    return found
+
+
+def _difference(name: str, ours: Tensor, theirs: Tensor) -> Difference:
+    if ours.shape != theirs.shape:
+        raise ExportError(f'{name}: PyTorch gives {list(ours.shape)}, '
+                          f'onnxruntime {list(theirs.shape)}')
+    return Difference(name, tuple(ours.shape),
+                      float((ours - theirs).abs().max()),
+                      float(ours.abs().max()))
+
+
+def _require(*packages: str) -> None:
+    from importlib.util import find_spec
+    missing = [name for name in packages if find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f'{", ".join(missing)} is not installed: pip install '
+            f'{" ".join(missing)} (or mmdmcp[onnx])')
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f'{type(error).__name__}: {lines[0][:200] if lines else ""}'
