@@ -31,8 +31,6 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 ReturnToService=2
 KillWait=5
-# A requeued job starts at once rather than after two minutes.
-SlurmctldParameters=requeue_delay=1
 SchedulerParameters=batch_sched_delay=1,bf_interval=1,sched_interval=1
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
