@@ -42,7 +42,7 @@ def narrow(tensor: Tensor, dim: int, ranges: Optional[Ranges]) -> Tensor:
     return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim)
 
 
-class _Slice(torch.autograd.Function):
+class Slice(torch.autograd.Function):
     """``parameter[rows, cols]`` whose gradient goes into ``parameter.grad``.
     """
 
@@ -100,6 +100,15 @@ class SlicedLayer:
         self._scale: Optional[Tensor] = None
         self._open_only = False
 
+    def attach(self, model: nn.Module) -> None:
+        """Run the model's layer of this name from now on."""
+        self.module = model.get_submodule(self.name)
+        self.module.forward = self
+
+    def detach(self, model: nn.Module) -> None:
+        """Let the model's layer of this name run as it did."""
+        del model.get_submodule(self.name).forward
+
     # ---- what to run -------------------------------------------------
 
     def select(self, selections: Sequence[Selection]) -> None:
@@ -108,11 +117,11 @@ class SlicedLayer:
         Args:
             selections: One selection a unit, in the order of the units.
         """
-        self._rows = _partial(self.out_layout, selections)
+        self._rows = partial_ranges(self.out_layout, selections)
         cols = None
         if isinstance(self.module, CONVS + (nn.Linear, )) and \
                 not self.depthwise:
-            cols = _partial(self.in_layout, selections)
+            cols = partial_ranges(self.in_layout, selections)
         if cols is not None and self.groups > 1:
             # All groups keep the same inputs: the weight has one group's.
             size = self.in_layout.size // self.groups
@@ -165,7 +174,7 @@ class SlicedLayer:
             cols = self._cols if parameter.dim() > 1 else None
             value = parameter
             if rows is not None or cols is not None:
-                value = _Slice.apply(parameter, rows, cols)
+                value = Slice.apply(parameter, rows, cols)
             if scale is not None:
                 value = value * scale.view((-1, ) + (1, ) * (value.dim() - 1))
             found[name] = value
@@ -208,7 +217,7 @@ class SlicedLayer:
                     start += b - a
 
 
-def _partial(layout: Layout, selections: Sequence[Selection]):
+def partial_ranges(layout: Layout, selections: Sequence[Selection]):
     """Ranges that a layer keeps; None if it keeps everything."""
     ranges = layout.ranges(selections)
     return None if ranges == ((0, layout.size), ) else ranges

@@ -1,40 +1,33 @@
-"""Which layers must keep the same channels: mmrazor's ChannelAnalyzer.
-
-The only file that knows mmrazor's graph. It hands over plain layouts.
-"""
-import logging
-from contextlib import contextmanager
+"""Which layers must keep the same channels: groups and layouts."""
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Tuple
+from typing import Callable, Dict, List, Optional, Tuple, Union
 
 import torch
-from mmengine.logging import MMLogger
 from torch import nn
 
 from .. import compat
 from ..errors import TraceError
-from ..ops import SLICEABLE, Layout, Segment
+from ..ops import CONVS, Layout, Segment, is_depthwise
+from .classes import FIXED, NONE
+from .follow import Follower
 
-# Names of mmrazor's graph nodes for the model's input and output: channels
-# that reach them are the user's and can't change.
-_FIXED = ('input_placeholder', 'output_placeholder')
+#: Layouts of a layer's inputs and outputs.
+Sides = Tuple[Layout, Layout]
 
 
 @dataclass
 class Trace:
-    """What the analyzer found.
+    """What one pass through the model showed.
 
     Attributes:
         sizes: Channels of each group of tied layers.
-        inputs: Layer name to the layout of its inputs; units are indices
-            into ``sizes``.
-        outputs: The same for outputs.
-        fixed: Groups that the model's input or output needs whole.
+        sides: Layouts of every layer that was met; a segment's unit is an
+            index into ``sizes``. A bare parameter has the same on both.
+        fixed: Groups that can't be pruned, each with its reason.
     """
     sizes: List[int]
-    inputs: Dict[str, Layout]
-    outputs: Dict[str, Layout]
-    fixed: Tuple[int, ...]
+    sides: Dict[str, Sides]
+    fixed: Dict[int, str]
 
 
 def demo_runner(model: nn.Module,
@@ -56,92 +49,127 @@ def demo_runner(model: nn.Module,
     return lambda: model(data)
 
 
-def analyze(model: nn.Module, input_shape: Tuple[int, ...]) -> Trace:
+def analyze(model: nn.Module, input_shape: Tuple[int, ...],
+            run: Callable[[], object]) -> Trace:
     """Group the channels of a model.
 
     Args:
-        model: The model, on the CPU; it is not changed.
-        input_shape: Channels, height and width of one sample.
+        model: The model, on the CPU and in eval mode.
+        input_shape: Shape of one sample, for messages.
+        run: Runs one sample.
 
     Raises:
-        TraceError: If the model can't be traced.
+        TraceError: If the model does not run.
     """
-    compat.apply()
-    from mmrazor.models.task_modules.tracer import ChannelAnalyzer
-
-    class Analyzer(ChannelAnalyzer):
-        """Hands over the groups; whether a group can be pruned is tested
-        with our own layers."""
-
-        def _find_mutable_units(self, model, units_config):
-            return units_config
-
-    with torch.random.fork_rng(devices=[]), _quiet():
-        try:
-            groups = Analyzer((1, *input_shape)).analyze(model)
-        except Exception as error:
-            raise TraceError(
-                f'{type(model).__name__} can\'t be traced with an input of '
-                f'shape {tuple(input_shape)}: {_reason(error)}. Check that '
-                '`input_shape` is what the model takes; a model whose layers '
-                'the tracer does not know can\'t be pruned') from error
-    return _collect(model, list(groups.values()))
+    follower = Follower(model)
+    try:
+        follower.follow(run)
+    except Exception as error:
+        raise TraceError(
+            f'{type(model).__name__} does not run with an input of shape '
+            f'{tuple(input_shape)}: {_reason(error)}. Check that '
+            '`input_shape` is what the model takes') from error
+    return _Grouping(model, follower).trace()
 
 
-def _collect(model: nn.Module, groups: List[dict]) -> Trace:
-    modules = {
-        name: module
-        for name, module in model.named_modules()
-        if isinstance(module, SLICEABLE)
-    }
-    sizes = [group['init_args']['num_channels'] for group in groups]
-    pieces = {'input_related': {}, 'output_related': {}}
-    fixed = []
-    for index, group in enumerate(groups):
-        for side, rows in group['channels'].items():
-            for row in rows:
-                if row['name'] in _FIXED:
-                    fixed.append(index)
-                elif row['name'] in modules:
-                    pieces[side].setdefault(row['name'], set()).add(
-                        (row['start'], row['end'], index))
-    layouts = {'input_related': {}, 'output_related': {}}
-    for side, found in pieces.items():
-        for name, rows in found.items():
-            size = _size(modules[name], side == 'input_related')
-            layouts[side][name] = _layout(name, size, sorted(rows), sizes)
-    return Trace(sizes, layouts['input_related'], layouts['output_related'],
-                 tuple(sorted(set(fixed))))
+class _Grouping:
+    """From classes of channels to groups of channels.
+
+    Channels that are made by exactly the same layers form a group.
+    """
+
+    def __init__(self, model: nn.Module, follower: Follower) -> None:
+        find = follower.classes.find
+        #: Class of each input and of each output of every layer.
+        self.rows = {
+            name: tuple(
+                find(side[name]).tolist()
+                for side in (follower.inputs, follower.outputs)
+                if name in side)
+            for name in follower.outputs
+        }
+        self.fixed = follower.classes.fixed_classes()
+        self.producers = [
+            name for name, module in model.named_modules()
+            if name in self.rows and makes_channels(module)
+        ]
+
+    def trace(self) -> Trace:
+        """Groups, their layouts, and those that must stay whole."""
+        groups = self._groups()
+        reasons = {
+            i: self.fixed[numbers[0]]
+            for i, numbers in enumerate(groups) if numbers[0] in self.fixed
+        }
+        while True:
+            place = {
+                number: i
+                for i, numbers in enumerate(groups) if i not in reasons
+                or reasons[i] is self.fixed.get(numbers[0])
+                for number in numbers
+            }
+            sides, failed = {}, {}
+            for name, rows in self.rows.items():
+                layouts = [_layout(row, groups, place) for row in rows]
+                for layout in layouts:
+                    if isinstance(layout, int):
+                        failed[layout] = ('its channels reach ' + name +
+                                          ' in another order')
+                sides[name] = (layouts[0], layouts[-1])
+            if not failed:
+                return Trace([len(numbers) for numbers in groups], sides,
+                             reasons)
+            reasons.update(failed)
+
+    def _groups(self) -> List[List[int]]:
+        """Classes of each group, in the order of its first layer."""
+        makers: Dict[int, Tuple[str, ...]] = {}
+        for name in self.producers:
+            for number in dict.fromkeys(self.rows[name][1]):
+                if number not in (NONE, FIXED):
+                    makers[number] = makers.get(number, ()) + (name, )
+        groups: Dict[tuple, List[int]] = {}
+        for number, names in makers.items():
+            key = (names, self.fixed.get(number))
+            groups.setdefault(key, []).append(number)
+        return list(groups.values())
 
 
-def _layout(name: str, size: int, rows: List[tuple],
-            sizes: List[int]) -> Layout:
-    """Cover a dimension with the rows found, and with fixed segments."""
-    segments, stop = [], 0
-    for start, end, unit in rows:
-        if start < stop:
-            raise TraceError(f'{name}: channels {start} to {stop - 1} belong '
-                             'to two units; the model can\'t be pruned')
-        if start > stop:
-            segments.append(Segment(stop, start))
-        expand, rest = divmod(end - start, sizes[unit])
-        if rest:
-            raise TraceError(
-                f'{name}: {end - start} channels do not divide into the '
-                f'{sizes[unit]} channels of their unit')
-        segments.append(Segment(start, end, unit, expand))
-        stop = end
-    if stop < size:
-        segments.append(Segment(stop, size))
+def _layout(row: List[int], groups: List[List[int]],
+            place: Dict[int, int]) -> Union[Layout, int]:
+    """Cover a row of classes with segments.
+
+    Returns:
+        The layout, or the group whose channels are not in order.
+    """
+    segments: List[Segment] = []
+    start = 0
+    while start < len(row):
+        if row[start] not in place:
+            stop = start + 1
+            while stop < len(row) and row[stop] not in place:
+                stop += 1
+            segments.append(Segment(start, stop))
+            start = stop
+            continue
+        group = place[row[start]]
+        expand = 1
+        while start + expand < len(row) and row[start +
+                                               expand] == row[start]:
+            expand += 1
+        wanted = [n for n in groups[group] for _ in range(expand)]
+        stop = start + len(wanted)
+        if row[start:stop] != wanted:
+            return group
+        segments.append(Segment(start, stop, group, expand))
+        start = stop
     return Layout(segments)
 
 
-def _size(module: nn.Module, inputs: bool) -> int:
-    if isinstance(module, nn.Linear):
-        return module.in_features if inputs else module.out_features
-    if hasattr(module, 'out_channels'):
-        return module.in_channels if inputs else module.out_channels
-    return norm_size(module)
+def makes_channels(module: Optional[nn.Module]) -> bool:
+    """Whether a layer makes channels; others pass on what they are given."""
+    return isinstance(module, CONVS + (nn.Linear, )) and \
+        not is_depthwise(module)
 
 
 def norm_size(module: nn.Module) -> int:
@@ -156,15 +184,3 @@ def norm_size(module: nn.Module) -> int:
 def _reason(error: BaseException) -> str:
     text = str(error).strip().split('\n')[0]
     return f'{type(error).__name__}: {text}' if text else type(error).__name__
-
-
-@contextmanager
-def _quiet():
-    """Hide the tracer's remarks about every node; errors still show."""
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -55,7 +55,7 @@ def find_prunable(
         ]
         widths = [min(w, trace.sizes[g]) for w, g in zip(widths, groups)]
         for layer in layers:
-            layer.module.forward = layer
+            layer.attach(model)
             layer.select(widths)
         try:
             if _shapes(run()) != shapes:
@@ -72,7 +72,7 @@ def find_prunable(
             for layer in layers:
                 layer.select([trace.sizes[g] for g in groups])
                 layer.scale(None)
-                del layer.module.forward
+                layer.detach(model)
         return None
 
     for share in (0.37, 0.71):
@@ -131,7 +131,7 @@ def _refuse(group: int, name: str, trace: Trace,
             scope: Optional[Sequence[str]]) -> Optional[str]:
     """Why a group can't be pruned, as far as that is known beforehand."""
     if group in trace.fixed:
-        return 'its channels are the model\'s output'
+        return trace.fixed[group]
     if trace.sizes[group] < 2:
         return 'its layers are tied channel by channel'
     if scope is not None and not any(

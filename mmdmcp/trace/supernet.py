@@ -8,7 +8,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..cost import CostModel, LayerCost, read_geometry
 from ..errors import TraceError
-from ..ops import NORMS, Layout, Selection, SlicedLayer, is_depthwise
+from ..ops import (NORMS, Layout, Selection, SlicedLayer, SlicedParameter,
+                   is_depthwise)
 from ..subnet import LayerWidth, Subnet, UnitWidth
 from .analyzer import analyze, demo_runner
 from .prunable import find_prunable
@@ -48,10 +49,10 @@ class Supernet:
                  any_channels: bool = False) -> None:
         self.model = model
         self.input_shape = tuple(input_shape)
-        trace = analyze(model, self.input_shape)
         training = [m for m in model.modules() if m.training]
         model.eval()
         run = demo_runner(model, self.input_shape)
+        trace = analyze(model, self.input_shape, run)
         self._geometry = read_geometry(model, run)
         sides = layer_sides(model, trace)
         first = producers(model, sides)
@@ -88,8 +89,7 @@ class Supernet:
         Again after layers were replaced, as a conversion to SyncBN does.
         """
         for layer in self.layers:
-            layer.module = self.model.get_submodule(layer.name)
-            layer.module.forward = layer
+            layer.attach(self.model)
         self._witness = next(
             (x for x in self.layers if isinstance(x.module, NORMS)),
             self.layers[0])
@@ -101,7 +101,7 @@ class Supernet:
         model = copy.deepcopy(self.model)
         self.select(widths)
         for layer in self.layers:
-            del model.get_submodule(layer.name).forward
+            layer.detach(model)
         return model
 
     def select(self, selections: Sequence[Selection]) -> None:
@@ -132,9 +132,14 @@ class Supernet:
     def _layer_costs(self, sides: Dict[str, Sides],
                      numbers: Dict[int, int]) -> List[LayerCost]:
         costs = []
+        modules = dict(self.model.named_modules())
         for name, both in sides.items():
-            module = self.model.get_submodule(name)
+            module = modules.get(name)
             inputs, outputs = (renumber(layout, numbers) for layout in both)
+            if module is None or isinstance(module, nn.PReLU):
+                costs.append(
+                    LayerCost(name, Layout.fixed(1), outputs, vectors=1))
+                continue
             bias = int(getattr(module, 'bias', None) is not None)
             if isinstance(module, NORMS):
                 vectors = bias + int(module.weight is not None)
@@ -155,14 +160,10 @@ class Supernet:
         return costs
 
     def _other_params(self, sides: Dict[str, Sides]) -> int:
-        """Parameters outside convolutions, linear and norm layers."""
-        counted = {
-            id(p)
-            for name in sides
-            for p in self.model.get_submodule(name)._parameters.values()
-        }
-        return sum(p.numel() for p in self.model.parameters()
-                   if id(p) not in counted)
+        """Parameters that no layer's cost counts."""
+        return sum(p.numel() for name, p in self.model.named_parameters()
+                   if name not in sides and name.rpartition('.')[0] not in
+                   sides)
 
     def _check_cost(self, run) -> None:
         """Compare the cost model with torch's own count, at two widths.
@@ -238,7 +239,7 @@ def _layer_width(layer: SlicedLayer,
         for layout in (layer.out_layout, layer.in_layout))
     if (out, in_) == (layer.out_layout.size, layer.in_layout.size):
         return None
-    if isinstance(layer.module, NORMS):
+    if isinstance(layer, SlicedParameter) or isinstance(layer.module, NORMS):
         return LayerWidth(out=out, out_kept=out_kept)
     if layer.depthwise:
         return LayerWidth(in_, out, out, in_kept, out_kept)

@@ -1,16 +1,13 @@
 """From the analyzer's groups of channels to units that can be pruned."""
 from dataclasses import dataclass
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Sequence
 
 from torch import nn
 
 from ..cost import Geometry
 from ..ops import (CONVS, NORMS, Layout, Segment, SlicedLayer,
-                   is_depthwise)
-from .analyzer import Trace, norm_size
-
-#: Layouts of a layer's inputs and outputs.
-Sides = Tuple[Layout, Layout]
+                   slice_layer)
+from .analyzer import Sides, Trace, makes_channels, norm_size
 
 
 @dataclass(frozen=True)
@@ -28,23 +25,22 @@ class Unit:
 def layer_sides(model: nn.Module, trace: Trace) -> Dict[str, Sides]:
     """Input and output layouts of every layer, in groups of the trace.
 
-    A layer or side that the trace did not meet is fixed.
+    Layers that the trace did not meet are fixed. Bare parameters with
+    channels come last, under their full names.
     """
     sides = {}
     for name, module in model.named_modules():
         if isinstance(module, NORMS):
-            out = trace.outputs.get(name) or trace.inputs.get(name) or \
-                Layout.fixed(norm_size(module))
-            sides[name] = (out, out)
+            fixed = Layout.fixed(norm_size(module))
+            sides[name] = trace.sides.get(name, (fixed, fixed))
         elif isinstance(module, CONVS + (nn.Linear, )):
             features = (module.in_features, module.out_features) if \
                 isinstance(module, nn.Linear) else (module.in_channels,
                                                     module.out_channels)
-            sides[name] = tuple(
-                found.get(name) or Layout.fixed(size)
-                for found, size in zip((trace.inputs, trace.outputs),
-                                       features))
-    return sides
+            sides[name] = trace.sides.get(name,
+                                          tuple(map(Layout.fixed, features)))
+    bare = {n: both for n, both in trace.sides.items() if n not in sides}
+    return {**sides, **bare}
 
 
 def producers(model: nn.Module, sides: Dict[str, Sides]) -> Dict[int, str]:
@@ -54,9 +50,10 @@ def producers(model: nn.Module, sides: Dict[str, Sides]) -> Dict[int, str]:
     without a maker (the model's input) is left out.
     """
     first: Dict[int, str] = {}
+    modules = dict(model.named_modules())
     for name, (_, outputs) in sides.items():
-        module = model.get_submodule(name)
-        if isinstance(module, NORMS) or is_depthwise(module):
+        module = modules.get(name)
+        if not makes_channels(module):
             continue
         for unit in outputs.units:
             first.setdefault(unit, name)
@@ -79,8 +76,7 @@ def sliced_layers(model: nn.Module, sides: Dict[str, Sides],
     for name, both in sides.items():
         inputs, outputs = (renumber(layout, numbers) for layout in both)
         if inputs.units or outputs.units:
-            layers.append(
-                SlicedLayer(name, model.get_submodule(name), inputs, outputs))
+            layers.append(slice_layer(model, name, inputs, outputs))
     return layers
 
 
@@ -94,4 +90,5 @@ def scaled_layers(layers: Sequence[SlicedLayer],
     return [
         layer for layer in layers
         if layer.out_layout.units and layer.name not in geometry.normalised
+        and isinstance(layer, SlicedLayer)
     ]

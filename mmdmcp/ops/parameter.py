@@ -1,0 +1,75 @@
+"""A parameter that no layer of torch owns, at any width.
+
+Layer scale, the two vectors of a global response norm, the slopes of a
+PReLU: ``nn.Parameter`` of one number a channel, read by the module that
+owns it.
+"""
+from typing import Optional, Sequence, Tuple
+
+import torch
+from torch import Tensor, nn
+
+from .layout import Layout, Selection
+from .sliced import Slice, SlicedLayer, partial_ranges
+
+
+class SlicedParameter:
+    """Hides a parameter behind its first channels.
+
+    The slice stays in place until the next choice, so a forward pass that
+    is computed again (activation checkpointing) meets it too.
+
+    Args:
+        name: Full name of the parameter, ``backbone.stages.0.0.gamma``; of
+            the layer, if a layer of torch is nothing else (PReLU).
+        attribute: The owner's name of the parameter.
+        layout: Layout of its first dimension.
+    """
+    depthwise = False
+
+    def __init__(self, name: str, attribute: str, layout: Layout) -> None:
+        self.name = name
+        self.attribute = attribute
+        self.in_layout = self.out_layout = layout
+        self.module: nn.Module = None
+
+    def _owner(self, model: nn.Module) -> nn.Module:
+        name = self.name
+        if name.endswith('.' + self.attribute) or name == self.attribute:
+            name = name[:-len(self.attribute)].rstrip('.')
+        return model.get_submodule(name)
+
+    def attach(self, model: nn.Module) -> None:
+        """Work on the model's parameter of this name."""
+        self.module = self._owner(model)
+
+    def detach(self, model: nn.Module) -> None:
+        """Show the whole parameter again."""
+        self._owner(model).__dict__.pop(self.attribute, None)
+
+    def select(self, selections: Sequence[Selection]) -> None:
+        """Choose the channels to run with."""
+        rows = partial_ranges(self.out_layout, selections)
+        hidden = self.module.__dict__
+        if rows is None:
+            hidden.pop(self.attribute, None)
+            return
+        parameter = self.module._parameters[self.attribute]
+        with torch.enable_grad():
+            hidden[self.attribute] = Slice.apply(parameter, rows, None)
+
+    def scale(self,
+              values: Optional[Sequence[Tensor]],
+              open_only: bool = False) -> None:
+        """Nothing: the layers that make the channels are scaled."""
+
+
+def slice_layer(model: nn.Module, name: str, in_layout: Layout,
+                out_layout: Layout):
+    """The sliced layer, or sliced parameter, of a name."""
+    modules = dict(model.named_modules())
+    if name not in modules:
+        return SlicedParameter(name, name.rpartition('.')[2], out_layout)
+    if isinstance(modules[name], nn.PReLU):
+        return SlicedParameter(name, 'weight', out_layout)
+    return SlicedLayer(name, modules[name], in_layout, out_layout)
