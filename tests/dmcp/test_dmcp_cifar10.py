@@ -1,0 +1,94 @@
+"""Searches of ResNet-20 on CIFAR-10: a hundred steps of the chains at the
+shipped learning rates."""
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from mmdmcp.apis import train
+
+CONFIG = 'configs/pruning/dmcp/dmcp_resnet20_supernet_2xb64_cifar10.py'
+
+
+@pytest.fixture(scope='session')
+def cifar10(data_root, tmp_path_factory):
+    """CIFAR-10 in its canonical form, restored from the compact one."""
+    script = data_root / 'restore_cifar10.py'
+    if not script.is_file():
+        pytest.skip(f'no {script}, which restores CIFAR-10')
+    folder = tmp_path_factory.mktemp('cifar10')
+    subprocess.run([sys.executable, str(script), str(folder)], check=True)
+    return folder
+
+
+@pytest.fixture
+def search(cifar10, repo_root, tmp_path):
+    """A function that searches for 104 iterations of 16 images, the chains
+    training from the first on; expected FLOPs before and after."""
+
+    def run(**options):
+        expected = []
+
+        def note(algorithm, *_):
+            expected.append(algorithm.expected_cost().item())
+
+        settings = {
+            'train_dataloader.dataset.data_root': str(cifar10),
+            'train_dataloader.dataset.part': 'val',
+            'train_dataloader.dataset.every': 30,
+            'train_dataloader.batch_size': 16,
+            'train_dataloader.num_workers': 0,
+            'train_dataloader.persistent_workers': False,
+            'train_cfg.max_epochs': 1,
+            'randomness.seed': 0,
+            'model.arch_start': 0,
+            **options
+        }
+        from mmdmcp.dmcp import DMCP
+        step = DMCP.train_step
+
+        def noted(algorithm, data, optim_wrapper):
+            note(algorithm)
+            return step(algorithm, data, optim_wrapper)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(DMCP, 'train_step', noted)
+            runner = train(
+                str(repo_root / CONFIG),
+                work_dir=str(tmp_path),
+                validate=False,
+                cfg_options=settings)
+        note(runner.model)
+        assert len(expected) == 105
+        assert torch.isfinite(runner.model.mutator.alpha).all()
+        return expected, runner.model.target, tmp_path
+
+    return run
+
+
+@pytest.mark.parametrize('target', ['70%', '50%', '30%'])
+def test_a_short_search_ends_at_its_target(search, target):
+    from mmdmcp.subnet import Subnet
+    expected, macs, work_dir = search(**{'model.target': target})
+    assert expected[-1] == pytest.approx(macs, rel=0.05)
+    subnet = Subnet.load(work_dir / 'DMCP_SUBNET_RESNET20_CIFAR10.yaml')
+    assert subnet.cost['macs'] == pytest.approx(macs, rel=0.01)
+
+
+@pytest.mark.parametrize('parametrisation,lr', [('sigmoid', 0.5),
+                                                ('exp', 0.05)])
+def test_the_release_start_moves_towards_the_target(search, parametrisation,
+                                                    lr):
+    """DEFECTS 2: from below with sigmoid, from above with exp."""
+    expected, macs, _ = search(
+        **{
+            'model.mutator.init': 'zero',
+            'model.mutator.parametrisation': parametrisation,
+            'optim_wrapper.mutator.optimizer.lr': lr,
+        })
+    if parametrisation == 'sigmoid':
+        assert expected[0] < expected[52] < expected[-1] < macs
+    else:
+        assert expected[0] == pytest.approx(40.8e6, rel=0.01)
+        assert macs * 0.9 < expected[-1] < expected[52] < expected[0]
