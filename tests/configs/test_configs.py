@@ -1,10 +1,14 @@
 """Every shipped config loads, names what exists, and builds its model."""
 import re
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from torch.utils.flop_counter import FlopCounterMode
 
 from mmdmcp import registry
 
@@ -18,12 +22,25 @@ NAME = re.compile(r'(dmcp_)?[a-z0-9-]+(?(1)_(supernet|subnet))'
                   r'(_\d+xb\d+)?(_[a-z0-9]+)?')
 
 
+@lru_cache(maxsize=None)
+def loaded(path):
+    return Config.fromfile(path)
+
+
 def load(path, monkeypatch, tmp_path):
     """Load as a user would, from a folder that is not the checkout."""
     monkeypatch.chdir(tmp_path)
-    cfg = Config.fromfile(path)
+    cfg = deepcopy(loaded(path))
     init_default_scope(cfg.default_scope)
     return cfg
+
+
+def count_macs(model, shape):
+    """Multiply-accumulates as torch counts them, 2 FLOPs each."""
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        model.eval()(torch.zeros(1, *shape))
+    return counter.get_total_flops() // 2
 
 
 def own_types(node):
@@ -134,10 +151,48 @@ def test_retraining_fits_the_search(path, monkeypatch, tmp_path):
             f'work_dirs/{search_path.stem}/DMCP_SUBNET_{name}.yaml'
 
 
+@pytest.mark.parametrize('path', SEARCHES, ids=lambda p: p.stem)
+def test_what_a_search_exports_is_what_retraining_builds(
+        path, monkeypatch, tmp_path):
+    """ImageNet models at 64x64, which their fixed strides allow."""
+    search = load(path, monkeypatch, tmp_path)
+    channels, side, _ = search.model.input_shape
+    shape = (channels, min(side, 64), min(side, 64))
+    search.model.update(input_shape=shape, target='50%')
+    algorithm = registry.MODELS.build(search.model)
+    subnet = algorithm.export_subnet('expected')
+    subnet.save(tmp_path / 'DMCP_SUBNET.yaml')
+
+    cfg = load(FOLDER / path.name.replace('_supernet_', '_subnet_'),
+               monkeypatch, tmp_path)
+    cfg.merge_from_dict({'model.subnet': str(tmp_path / 'DMCP_SUBNET.yaml')})
+    model = registry.MODELS.build(cfg.model)
+    assert count_macs(model, shape) == subnet.cost['macs']
+    assert sum(p.numel() for p in model.parameters()) == subnet.cost['params']
+    assert subnet.cost['macs'] == pytest.approx(algorithm.target, rel=0.05)
+
+
+@pytest.mark.parametrize('name, macs, params', [
+    ('resnet14_digits', 1_648_256, 174_970),
+    ('resnet14-narrow_digits', 825_436, 90_250),
+    ('resnet20_2xb64_cifar10', 40_813_184, 272_474),
+    ('resnet56_2xb64_cifar10', 125_747_840, 855_770),
+])
+def test_baselines_cost_what_is_said(name, macs, params, monkeypatch,
+                                     tmp_path):
+    cfg = load(FOLDER / f'{name}.py', monkeypatch, tmp_path)
+    model = registry.MODELS.build(cfg.model)
+    shape = (1, 8, 8) if 'digits' in name else (3, 32, 32)
+    assert count_macs(model, shape) == macs
+    assert sum(p.numel() for p in model.parameters()) == params
+
+
 def test_the_published_subnet_is_found_from_anywhere(monkeypatch, tmp_path):
+    """The authors' ResNet-50 of 2.2 G; counted from their widths."""
     cfg = load(FOLDER / 'dmcp_resnet50_subnet_8xb32.py', monkeypatch, tmp_path)
-    subnet = Path(cfg.model.subnet)
-    assert subnet.is_absolute() and subnet.is_file()
+    assert Path(cfg.model.subnet).is_absolute()
+    model = registry.MODELS.build(cfg.model)
+    assert count_macs(model, (3, 224, 224)) == 2_194_130_032
 
 
 @pytest.mark.parametrize('path', SUBNETS, ids=lambda p: p.stem)
