@@ -44,8 +44,8 @@ def preflight_table(algorithm: Any) -> str:
                       millions(cost['params']))
     # Gates can count parameters instead.
     measure = getattr(algorithm, 'measure', 'macs')
-    for name, cost in (('target', target), ('expected now',
-                                            float(algorithm.expected_cost()))):
+    expected = float(algorithm.expected_cost().detach())
+    for name, cost in (('target', target), ('expected now', expected)):
         table.add_row(name, *_measured(cost, full, measure))
     lines = [render(table)]
     channels = sum(unit.num_channels for unit in mutator.units)
