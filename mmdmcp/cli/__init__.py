@@ -19,6 +19,7 @@ COMMANDS = {
     'convert': 'convert subnet files from and to mmrazor',
     'export': 'write a pruned model as ONNX and check it',
     'latency': 'time a pruned network beside the full one',
+    'plot': 'draw which channels subnets keep',
 }
 
 

@@ -1,0 +1,29 @@
+"""``mmdmcp plot``: draw which channels subnets keep."""
+import argparse
+from pathlib import Path
+from typing import List, Optional
+
+from ..report.plots import plot_widths
+from ..subnet import Subnet
+from . import report_errors
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Draw subnet files side by side; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog='mmdmcp plot',
+        description='Draw how many channels each unit of a subnet keeps; '
+        'several subnets of one network side by side')
+    parser.add_argument('subnets', nargs='+', help='DMCP_SUBNET*.yaml')
+    parser.add_argument(
+        '-o', '--out', help='picture to write (.png, .pdf, .svg); by default '
+        'the first file with .png')
+    args = parser.parse_args(argv)
+    out = Path(args.out or Path(args.subnets[0]).with_suffix('.png'))
+
+    def run() -> None:
+        plot_widths([Subnet.load(path) for path in args.subnets],
+                    [Path(path).stem for path in args.subnets], out)
+        print(f'wrote {out}')
+
+    return report_errors(run)
