@@ -222,19 +222,23 @@ class DMCP(BaseModel):
         """
         supernet = self.mutator.supernet
         self.set_widths('max')
+        scales = self.mutator.channel_scales()
+        # Backward stops at the scales and goes on from them once: with
+        # activation checkpointing it comes by in pieces.
+        leaves = [scale.detach().requires_grad_() for scale in scales]
         with wrapper.optim_context(self), \
                 frozen_weights(self.architecture), \
                 frozen_statistics(self.architecture):
-            supernet.scale(self.mutator.channel_scales())
+            supernet.scale(leaves)
             try:
                 task, _ = self._task_loss(data)
+                accumulate(wrapper, task)
             finally:
                 supernet.scale(None)
-            expected = self.expected_cost()
-            budget = budget_loss(expected, self.target, self.dead_zone)
-            # Inside, too: a recomputed forward (activation checkpointing)
-            # must meet what the first one met.
-            accumulate(wrapper, task + self.budget_weight * budget)
+        torch.autograd.backward(scales, [leaf.grad for leaf in leaves])
+        expected = self.expected_cost()
+        budget = budget_loss(expected, self.target, self.dead_zone)
+        accumulate(wrapper, self.budget_weight * budget)
         if finish(wrapper, [self.mutator.alpha]):
             self.mutator.project()
         return {
