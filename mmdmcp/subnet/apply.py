@@ -1,6 +1,6 @@
 """Make a full model small, from the file alone: no tracing, no inference."""
 import os
-from typing import Dict, List, Mapping, Optional, Union
+from typing import Dict, List, Mapping, Optional, Set, Union
 
 from torch import nn
 
@@ -108,28 +108,28 @@ def _plan(model: nn.Module, layers: Dict[str, LayerWidth],
 
 def _check_present(model: nn.Module, modules: Dict[str, nn.Module],
                    names: List[str], layers: Dict[str, LayerWidth]) -> None:
-    parameters = dict(model.named_parameters(remove_duplicate=False))
-    missing = [
-        name for name in dict.fromkeys(names)
-        if name not in modules and name not in parameters
-    ]
+    known = {*modules, *dict(model.named_parameters(remove_duplicate=False))}
+    missing = [name for name in dict.fromkeys(names) if name not in known]
     if not missing:
         return
     some = ', '.join(missing[:3]) + (', ...' if len(missing) > 3 else '')
     raise SubnetError(
         f'{len(missing)} of the layers in the file are not in the '
-        f'{type(model).__name__}: {some}. ' + _guess_prefix(missing, modules))
+        f'{type(model).__name__}: {some}. ' + _advice(missing, known))
 
 
-def _guess_prefix(missing: List[str], modules: Dict[str, nn.Module]) -> str:
-    """Advice: a prefix that would find the layers, if there is one."""
-    tails = [name.partition('.') for name in missing]
-    found = [head for head, _, tail in tails if tail in modules and tail]
-    if found:
-        return f'They are without {found[0]!r}: pass prefix=\'{found[0]}.\''
-    for name in modules:
-        if name.endswith('.' + missing[0]):
-            head = name[:-len(missing[0])]
+def _advice(missing: List[str], known: Set[str]) -> str:
+    """What would find the layers, as far as the names show it."""
+    if 'stem.0' in known and missing[0].endswith('conv1'):
+        return ('The model has a deep stem of several layers in their place: '
+                'build the plain variant (ResNet, not ResNetV1c or V1d)')
+    head, _, tail = missing[0].partition('.')
+    if tail and tail in known:
+        return f"They are without {head!r}: pass prefix='{head}.'"
+    for name in sorted(known):
+        head = name[:-len(missing[0])]
+        if name.endswith('.' + missing[0]) and all(head + other in known
+                                                   for other in missing):
             return f"They are under {head!r}: pass prefix={{'': '{head}'}}"
     return ('The file was made for another model; build the one that was '
             'searched (depth, variant), or search this one')

@@ -1,0 +1,15 @@
+_base_ = 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'
+
+# The backbone pruned, the neck fitted to it. Its weights come from
+# `dmcp_resnet50_subnet_8xb32.py`; without them, init_cfg=None.
+model = dict(
+    type='mmdmcp.FittedModel',
+    host=_base_.model.type,
+    backbone=dict(
+        _delete_=True,
+        type='mmdmcp.PrunedBackbone',
+        cfg=_base_.model.backbone,
+        subnet='{{ fileDirname }}/../pruning/dmcp/DMCP_SUBNET_IMAGENET.yaml',
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='work_dirs/dmcp_resnet50_subnet_8xb32/epoch_100.pth')))
