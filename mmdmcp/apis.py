@@ -75,7 +75,7 @@ def train(config: str,
         cfg.auto_scale_lr.enable = True
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
     if resume is not None and resume != 'auto':
-        check_checkpoint(resume, '--resume')
+        check_checkpoint(resume, '--resume', resume=True)
         cfg.resume, cfg.load_from = True, resume
     check_checkpoint(cfg.get('load_from'), 'load_from')
     device = get_device()

@@ -1,7 +1,8 @@
 """Find a checkpoint to go on from; a damaged one is passed over."""
+import pickle
 import re
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import Any, List, Optional, Tuple, Union
 
 import torch
 
@@ -10,24 +11,38 @@ from ..errors import CheckpointError
 _NAME = re.compile(r'(epoch|iter)_(\d+)\.pth')
 
 
-def checkpoint_problem(path: Path) -> Optional[str]:
-    """Why a checkpoint can't be resumed from; None if it can.
+def unreadable(path: Union[str, Path]) -> Optional[str]:
+    """Why a checkpoint can't be read; None if it can.
 
-    It is read as it will be when training resumes: nothing in it is
-    executed.
+    It is read as it will be when it is loaded, with ``weights_only=True``:
+    nothing in it is executed.
     """
-    try:
-        content = torch.load(path, map_location='cpu', weights_only=True)
-    except FileNotFoundError:
-        return 'it is gone'
-    except Exception as error:
-        first = (str(error).strip() or type(error).__name__).split('\n')[0]
-        return f'it can\'t be read ({first[:120]})'
+    return _read(path)[1]
+
+
+def not_resumable(path: Union[str, Path]) -> Optional[str]:
+    """Why training can't go on from a checkpoint; None if it can."""
+    content, problem = _read(path)
+    if problem is not None:
+        return problem
     missing = {'state_dict', 'optimizer', 'meta'} - set(
         content if isinstance(content, dict) else ())
     if missing:
         return f'it has no {", ".join(sorted(missing))}'
     return None
+
+
+def _read(path: Union[str, Path]) -> Tuple[Any, Optional[str]]:
+    try:
+        return torch.load(path, map_location='cpu', weights_only=True), None
+    except FileNotFoundError:
+        return None, 'it is gone'
+    except pickle.UnpicklingError:
+        return None, ('it is damaged, or holds more than tensors and plain '
+                      'data, which is not loaded: it could run code')
+    except Exception as error:
+        text = (str(error).strip() or type(error).__name__).split('\n')[0]
+        return None, f'it is damaged ({text[:120]})'
 
 
 def find_good_checkpoint(work_dir: str) -> Tuple[Optional[str], List[str]]:
@@ -45,10 +60,10 @@ def find_good_checkpoint(work_dir: str) -> Tuple[Optional[str], List[str]]:
     """
     problems = []
     for path in _newest_first(Path(work_dir)):
-        problem = checkpoint_problem(path)
+        problem = not_resumable(path)
         if problem is None:
             return str(path), [
-                f'{bad} is damaged: {reason}. Going on from {path}'
+                f'{bad} is passed over: {reason}. Going on from {path}'
                 for bad, reason in problems
             ]
         problems.append((path, problem))

@@ -10,6 +10,7 @@ from typing import Iterator, List, Mapping, Optional, Sequence, Tuple
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
+from mmdmcp.engine.checkpoints import not_resumable, unreadable
 from mmdmcp.errors import CheckpointError, DataError
 
 # A dataset is whatever has one of these.
@@ -51,19 +52,30 @@ def check_data(cfg: Config, loaders: Sequence[str]) -> None:
                         f'--cfg-options {" ".join(options)}')
 
 
-def check_checkpoint(path: Optional[str], asked_by: str) -> None:
-    """Check that a checkpoint exists, unless it is a URL.
+def check_checkpoint(path: Optional[str],
+                     asked_by: str,
+                     resume: bool = False) -> None:
+    """Check that a checkpoint can be loaded, unless it is a URL.
 
     Args:
         path (str, optional): The file; None is always right.
         asked_by (str): The option or config key that named it.
+        resume (bool): Whether training goes on from it. Defaults to False.
 
     Raises:
-        CheckpointError: If there is no such file.
+        CheckpointError: If there is no such file, or it can't be loaded
+            without running code.
     """
-    if path and '://' not in path and not osp.isfile(osp.expanduser(path)):
+    if not path or '://' in path:
+        return
+    path = osp.abspath(osp.expanduser(path))
+    if not osp.isfile(path):
+        raise CheckpointError(f'{asked_by}: there is no checkpoint at {path}')
+    problem = not_resumable(path) if resume else unreadable(path)
+    if problem is not None:
         raise CheckpointError(
-            f'{asked_by}: there is no checkpoint at {osp.abspath(path)}')
+            f'{asked_by}: {path} can\'t be loaded: {problem}. Name another '
+            'checkpoint')
 
 
 def _datasets(node, key: str) -> Iterator[Tuple[str, Mapping]]:

@@ -2,6 +2,7 @@
 import re
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from mmdmcp.engine.inputs import check_checkpoint, check_data
@@ -124,7 +125,12 @@ def test_datasets_that_download_themselves(tmp_path):
 def test_checkpoints(tmp_path):
     check_checkpoint(None, 'load_from')
     check_checkpoint('https://example.org/x.pth', 'load_from')
-    (tmp_path / 'x.pth').touch()
+    torch.save(dict(state_dict={}), tmp_path / 'x.pth')
     check_checkpoint(str(tmp_path / 'x.pth'), 'load_from')
+    with pytest.raises(CheckpointError, match='no meta, optimizer'):
+        check_checkpoint(str(tmp_path / 'x.pth'), '--resume', resume=True)
+    (tmp_path / 'z.pth').touch()
+    with pytest.raises(CheckpointError, match='damaged'):
+        check_checkpoint(str(tmp_path / 'z.pth'), 'load_from')
     with pytest.raises(CheckpointError, match='--resume: .*y.pth'):
         check_checkpoint(str(tmp_path / 'y.pth'), '--resume')

@@ -134,7 +134,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
             noise=b'\x80\x02' + data[5000:9000])[damage])
     resume_and_compare(tmp_path, uninterrupted)
     logs = ''.join(p.read_text() for p in tmp_path.glob('*/*.log'))
-    assert 'epoch_3.pth is damaged' in logs and 'epoch_2.pth' in logs
+    assert 'epoch_3.pth is passed over' in logs and 'epoch_2.pth' in logs
 
 
 def test_only_damaged_checkpoints_are_an_error(tmp_path):
