@@ -49,22 +49,7 @@ def main() -> int:
     warnings.simplefilter('ignore')  # of the packages that are imported
     start = time.time()
     work_dir = Path(args.work_dir)
-    options = [f'randomness.seed={args.seed}']
-    subnet = work_dir / SEARCH.folder / SUBNET
-
-    say('1/4  Search: which channels are worth their FLOPs?')
-    train(SEARCH, work_dir, options)
-    say(f'     The result: {subnet}')
-
-    rows = []
-    for number, net in enumerate(NETS, start=2):
-        say(f'{number}/4  Train from scratch: {net.label}')
-        extra = [f'model.subnet={subnet}'] if net.folder == 'subnet' else []
-        train(net, work_dir, options + extra)
-        rows.append((net, *count(net, extra), test(net, work_dir, extra)))
-
-    print_table(rows)
-    check_flops(rows[-1][1], subnet)
+    METHODS[args.method](work_dir, settings(args))
     say(f'{time.time() - start:.0f} s in all. Logs, checkpoints and the '
         f'subnet file are in {work_dir}')
     return 0
@@ -75,14 +60,45 @@ def parse_args() -> argparse.Namespace:
         description=__doc__.split('\n\n')[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument(
+        '--method', choices=METHODS, default='dmcp', help='how to prune')
+    parser.add_argument(
         '--work-dir', default='work_dirs/demo', help='where results go')
     parser.add_argument('--seed', type=int, default=0, help='of every run')
+    parser.add_argument(
+        '--epochs', type=int, help='of every run (default: 40, as configured)')
     return parser.parse_args()
+
+
+def settings(args: argparse.Namespace) -> List[str]:
+    """What every training is told, as ``--cfg-options``."""
+    options = [f'randomness.seed={args.seed}']
+    if args.epochs is not None:
+        options.append(f'train_cfg.max_epochs={args.epochs}')
+    return options
+
+
+def dmcp(work_dir: Path, options: List[str]) -> None:
+    """Search, retrain, and compare with the full and a narrowed net."""
+    subnet = work_dir / SEARCH.folder / SUBNET
+    say('1/4  Search: which channels are worth their FLOPs?')
+    train(SEARCH, work_dir, options)
+    say(f'     The result: {subnet}')
+    rows = []
+    for number, net in enumerate(NETS, start=2):
+        say(f'{number}/4  Train from scratch: {net.label}')
+        extra = [f'model.subnet={subnet}'] if net.folder == 'subnet' else []
+        train(net, work_dir, options + extra)
+        rows.append((net, *count(net, extra), test(net, work_dir, extra)))
+    print_table(rows)
+    check_flops(rows[-1][1], subnet)
+
+
+METHODS = {'dmcp': dmcp}
 
 
 def train(net: Net, work_dir: Path, options: List[str]) -> None:
     """Run ``tools/train.py``, showing how far it is."""
-    epochs = load_config(net, options).train_cfg.max_epochs
+    epochs = int(load_config(net, options).train_cfg.max_epochs)
     command = [
         relative(ROOT / 'tools' / 'train.py'),
         relative(CONFIGS / net.config), '--work-dir',
