@@ -1,0 +1,48 @@
+"""Interleaved timing: noise of the machine hits everything alike."""
+import statistics
+import time
+from typing import Callable, Dict, List
+
+import torch
+
+
+class Clock:
+    """Times of named pieces of work.
+
+    Args:
+        device: Where the work runs; a GPU is waited for.
+
+    Attributes:
+        seconds (dict[str, list[float]]): Times of each piece, in order.
+    """
+
+    def __init__(self, device: str = 'cpu') -> None:
+        self.device = device
+        self.seconds: Dict[str, List[float]] = {}
+
+    def wait(self) -> None:
+        """Until the device is idle."""
+        if self.device != 'cpu':
+            torch.cuda.synchronize()
+
+    def time(self, name: str, work: Callable[[], object]) -> object:
+        """Do a piece of work and note how long it took."""
+        self.wait()
+        start = time.perf_counter()
+        result = work()
+        self.wait()
+        self.seconds.setdefault(name, []).append(time.perf_counter() - start)
+        return result
+
+    def ratio(self, name: str, to: str) -> float:
+        """Median over the rounds of the ratio of two pieces.
+
+        Both of a round were done one after the other, so a slow spell of
+        the machine leaves their ratio alone.
+        """
+        pairs = zip(self.seconds[name], self.seconds[to])
+        return statistics.median(a / b for a, b in pairs)
+
+    def median(self, name: str) -> float:
+        """Median time of a piece."""
+        return statistics.median(self.seconds[name])

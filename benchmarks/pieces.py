@@ -1,0 +1,111 @@
+"""The pieces of work that are compared."""
+from typing import List
+
+import models
+import torch
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from torch import Tensor, nn
+
+from mmdmcp.dmcp import DMCP
+from mmdmcp.dmcp.distill import InPlaceDistillation
+from mmdmcp.subnet import apply
+
+
+def plain_step(model: nn.Module, data: dict, wrapper: OptimWrapper) -> None:
+    """A training step of a static model."""
+    model.train_step(data, wrapper)
+
+
+class Search:
+    """A search whose stages can be run one by one.
+
+    Args:
+        name: Name of the network.
+        size: Height and width of the images.
+        data: A batch.
+        device: Where it runs.
+        mutator: Options of the mutator.
+    """
+
+    def __init__(self,
+                 name: str,
+                 size: int,
+                 data: dict,
+                 device: str = 'cpu',
+                 **mutator) -> None:
+        self.data = data
+        self.algorithm = DMCP(
+            models.build(name), '50%', mutator, input_shape=(3, size, size))
+        self.algorithm.to(device).train()
+        self.algorithm.schedule.set_length(100)
+        mutator = self.algorithm.mutator
+        self.wrapper = OptimWrapperDict(
+            architecture=models.optimiser(self.algorithm.architecture),
+            mutator=OptimWrapper(torch.optim.SGD(mutator.parameters(), 1e-9)))
+        self.draw()
+
+    def draw(self) -> List[List[int]]:
+        """Choose the four networks of the next stage 1."""
+        choose = self.algorithm.mutator.choose
+        self.widths = [
+            choose(how) for how in ('max', 'min', 'random', 'random')
+        ]
+        names = ('max', 'min', 'sampled1', 'sampled2')
+        self.algorithm._sandwich = lambda: zip(names, self.widths)
+        return self.widths
+
+    def stage1(self) -> None:
+        """Weights: the four networks that were drawn, one step."""
+        data = self.algorithm.data_preprocessor(self.data, True)
+        self.algorithm._train_weights(data, self.wrapper['architecture'])
+
+    def stage2(self) -> None:
+        """Chains: one step."""
+        data = self.algorithm.data_preprocessor(self.data, True)
+        self.algorithm._train_chains(data, self.wrapper['mutator'])
+
+    def expected_cost(self) -> Tensor:
+        """Expected cost, forward and backward."""
+        (gradient, ) = torch.autograd.grad(self.algorithm.expected_cost(),
+                                           self.algorithm.mutator.alpha)
+        return gradient
+
+    def static_nets(self) -> List['Static']:
+        """The four networks, rebuilt."""
+        return [
+            Static(self.algorithm.cut(widths).train())
+            for widths in self.widths
+        ]
+
+
+class Static:
+    """One of the four networks, rebuilt as a static model.
+
+    Args:
+        model: The static model.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.distillation = InPlaceDistillation(model)
+
+    def step(self, data: dict, teacher: Tensor = None) -> Tensor:
+        """Forward and backward, as stage 1 does it; no optimiser."""
+        data = self.model.data_preprocessor(data, True)
+        with self.distillation.watch(self.model):
+            if teacher is None:
+                loss, _ = self.model.parse_losses(
+                    self.model(**data, mode='loss'))
+                logits = self.distillation.take()
+            else:
+                self.model(**data, mode='tensor')
+                logits = self.distillation.take()
+                loss = self.distillation.loss(logits, teacher)
+        loss.backward()
+        self.model.zero_grad()
+        return logits.detach()
+
+
+def rebuild(name: str, path: str) -> nn.Module:
+    """The pruned network from its file."""
+    return apply(models.build(name), path)

@@ -1,0 +1,150 @@
+"""What a search costs, in units of a plain training step.
+
+    python benchmarks/step_cost.py --model resnet50 --size 64 --batch 8
+
+prints one JSON object. Everything is measured in turn, round after round,
+in one process; a ratio is the median over the rounds. The unit is a step of
+the unpruned static model: forward, backward, optimiser.
+
+    stage1          four networks, one optimiser step
+    stage1_static   the same four networks rebuilt as static models, and one
+                    optimiser step of the full one
+    stage1_over_static, stage2, expected_cost (forward and backward)
+    draw            the widths of all units, from the chains
+    select          making the supernet run at other widths
+    build           tracing the model and setting up the search
+    export          the subnet file, written
+    rebuild         reading it and building from it, over building in full
+    memory          peak of a search step over plain training
+    peer            mmrazor's own DMCP, its import repaired (--peer)
+"""
+import argparse
+import json
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+
+def parse_args() -> argparse.Namespace:
+    """Options."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--model', default='resnet50')
+    parser.add_argument('--size', type=int, default=64)
+    parser.add_argument('--batch', type=int, default=8)
+    parser.add_argument('--threads', type=int, default=1)
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--rounds', type=int, default=7)
+    parser.add_argument('--divisor', type=int, default=None,
+                        help='of the width grid; default: the package\'s')
+    parser.add_argument('--fresh', action='store_true',
+                        help='new static networks every round, unwarmed: '
+                        'kernels for new shapes are then prepared in both')
+    parser.add_argument('--no-memory', action='store_true')
+    parser.add_argument('--peer', action='store_true')
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure and print."""
+    args = parse_args()
+    warnings.simplefilter('ignore')
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    import memory
+    import models
+    from clock import Clock
+    from pieces import Search, plain_step, rebuild
+    clock = Clock(args.device)
+    data = models.batch(args.size, args.batch, args.device)
+    plain = models.build(args.model, args.device)
+    wrapper = models.optimiser(plain)
+    plain_step(plain, data, wrapper)
+    grid = {} if args.divisor is None else dict(
+        grid=dict(divisor=args.divisor))
+
+    def build() -> Search:
+        return Search(args.model, args.size, data, args.device, **grid)
+
+    build()  # imports, once
+    for _ in range(3):
+        search = clock.time('build', build)
+        clock.time('plain_of_build', lambda: plain_step(plain, data, wrapper))
+    peer = None
+    if args.peer:
+        from peer import Peer
+        peer = Peer(args.model, args.size, data)
+
+    nets = search.static_nets()
+    for number in range(args.rounds):
+        if args.fresh and number:
+            search.draw()
+            nets = search.static_nets()
+        elif not number:  # warm
+            search.stage1()
+            search.stage2()
+            static(nets, data, plain, wrapper)
+        clock.time('plain', lambda: plain_step(plain, data, wrapper))
+        clock.time('stage1', search.stage1)
+        clock.time('stage1_static',
+                   lambda: static(nets, data, plain, wrapper))
+        clock.time('stage2', search.stage2)
+        clock.time('expected_cost', search.expected_cost)
+        mutator = search.algorithm.mutator
+        clock.time('draw', lambda: mutator.choose('direct'))
+        widths = mutator.choose('random')
+        clock.time('select', lambda: mutator.set_widths(widths))
+        if peer is not None:
+            peer.measure(clock)
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder, 'DMCP_SUBNET_X.yaml'))
+        for _ in range(5):
+            clock.time('full', lambda: models.build(args.model))
+            clock.time('export', lambda: search.algorithm.export_subnet(
+                'expected').save(path))
+            clock.time('rebuilt', lambda: rebuild(args.model, path))
+
+    unit = clock.median('plain')
+    ratios = {
+        key: clock.ratio(key, 'plain')
+        for key in ('stage1', 'stage1_static', 'stage2', 'expected_cost',
+                    'draw', 'select')
+    }
+    ratios['stage1_over_static'] = clock.ratio('stage1', 'stage1_static')
+    ratios['build'] = clock.ratio('build', 'plain_of_build')
+    ratios['export'] = clock.median('export') / unit
+    ratios['rebuild'] = clock.ratio('rebuilt', 'full')
+    if not args.no_memory:
+        ratios['memory'] = memory.peak('search', args) / memory.peak(
+            'plain', args)
+    if peer is not None:
+        ratios['peer'] = peer.ratios(clock)
+    report = dict(
+        vars(args),
+        torch=torch.__version__,
+        seconds={key: round(clock.median(key), 5)
+                 for key in ('plain', 'build', 'export', 'rebuilt')},
+        **ratios)
+    print(json.dumps(
+        report, default=str, indent=1))
+
+
+def static(nets, data, plain, wrapper) -> None:
+    """The four static networks, and the full one's optimiser step."""
+    teacher = None
+    for net in nets:
+        logits = net.step(data, teacher)
+        teacher = logits if teacher is None else teacher
+    for parameter in plain.parameters():
+        parameter.grad = parameter.detach()
+    wrapper.optimizer.step()
+    wrapper.zero_grad()
+
+
+if __name__ == '__main__':
+    main()
