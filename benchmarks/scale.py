@@ -4,10 +4,12 @@
 
 Measures what can be measured without a cluster (bytes that an iteration
 reduces, memory that it holds, the ratio of a search step to a plain one)
-and puts it into the usual model of a ring all-reduce of M bytes on N ranks:
+and puts it into the usual model of a ring all-reduce, two of them an
+iteration (M bytes together: the weights' gradients, then the chains') on N
+ranks:
 
     t(N) = plain * (stage1 + stage2) + 2 (N - 1) / N * M / bandwidth
-           + 2 (N - 1) * latency
+           + 2 * 2 (N - 1) * latency
 
 docs/scale.md quotes its output.
 """
