@@ -29,7 +29,7 @@ class Net(BaseModel):
 def batches():
     generator = torch.Generator().manual_seed(0)
     return [
-        dict(inputs=list(torch.randn(5, 2, 4, 4, generator=generator) + 3))
+        dict(inputs=torch.randn(5, 2, 4, 4, generator=generator) + 3)
         for _ in range(3)
     ]
 
@@ -40,7 +40,7 @@ def test_recalibration_averages_the_statistics_of_all_batches(batches):
     for norm in (net.layers[0], net.layers[2]):
         norm.running_mean.fill_(100.)
     recalibrate(net, batches)
-    data = [torch.stack(b['inputs']).numpy() for b in batches]
+    data = [b['inputs'].numpy() for b in batches]
     means = np.mean([d.mean(axis=(0, 2, 3)) for d in data], axis=0)
     variances = np.mean([d.var(axis=(0, 2, 3), ddof=1) for d in data], axis=0)
     norm = net.layers[0]
@@ -97,7 +97,7 @@ def test_batches_do_not_depend_on_what_ran_before():
 
 def test_frozen_statistics_use_the_batch_and_keep_nothing(batches):
     net = Net().train()
-    x = torch.stack(batches[0]['inputs'])
+    x = batches[0]['inputs']
     net.layers[3].p = 0.
     plain = net(x)
     net = Net().train()
