@@ -51,7 +51,7 @@ def HoldOut(of: str, part: str, every: int = 10, **kwargs) -> BaseDataset:
                           'integer, 2 or more')
     try:
         dataset = ROOT.build(dict(type=of, **kwargs))
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # mmpretrain raises either
         raise DataError(
             f'{of} can\'t be read: {error}. Set data_root of its dataloader '
             'to the folder that holds it, for example with --cfg-options '

@@ -103,9 +103,9 @@ class DMCPChannelMutator(BaseModule):
         least = self.cost_of(self.choose('min'))['macs']
         if target < least:
             raise TargetError(
-                f'the target of {target / 1e6:,.1f} M multiply-accumulates '
-                f'can\'t be reached: the narrowest network on this grid '
-                f'costs {least / 1e6:,.1f} M. Raise the target, or lower '
+                f'the target of {target:,} multiply-accumulates can\'t be '
+                f'reached: the narrowest network on this grid costs {least:,}'
+                '. Raise the target, or lower '
                 f'mutator.grid.min_ratio={self.grid.min_ratio}')
         if self.init == 'zero':
             return

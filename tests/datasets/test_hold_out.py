@@ -57,6 +57,15 @@ def test_missing_data_names_the_folder_and_the_option(tmp_path):
             data_root=str(tmp_path / 'nowhere'))
 
 
+def test_an_empty_folder_is_missing_data_too(tmp_path):
+    with pytest.raises(DataError, match='Cannot find CIFAR10.*data_root'):
+        HoldOut(
+            'mmpretrain.CIFAR10',
+            'train',
+            data_root=str(tmp_path),
+            download=False)
+
+
 def test_a_set_smaller_than_the_stride_is_refused():
     with pytest.raises(DataError, match='4 samples'):
         HoldOut('mmdmcp.Digits', 'val', 10, split='train', indices=4)
