@@ -4,7 +4,7 @@ Layer scale, the two vectors of a global response norm, the slopes of a
 PReLU: ``nn.Parameter`` of one number a channel, read by the module that
 owns it.
 """
-from typing import Optional, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Union
 
 import torch
 from torch import Tensor, nn
@@ -64,10 +64,17 @@ class SlicedParameter:
         """Nothing: the layers that make the channels are scaled."""
 
 
-def slice_layer(model: nn.Module, name: str, in_layout: Layout,
-                out_layout: Layout):
-    """The sliced layer, or sliced parameter, of a name."""
-    modules = dict(model.named_modules())
+def slice_layer(
+        modules: Dict[str, nn.Module], name: str, in_layout: Layout,
+        out_layout: Layout) -> Union[SlicedLayer, SlicedParameter]:
+    """The sliced layer, or sliced parameter, of a name.
+
+    Args:
+        modules: Modules of the model by name.
+        name: Full name of a layer or of a bare parameter.
+        in_layout: Layout of its inputs.
+        out_layout: Layout of its outputs.
+    """
     if name not in modules:
         return SlicedParameter(name, name.rpartition('.')[2], out_layout)
     if isinstance(modules[name], nn.PReLU):

@@ -15,6 +15,14 @@ NONE, FIXED = 0, 1
 _FIRST = 2
 
 
+def core(labels: Tensor) -> Tensor:
+    """The same with size 1 along expanded dimensions."""
+    for dim, (size, stride) in enumerate(zip(labels.shape, labels.stride())):
+        if size > 1 and stride == 0:
+            labels = labels.narrow(dim, 0, 1)
+    return labels
+
+
 class ChannelClasses:
     """Classes of joined channels.
 
@@ -36,7 +44,7 @@ class ChannelClasses:
 
     def find(self, labels: Tensor) -> Tensor:
         """The smallest number of each label's class, in the same shape."""
-        return self._parent[labels]
+        return self._parent[core(labels)].expand(labels.shape)
 
     def join(self, a: Tensor, b: Tensor, reason: str) -> None:
         """Join channels pairwise.
@@ -46,11 +54,12 @@ class ChannelClasses:
             b: Labels that broadcast with them.
             reason: Why those can't go that are joined with a fixed one.
         """
-        a, b = (self.find(x).flatten() for x in torch.broadcast_tensors(a, b))
+        a, b = (x.flatten()
+                for x in torch.broadcast_tensors(self.find(a), self.find(b)))
         differ = (a != b) & (a != NONE) & (b != NONE)
         if not differ.any():
             return
-        a, b = torch.stack([a[differ], b[differ]]).unique(dim=1)
+        a, b = a[differ], b[differ]
         fixed = (a == FIXED) | (b == FIXED)
         self.fix(torch.maximum(a, b)[fixed], reason)
         a, b = a[~fixed], b[~fixed]

@@ -9,15 +9,7 @@ from typing import List, Sequence, Tuple
 import torch
 from torch import Tensor
 
-from .classes import FIXED, NONE, ChannelClasses
-
-
-def core(labels: Tensor) -> Tensor:
-    """The same with size 1 along expanded dimensions."""
-    for dim, (size, stride) in enumerate(zip(labels.shape, labels.stride())):
-        if size > 1 and stride == 0:
-            labels = labels.narrow(dim, 0, 1)
-    return labels
+from .classes import FIXED, NONE, ChannelClasses, core
 
 
 def varying(labels: Tensor) -> List[int]:

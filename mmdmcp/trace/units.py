@@ -72,11 +72,11 @@ def renumber(layout: Layout, numbers: Dict[int, int]) -> Layout:
 def sliced_layers(model: nn.Module, sides: Dict[str, Sides],
                   numbers: Dict[int, int]) -> List[SlicedLayer]:
     """The layers whose shape depends on some unit."""
-    layers = []
+    layers, modules = [], dict(model.named_modules())
     for name, both in sides.items():
         inputs, outputs = (renumber(layout, numbers) for layout in both)
         if inputs.units or outputs.units:
-            layers.append(slice_layer(model, name, inputs, outputs))
+            layers.append(slice_layer(modules, name, inputs, outputs))
     return layers
 
 

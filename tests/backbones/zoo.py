@@ -79,14 +79,19 @@ ZOO: Dict[str, dict] = {
     'ConvNeXt': classifier('ConvNeXt', 320, neck='', arch='atto'),
     'ConvNeXtV2': classifier('ConvNeXt', 320, neck='', arch='atto',
                              layer_scale_init_value=0., use_grn=True),
-    'ConvMixer': classifier('ConvMixer', 768, arch='768/32'),
-    'RepLKNet': classifier('RepLKNet', 1024, arch='31B', out_indices=(3, )),
+    'ConvMixer': classifier(
+        'ConvMixer', 96, act_cfg=dict(type='GELU'), arch=dict(
+            embed_dims=96, depth=4, patch_size=7, kernel_size=9)),
+    'RepLKNet': classifier('RepLKNet', 256, out_indices=(3, ), arch=dict(
+        large_kernel_sizes=[9, 7, 5, 3], layers=[1, 1, 2, 1],
+        channels=[32, 64, 128, 256], small_kernel=3, dw_ratio=1)),
     'VAN': classifier('VAN', 256, arch='tiny'),
     'EdgeNeXt': classifier('EdgeNeXt', 168, neck='', arch='xxsmall'),
-    'HorNet': classifier('HorNet', 512, arch='tiny'),
+    'HorNet': classifier('HorNet', 512, neck='', arch='tiny'),
     'MobileViT': classifier('MobileViT', 320, arch='xx_small'),
-    'EfficientFormer': classifier('EfficientFormer', 448, neck='', arch='l1'),
-    'RepMLP': classifier('RepMLPNet', 768, arch='base'),
+    'EfficientFormer': dict(
+        classifier('EfficientFormer', 448, arch='l1'),
+        neck=dict(type='mmpretrain.GlobalAveragePooling', dim=1)),
     'LeViT': classifier('LeViT', 384, arch='128s'),
 }
 
@@ -97,7 +102,6 @@ SHAPES = {
     'InceptionV3': (3, 75, 75),
     'EfficientFormer': (3, 224, 224),
     'LeViT': (3, 224, 224),
-    'RepMLP': (3, 224, 224),
 }
 
 
