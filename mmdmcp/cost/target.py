@@ -11,12 +11,15 @@ _FORMS = ("write it as '2.2G', '211M', '50%' (of the full network) or as a "
           'number of multiply-accumulates, e.g. 2200000000')
 
 
-def parse_target(target: Union[str, Real], full: int) -> int:
+def parse_target(target: Union[str, Real],
+                 full: int,
+                 counted: str = 'multiply-accumulates') -> int:
     """The target as a number of multiply-accumulates (MACs).
 
     Args:
         target: ``'2.2G'``, ``'211M'``, ``'50%'`` or a number of MACs.
         full: MACs of the full network.
+        counted: What both count, for messages, if not MACs.
 
     Returns:
         MACs, rounded to an integer.
@@ -44,11 +47,11 @@ def parse_target(target: Union[str, Real], full: int) -> int:
         raise TargetError(f'target={target!r} is not above zero: {_FORMS}')
     if macs < 100 and not isinstance(target, str):
         raise TargetError(
-            f'target={target!r} means {macs:g} multiply-accumulates; for a '
+            f'target={target!r} means {macs:g} {counted}; for a '
             f'share of the full network {_FORMS}')
     if macs > full:
         raise TargetError(
-            f'target={target!r} is {macs / 1e6:,.1f} M multiply-accumulates, '
+            f'target={target!r} is {macs / 1e6:,.1f} M {counted}, '
             f'above the full network\'s {full / 1e6:,.1f} M: nothing is left '
             'to prune. Lower the target, or widen the network')
     return round(macs)

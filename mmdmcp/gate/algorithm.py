@@ -9,15 +9,16 @@ from torch import Tensor, nn
 
 from ..cost import parse_target
 from ..engine import accumulate, finish
-from ..errors import ConfigError
+from ..errors import ConfigError, TargetError
 from ..options import refuse_unknown
 from ..registry import MODELS
 from ..subnet import Subnet, apply
 from .mutator import GateChannelMutator, Widths
 from .schedule import GateSchedule
 
-#: What a target may count: option to the name in costs.
+#: What a target may count: option to the name in costs, and in words.
 MEASURES = {'flops': 'macs', 'params': 'params'}
+COUNTED = {'macs': 'multiply-accumulates', 'params': 'parameters'}
 
 
 @MODELS.register_module()
@@ -97,9 +98,21 @@ class TrainableGate(BaseModel):
         self.mutator.prepare(architecture, self.input_shape)
         self.full_cost = self.mutator.cost_of(
             self.mutator.choose('max'))[self.measure]
-        self.target = parse_target(target, self.full_cost)
-        self.mutator.check_target(self.measure, self.target)
+        self.target = parse_target(target, self.full_cost,
+                                   COUNTED[self.measure])
+        self._check_target()
         self._register_load_state_dict_pre_hook(self._accept_plain)
+
+    def _check_target(self) -> None:
+        least = self.mutator.cost_of(
+            self.mutator.choose('min'))[self.measure]
+        if self.target < least:
+            raise TargetError(
+                f'the target of {self.target / 1e6:,.3g} M '
+                f'{COUNTED[self.measure]} can\'t be reached: with one '
+                f'channel left in each of the {len(self.mutator.units)} '
+                f'units the network has {least / 1e6:,.3g} M. Raise the '
+                'target')
 
     # ---- what users ask ----------------------------------------------
 
@@ -152,9 +165,10 @@ class TrainableGate(BaseModel):
             return self.architecture.test_step(data)
 
     @contextmanager
-    def _gated(self) -> Iterator[Optional[Tensor]]:
+    def _gated(self) -> Iterator[None]:
         try:
-            yield self.mutator.apply_gates()
+            self.mutator.apply_gates()
+            yield
         finally:
             self.mutator.release()
 
@@ -178,11 +192,10 @@ class TrainableGate(BaseModel):
         if self.schedule.freezes and not self.mutator.frozen:
             self.mutator.freeze(self.measure, self.target, self.tolerance)
         data = self.data_preprocessor(data, True)
-        with weights.optim_context(self), self._gated() as values:
+        with weights.optim_context(self), self._gated():
             loss, log = self.parse_losses(
                 self.architecture(**data, mode='loss'))
-            share = self.mutator.expected_cost(
-                self.measure, values) / self.full_cost
+            share = self.expected_cost() / self.full_cost
             aim = self.schedule.fraction(self.target / self.full_cost)
             if not self.mutator.frozen:
                 loss = loss + self.budget_weight * (share - aim).abs()

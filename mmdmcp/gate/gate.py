@@ -8,11 +8,17 @@ A gate w is open where w > 0. Its value is
 
 (Kim et al., "Plug-in, Trainable Gate for Streamlining Arbitrary Neural
 Networks", AAAI 2020; arXiv 1904.10921). The saw-tooth s_M is too small to
-be seen in the value, but its slope is 1: f'(w) = g(w) + s_M(w) * g'(w), so
-the gradient has the shape g that was chosen. As M grows f becomes exactly 0
-or 1, with the gradient g: that limit is what is used unless M is given.
+matter in the value, but its slope is 1: f'(w) = g(w) + s_M(w) * g'(w), so
+the gradient has the shape g that was chosen.
+
+:func:`gate` is f with the tooth replaced by its mean, 1 / (2 M), and f' by
+g; both are within 1 / M of what :func:`literal_gate` gives. The difference
+matters in one place. A closed channel must not be exactly zero while gates
+train: behind it may be a ReLU, whose gradient at zero is zero, and the loss
+could never ask for the channel back. The tooth is zero at some w, its mean
+is at none.
 """
-from typing import Callable, Dict, Optional
+from typing import Callable, Dict
 
 import torch
 from torch import Tensor
@@ -28,53 +34,52 @@ SHAPES: Dict[str, Callable[[Tensor], Tensor]] = {
 
 def gate(w: Tensor,
          shape: str = 'constant',
-         magnification: Optional[float] = None) -> Tensor:
+         magnification: float = 1e5) -> Tensor:
     """Open or closed, with the gradient of the shape.
 
     Args:
-        w: Gates, any shape.
+        w: Gates, any shape, float32 or float64.
         shape: One of ``SHAPES``.
-        magnification: M. None is the limit of large M: exactly 0 or 1.
+        magnification: M.
 
     Returns:
-        Tensor of the shape and dtype of ``w``.
+        Tensor of the shape of ``w``: g / (2 M) where closed, 1 + g / (2 M)
+        where open.
 
     Example:
         >>> w = torch.tensor([-0.3, 0.2], requires_grad=True)
         >>> f = gate(w)
         >>> f.sum().backward()
-        >>> f.tolist(), w.grad.tolist()
+        >>> f.round(decimals=4).tolist(), w.grad.tolist()
         ([0.0, 1.0], [1.0, 1.0])
     """
-    if magnification is None:
-        return _Gate.apply(w, shape)
-    return literal_gate(w, shape, magnification)
+    return _Gate.apply(_wide(w), shape, magnification)
 
 
 def literal_gate(w: Tensor,
                  shape: str = 'constant',
                  magnification: float = 1e5) -> Tensor:
-    """f(w) as it is written, differentiated by autograd.
-
-    Half precision has no room for M * w nor for 1 / M beside 1: it is
-    computed, and returned, in float32 then.
-    """
-    if w.dtype in (torch.float16, torch.bfloat16):
-        w = w.float()
+    """f(w) as it is written, differentiated by autograd: the reference."""
+    w = _wide(w)
     saw = (magnification * w - (magnification * w).floor()) / magnification
     return (w > 0).to(w.dtype) + saw * SHAPES[shape](w)
 
 
+def _wide(w: Tensor) -> Tensor:
+    """At least float32: half precision has no room for M * w, nor for
+    1 / M beside 1."""
+    return w.float() if w.dtype in (torch.float16, torch.bfloat16) else w
+
+
 class _Gate(torch.autograd.Function):
-    """The limit of large M."""
 
     @staticmethod
-    def forward(ctx, w: Tensor, shape: str) -> Tensor:
-        ctx.save_for_backward(w)
-        ctx.shape = shape
-        return (w > 0).to(w.dtype)
+    def forward(ctx, w: Tensor, shape: str, magnification: float) -> Tensor:
+        slope = SHAPES[shape](w)
+        ctx.save_for_backward(slope)
+        return (w > 0).to(w.dtype) + slope / (2 * magnification)
 
     @staticmethod
     def backward(ctx, grad: Tensor):
-        w, = ctx.saved_tensors
-        return grad * SHAPES[ctx.shape](w), None
+        slope, = ctx.saved_tensors
+        return grad * slope, None, None

@@ -4,6 +4,7 @@ from typing import List
 import torch
 from torch import Tensor
 
+from ..ops import SlicedLayer
 from ..trace import Supernet
 
 
@@ -25,6 +26,8 @@ def channel_importance(supernet: Supernet) -> List[Tensor]:
     parameter = next(supernet.model.parameters())
     sums = [parameter.new_zeros(c) for c in supernet.full]
     for layer in supernet.scaled:
+        if not isinstance(layer, SlicedLayer):
+            continue  # layer scale and the like: the layer before counts
         squares = sum(
             p.detach().flatten(1).square().sum(1) if p.dim() > 1 else
             p.detach().square()

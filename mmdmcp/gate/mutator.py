@@ -5,7 +5,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ..errors import ConfigError, TargetError
+from ..errors import ConfigError
 from ..options import refuse_unknown
 from ..registry import MODELS
 from ..trace import Supernet
@@ -27,8 +27,8 @@ class GateChannelMutator(BaseModule):
     Args:
         shape: Gradient shape g: ``'constant'``, ``'triangle'`` or
             ``'sigmoid'``; see :mod:`mmdmcp.gate.gate`.
-        magnification: M of the gate function; None is its limit, exactly
-            0 or 1.
+        magnification: M of the gate function: while gates train, closed
+            channels leak about 1 / (2 M) of their value.
         init: Where gates start. ``'importance'``: at the size of what the
             pretrained network makes of the channel, 1 on average over a
             unit. A positive number: all there.
@@ -46,7 +46,7 @@ class GateChannelMutator(BaseModule):
 
     def __init__(self,
                  shape: str = 'constant',
-                 magnification: Optional[float] = None,
+                 magnification: float = 1e5,
                  init: Union[str, float] = 'importance',
                  scope: Optional[Sequence[str]] = None,
                  **unknown) -> None:
@@ -55,11 +55,11 @@ class GateChannelMutator(BaseModule):
         if shape not in SHAPES:
             raise ConfigError(f'mutator: shape={shape!r}; choose from '
                               f'{tuple(SHAPES)}')
-        if magnification is not None and not 1e3 <= magnification <= 1e6:
-            # Below, the saw-tooth shows in the value; above, float32 can't
-            # resolve it beside 1.
+        if not 1e3 <= magnification <= 1e6:
+            # Below, closed channels show in the output; above, float32
+            # can't resolve what an open one has beside 1.
             raise ConfigError(f'mutator: magnification={magnification!r}; '
-                              'choose 1e3 to 1e6, or None for exactly 0 or 1')
+                              'choose 1e3 to 1e6')
         if init != 'importance' and not (isinstance(init, (int, float))
                                          and 0 < init):
             raise ConfigError(f"mutator: init={init!r}; choose 'importance' "
@@ -111,62 +111,69 @@ class GateChannelMutator(BaseModule):
     # ---- gates -------------------------------------------------------
 
     def values(self) -> Tensor:
-        """f(w) of all gates, ``[units, channels]``, zero where padded.
+        """Values of all gates, ``[units, channels]``, zero where padded.
 
-        Differentiable until the gates are frozen.
+        In training f(w), differentiable; exactly 0 or 1 in eval mode and
+        once the gates are frozen.
         """
+        if self.frozen or not self.training:
+            return open_mask(self.gates, self.valid).to(self.gates.dtype)
+        return self._trainable()
+
+    def _trainable(self) -> Tensor:
         mask = open_mask(self.gates, self.valid)
-        if self.frozen:
-            return mask.to(self.gates.dtype)
         value = gate(self.gates, self.shape, self.magnification)
         # The last gate of a unit is open wherever it stands: the value
         # changes, the gradient does not.
         forced = mask & (self.gates.detach() <= 0)
         return value * self.valid + forced
 
-    def apply_gates(self) -> Optional[Tensor]:
-        """Make the network run with its gates until :meth:`release`.
-
-        Returns:
-            The values used, as :meth:`values` returns them; None if
-            channels were chosen with :meth:`set_widths`.
-        """
+    def apply_gates(self) -> None:
+        """Make the network run with its gates, or with the channels chosen
+        with :meth:`set_widths`, until :meth:`release`."""
         if self._chosen is not None:
-            self.supernet.scale(self._masks(self._chosen), open_only=True)
-            return None
-        values = self.values()
-        self.supernet.scale(
-            [row[:u.num_channels] for u, row in zip(self.units, values)],
-            open_only=True)
-        return values
+            values = self._masks(self._chosen)
+        else:
+            values = [
+                row[:u.num_channels]
+                for u, row in zip(self.units, self.values())
+            ]
+        self.supernet.scale(values, open_only=True)
 
     def release(self) -> None:
         """Run the full network again."""
         self.supernet.scale(None)
 
-    def expected_cost(self, measure: str = 'macs',
-                      values: Optional[Tensor] = None) -> Tensor:
-        """Cost of the open channels, scalar, differentiable in the gates."""
-        values = self.values() if values is None else values
+    def expected_cost(self, measure: str = 'macs') -> Tensor:
+        """Cost of the open channels: exact, with the gates' gradient.
+
+        Args:
+            measure: ``'macs'`` or ``'params'``.
+
+        Returns:
+            Scalar float64 tensor.
+        """
+        values = self._trainable()
+        counts = open_mask(self.gates, self.valid).sum(dim=1)
+        slopes = (values - values.detach()).sum(dim=1)
         cost = self.supernet.cost.to(values.device)
-        return getattr(cost, measure)(values.sum(dim=1))
+        return getattr(cost, measure)(counts + slopes)
 
     @torch.no_grad()
     def freeze(self, measure: str, target: int, tolerance: float) -> None:
         """Choose the open channels for good, at the target.
 
-        The gates move so that the chosen ones are above zero.
-
-        Raises:
-            TargetError: If no choice of channels comes near the target.
+        The gates move so that exactly the chosen ones are above zero.
         """
-        cost = self.supernet.cost
-        device = self.gates.device
-        mask, threshold = choose_open(
-            self.gates.double().cpu(), self.valid.cpu(),
-            lambda widths: float(getattr(cost.to(widths.device), measure)
-                                 (widths)), target, tolerance)
-        mask, shifted = mask.to(device), self.gates - threshold
+
+        def cost(widths: Tensor) -> float:
+            model = self.supernet.cost.to(widths.device)
+            return float(getattr(model, measure)(widths))
+
+        mask, threshold = choose_open(self.gates.double().cpu(),
+                                      self.valid.cpu(), cost, target,
+                                      tolerance)
+        mask, shifted = mask.to(self.gates.device), self.gates - threshold
         self.gates.copy_(
             torch.where(mask, shifted.clamp(min=1e-6),
                         shifted.clamp(max=0.)) * self.valid)
@@ -253,17 +260,3 @@ class GateChannelMutator(BaseModule):
         cost = self.supernet.cost.to(widths.device)
         return dict(
             macs=int(cost.macs(widths)), params=int(cost.params(widths)))
-
-    def check_target(self, measure: str, target: int) -> None:
-        """Raise if no choice of channels is that small.
-
-        Raises:
-            TargetError: If even one channel a unit costs more.
-        """
-        least = self.cost_of(self.choose('min'))[measure]
-        if target < least:
-            raise TargetError(
-                f'the target of {target / 1e6:,.3g} M {measure} can\'t be '
-                'reached: with one channel left in each of the '
-                f'{len(self.units)} units the network costs '
-                f'{least / 1e6:,.3g} M. Raise the target')

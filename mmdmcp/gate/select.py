@@ -1,5 +1,5 @@
 """Choose which gates are open. Pure torch."""
-from typing import Callable, Tuple
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -31,8 +31,9 @@ def choose_open(gates: Tensor, valid: Tensor, cost: Callable[[Tensor], float],
     First one threshold for all gates, the one whose cost is nearest to the
     target. One channel can cost several percent of a small network, so
     then, while the cost is further from the target than tolerated, the
-    gates next to the threshold are opened or closed one by one, each time
-    the nearest one that brings the cost closer.
+    gates next to the threshold are opened or closed: each time the nearest
+    one that brings the cost closer, or, where no single one does, the
+    nearest two, one to open and one to close.
 
     Args:
         gates: ``[units, channels]``, padded, on the CPU.
@@ -47,12 +48,26 @@ def choose_open(gates: Tensor, valid: Tensor, cost: Callable[[Tensor], float],
     threshold, mask = _best_threshold(gates, valid, cost, target)
     gap = abs(cost(mask.sum(1)) - target)
     while gap > tolerance * target:
-        flip = _best_flip(gates - threshold, valid, mask, cost, target, gap)
-        if flip is None:
-            break  # no single channel brings it closer
-        mask[flip] = ~mask[flip]
+        flips = _flips((gates - threshold).abs(), valid, mask)
+        choices = [(flip, ) for flip in flips]
+        pairs = [(a, b) for a in flips for b in flips
+                 if a.change > b.change and a.unit != b.unit]
+        best = _nearest(choices, mask, cost, target, gap) or \
+            _nearest(pairs, mask, cost, target, gap)
+        if best is None:
+            break
+        for flip in best:
+            mask[flip.unit, flip.channel] = flip.change > 0
         gap = abs(cost(mask.sum(1)) - target)
     return mask, threshold
+
+
+class Flip(NamedTuple):
+    """A gate that could be opened (change 1) or closed (change -1)."""
+    unit: int
+    channel: int
+    change: int
+    distance: float
 
 
 def _best_threshold(gates: Tensor, valid: Tensor, cost, target: float):
@@ -76,22 +91,30 @@ def _best_threshold(gates: Tensor, valid: Tensor, cost, target: float):
     return float(thresholds[best]), masked(best)
 
 
-def _best_flip(distance: Tensor, valid: Tensor, mask: Tensor, cost,
-               target: float, gap: float):
-    """The gate nearest to the threshold whose flip brings the cost closer.
+def _flips(distance: Tensor, valid: Tensor, mask: Tensor) -> List[Flip]:
+    """Of every unit the nearest gate to open and the nearest to close.
 
-    All channels of a unit cost the same: one to close and one to open a
-    unit are enough to look at.
+    All channels of a unit cost the same: these are enough to look at.
     """
-    counts, best, best_distance = mask.sum(1), None, torch.inf
-    for side, change in ((mask, -1), (valid & ~mask, +1)):
-        sizes = distance.abs().masked_fill(~side, torch.inf)
-        nearest = sizes.min(dim=1)
-        for unit, (size, channel) in enumerate(zip(*nearest)):
-            if change < 0 and counts[unit] == 1 or size >= best_distance:
-                continue
-            changed = counts.clone()
-            changed[unit] += change
-            if abs(cost(changed) - target) < gap:
-                best, best_distance = (unit, int(channel)), size
-    return best
+    flips = []
+    for change, side in ((1, valid & ~mask), (-1, mask)):
+        nearest, channels = distance.masked_fill(~side, torch.inf).min(dim=1)
+        # The last channel of a unit stays.
+        possible = side.sum(1) > (change < 0)
+        for unit in possible.nonzero().flatten().tolist():
+            flips.append(
+                Flip(unit, int(channels[unit]), change, float(nearest[unit])))
+    return flips
+
+
+def _nearest(choices: Sequence[Tuple[Flip, ...]], mask: Tensor, cost,
+             target: float, gap: float) -> Optional[Tuple[Flip, ...]]:
+    """The choice nearest to the threshold that brings the cost closer."""
+    counts = mask.sum(1)
+    for choice in sorted(choices, key=lambda c: sum(f.distance for f in c)):
+        changed = counts.clone()
+        for flip in choice:
+            changed[flip.unit] += flip.change
+        if abs(cost(changed) - target) < gap:
+            return choice
+    return None

@@ -1,0 +1,72 @@
+"""Wrong configs: a clear error before hours are spent."""
+import pytest
+import torch
+
+from mmdmcp.errors import ConfigError, TargetError, TraceError
+
+from gated_net import batch, optimisers
+
+
+@pytest.mark.parametrize('options,error,words', [
+    (dict(target='200%'), TargetError, 'above the full network'),
+    (dict(target='0.1%'), TargetError, 'one channel left in each of the'),
+    (dict(target='0.1%', cost='params'), TargetError, 'M parameters'),
+    (dict(target='half'), TargetError, '50%'),
+    (dict(target='50M', cost='params'), TargetError, 'parameters, above'),
+    (dict(traget='50%'), ConfigError, "Did you mean 'target'"),
+    (dict(cost='latency'), ConfigError, 'flops'),
+    (dict(budget_weight=0), ConfigError, 'budget_weight'),
+    (dict(tolerance=0), ConfigError, 'tolerance'),
+    (dict(ramp=1.2), ConfigError, 'ramp'),
+    (dict(freeze=-1), ConfigError, 'freeze'),
+    (dict(mutator=dict(shap='constant')), ConfigError,
+     "Did you mean 'shape'"),
+    (dict(mutator=dict(shape='cosine')), ConfigError, 'triangle'),
+    (dict(mutator=dict(magnification=1e9)), ConfigError, '1e6'),
+    (dict(mutator=dict(init='zero')), ConfigError, 'importance'),
+    (dict(mutator=dict(init=-1)), ConfigError, 'positive'),
+    (dict(mutator=dict(scope=['neck'])), TraceError, 'scope'),
+])
+def test_options(build, options, error, words):
+    with pytest.raises(error, match=words):
+        build(**options)
+
+
+@pytest.mark.parametrize('options,words', [
+    (dict(freeze=1.0), 'weights alone'),
+    (dict(freeze=0), 'must train before'),
+    (dict(ramp=0.9, freeze=0.6), 'never be reached'),
+])
+def test_schedule_that_does_not_fit(build, options, words):
+    with pytest.raises(ConfigError, match=words):
+        build(**options).schedule.require_order()
+
+
+def test_length_is_needed(build):
+    algorithm = build(length=0)
+    with pytest.raises(ConfigError, match='mmdmcp.GateHook'):
+        algorithm.train_step(batch(), optimisers(algorithm))
+
+
+@pytest.mark.parametrize('how,words', [
+    ('widest', "'open'"),
+    ({'backbone.conv9': 3}, 'backbone.conv1'),
+    ({'backbone.conv1': 0}, '1 to 8'),
+    ({'backbone.conv1': 9}, '1 to 8'),
+    ({'backbone.conv1': (0, 8)}, 'below'),
+    ({'backbone.conv1': ()}, '1 to 8'),
+])
+def test_channels_that_do_not_exist(build, how, words):
+    with pytest.raises(ConfigError, match=words):
+        build().set_widths(how)
+
+
+def test_nothing_is_left_changed_by_an_error_in_the_model(build):
+    """The gates are off again: the next one sees the plain network."""
+    algorithm = build().eval()
+    algorithm.mutator.gates.data[0, :4] = -1.
+    x = torch.randn(2, 1, 8, 8)
+    full = algorithm.architecture(x)
+    with pytest.raises(RuntimeError):
+        algorithm(torch.randn(2, 3, 8, 8))
+    assert torch.equal(algorithm.architecture(x), full)
