@@ -70,7 +70,7 @@ $(STAMP): $(INPUTS)
 $(DOWNSTREAM_STAMP): $(INPUTS)
 	$(call fresh_venv,$(DOWNSTREAM))
 	$(DOWNSTREAM)/bin/python $(PIP_INSTALL) torch torchvision
-	$(DOWNSTREAM)/bin/python $(PIP_INSTALL) --no-deps --no-index \
+	@$(DOWNSTREAM)/bin/python $(PIP_INSTALL) --no-deps --no-index \
 	  --find-links '$(WHEELS)' mmcv 2>/dev/null || { \
 	  echo 'Building mmcv from source: about 8 minutes'; \
 	  $(DOWNSTREAM)/bin/python $(PIP_INSTALL) ninja && \
