@@ -78,7 +78,7 @@ def find_prunable(
     for share in (0.37, 0.71):
         candidates, failed = _split(candidates, lambda g: attempt(g, share))
         others += [(first[g], reason) for g, reason in failed]
-    return candidates, others
+    return candidates, list(dict.fromkeys(others))
 
 
 def _zero_is_gone(layers: List[SlicedLayer], geometry: Geometry,

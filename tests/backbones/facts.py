@@ -115,7 +115,7 @@ def _chains_live(algorithm: DMCP, shape: Tuple[int, ...]) -> bool:
             architecture=OptimWrapper(
                 torch.optim.SGD(algorithm.architecture.parameters(), 1e-3)),
             mutator=OptimWrapper(torch.optim.SGD([alpha], 1e-3))))
-    (gradient, ) = seen
+    gradient = torch.stack(seen).sum(dim=0)
     real = algorithm.mutator.chains.sizes > 0
     # A unit of two channels, say, has one width only on some grids.
     chains = real.any(dim=1)
