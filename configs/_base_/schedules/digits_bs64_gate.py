@@ -1,4 +1,5 @@
-# 680 iterations: as long as the training of the full net.
+# 680 iterations, as many as the training of the full net. The gates' rate:
+# see docs/gate.md.
 max_epochs = 40
 
 optim_wrapper = dict(
@@ -6,11 +7,13 @@ optim_wrapper = dict(
     architecture=dict(
         type='OptimWrapper',
         optimizer=dict(
-            type='SGD', lr=0.05, momentum=0.9, weight_decay=5e-4,
+            type='SGD',
+            lr=0.05,
+            momentum=0.9,
+            weight_decay=5e-4,
             nesterov=True),
         paramwise_cfg=dict(norm_decay_mult=0., bias_decay_mult=0.)),
-    mutator=dict(
-        type='OptimWrapper', optimizer=dict(type='Adam', lr=0.01)))
+    mutator=dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=0.01)))
 param_scheduler = dict(
     architecture=[
         dict(
@@ -20,7 +23,10 @@ param_scheduler = dict(
     ],
     mutator=[])
 
-train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=10)
+train_cfg = dict(
+    type='mmdmcp.ResumableTrainLoop',
+    max_epochs=max_epochs,
+    val_interval=10)
 val_cfg = dict()
 test_cfg = dict()
 auto_scale_lr = dict(base_batch_size=64)

@@ -1,0 +1,24 @@
+# Tune the small net further, with a small rate.
+_base_ = [
+    '../../_base_/default_runtime.py',
+    'mmpretrain::_base_/models/resnet50.py',
+    'mmpretrain::_base_/datasets/imagenet_bs32.py',
+    '../../_base_/schedules/imagenet_bs256_dmcp_retrain.py',
+]
+
+folder = 'work_dirs/gate_resnet50_8xb32/'
+model = dict(
+    _delete_=True,
+    type='mmdmcp.PrunedModel',
+    cfg=_base_.model,
+    subnet=folder + 'GATE_SUBNET_RESNET50.yaml',
+    init_cfg=dict(
+        type='Pretrained', checkpoint=folder + 'GATE_SUBNET_RESNET50.pth'))
+
+max_epochs = 30
+optim_wrapper = dict(optimizer=dict(lr=0.01))
+param_scheduler = [
+    dict(
+        type='CosineAnnealingLR', end=max_epochs, convert_to_iter_based=True)
+]
+train_cfg = dict(max_epochs=max_epochs)

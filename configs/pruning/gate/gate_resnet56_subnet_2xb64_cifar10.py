@@ -1,0 +1,17 @@
+# Tune the small net further: half the usual epochs at a tenth of the rate.
+_base_ = '../dmcp/resnet56_2xb64_cifar10.py'
+
+folder = 'work_dirs/gate_resnet56_2xb64_cifar10/'
+model = dict(
+    _delete_=True,
+    type='mmdmcp.PrunedModel',
+    cfg=_base_.model,
+    subnet=folder + 'GATE_SUBNET_RESNET56_CIFAR10.yaml',
+    init_cfg=dict(
+        type='Pretrained',
+        checkpoint=folder + 'GATE_SUBNET_RESNET56_CIFAR10.pth'))
+
+max_epochs = 100
+optim_wrapper = dict(optimizer=dict(lr=0.01))
+param_scheduler = dict(end=max_epochs)
+train_cfg = dict(max_epochs=max_epochs)
