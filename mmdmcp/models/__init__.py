@@ -2,5 +2,9 @@
 from .fit import FittedModel
 from .pruned import PrunedBackbone, PrunedModel
 from .resnet_cifar import ResNetCifar
+from .torchvision import TorchvisionClassifier
 
-__all__ = ['FittedModel', 'PrunedBackbone', 'PrunedModel', 'ResNetCifar']
+__all__ = [
+    'FittedModel', 'PrunedBackbone', 'PrunedModel', 'ResNetCifar',
+    'TorchvisionClassifier'
+]

@@ -1,0 +1,105 @@
+"""A torchvision classifier as a model that MMEngine's Runner trains."""
+from typing import Dict, Optional
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModel
+from torch import Tensor
+
+from ..errors import ConfigError
+from ..registry import MODELS
+
+
+@MODELS.register_module()
+class TorchvisionClassifier(BaseModel):
+    """A classification network of torchvision, to search and to retrain.
+
+    The network is the child ``model``: in a subnet file its layers are
+    called ``model.conv1`` and so on, and
+    ``mmdmcp.subnet.apply(torchvision.models.resnet50(), file, 'model.')``
+    makes the plain network small.
+
+    Args:
+        name (str): Name in ``torchvision.models``, such as ``'resnet50'``.
+        num_classes (int): Classes. Defaults to 1000.
+        weights (str, optional): Weights of torchvision's, such as
+            ``'DEFAULT'``; only for 1000 classes. Defaults to None.
+        options (dict, optional): Other arguments of the network.
+        label_smoothing (float): Of the cross entropy. Defaults to 0.
+        data_preprocessor (dict, optional): As any classifier of mmpretrain
+            has it. Defaults to mmpretrain's without normalisation.
+        init_cfg (dict, optional): As in MMEngine.
+
+    Raises:
+        ConfigError: If torchvision has no such network.
+
+    Example:
+        >>> model = dict(
+        ...     type='mmdmcp.DMCP',
+        ...     architecture=dict(
+        ...         type='mmdmcp.TorchvisionClassifier', name='resnet50'),
+        ...     distillation='model.fc',
+        ...     target='2.2G')
+    """
+
+    def __init__(self,
+                 name: str,
+                 num_classes: int = 1000,
+                 weights: Optional[str] = None,
+                 options: Optional[dict] = None,
+                 label_smoothing: float = 0.,
+                 data_preprocessor: Optional[dict] = None,
+                 init_cfg: Optional[dict] = None) -> None:
+        super().__init__(
+            {
+                'type': 'mmpretrain.ClsDataPreprocessor',
+                **(data_preprocessor or {})
+            }, init_cfg)
+        from torchvision import models
+        known = models.list_models(module=models)
+        if name not in known:
+            raise ConfigError(
+                f'name={name!r}: torchvision.models has no such classifier; '
+                f'it has {", ".join(known)}')
+        self.model = models.get_model(
+            name, weights=weights, num_classes=num_classes, **(options or {}))
+        self.label_smoothing = label_smoothing
+
+    def forward(self,
+                inputs: Tensor,
+                data_samples: Optional[list] = None,
+                mode: str = 'tensor'):
+        """Logits, losses or predictions, as MMEngine asks for them.
+
+        Args:
+            inputs (Tensor): Normalised images, ``[N, C, H, W]``.
+            data_samples (list[DataSample], optional): With ``gt_label``.
+            mode (str): ``'tensor'``, ``'loss'`` or ``'predict'``.
+        """
+        logits = self._logits(inputs)
+        if mode == 'tensor':
+            return logits
+        if mode == 'loss':
+            return self._loss(logits, data_samples)
+        if mode == 'predict':
+            return self._predict(logits, data_samples)
+        raise ConfigError(f'mode={mode!r} is not tensor, loss or predict')
+
+    def _logits(self, inputs: Tensor) -> Tensor:
+        """``[N, classes]``; auxiliary classifiers' are left out."""
+        output = self.model(inputs)
+        return output if isinstance(output, Tensor) else output.logits
+
+    def _loss(self, logits: Tensor, data_samples: list) -> Dict[str, Tensor]:
+        labels = torch.cat([sample.gt_label for sample in data_samples])
+        return dict(
+            loss=F.cross_entropy(
+                logits, labels, label_smoothing=self.label_smoothing))
+
+    def _predict(self, logits: Tensor, data_samples: Optional[list]) -> list:
+        from mmpretrain.structures import DataSample
+        scores = logits.softmax(dim=1)
+        samples = data_samples or [DataSample() for _ in scores]
+        for sample, score in zip(samples, scores):
+            sample.set_pred_score(score).set_pred_label(score.argmax())
+        return samples
