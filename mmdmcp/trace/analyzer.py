@@ -5,7 +5,6 @@ from typing import Callable, Dict, List, Optional, Tuple, Union
 import torch
 from torch import nn
 
-from .. import compat
 from ..errors import TraceError
 from ..ops import CONVS, Layout, Segment, is_depthwise
 from .classes import FIXED, NONE
@@ -28,25 +27,6 @@ class Trace:
     sizes: List[int]
     sides: Dict[str, Sides]
     fixed: Dict[int, str]
-
-
-def demo_runner(model: nn.Module,
-                input_shape: Tuple[int, ...]) -> Callable[[], object]:
-    """A function that runs one random sample through the model.
-
-    Args:
-        model: A model of an OpenMMLab package, or any module that takes
-            ``[1, *input_shape]``.
-        input_shape: Channels, height and width.
-    """
-    compat.apply()
-    from mmrazor.models.task_modules.demo_inputs import DefaultDemoInput
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        data = DefaultDemoInput((1, *input_shape), False).get_data(model)
-    if isinstance(data, dict):
-        return lambda: model(**data)
-    return lambda: model(data)
 
 
 def analyze(model: nn.Module, input_shape: Tuple[int, ...],

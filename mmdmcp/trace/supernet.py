@@ -11,7 +11,8 @@ from ..errors import TraceError
 from ..ops import (NORMS, Layout, Selection, SlicedLayer, SlicedParameter,
                    is_depthwise)
 from ..subnet import LayerWidth, Subnet, UnitWidth
-from .analyzer import analyze, demo_runner
+from .analyzer import analyze
+from .demo import demo_runs
 from .prunable import find_prunable
 from .units import (Sides, Unit, layer_sides, producers, renumber,
                     scaled_layers, sliced_layers)
@@ -51,13 +52,16 @@ class Supernet:
         self.input_shape = tuple(input_shape)
         training = [m for m in model.modules() if m.training]
         model.eval()
-        run = demo_runner(model, self.input_shape)
-        trace = analyze(model, self.input_shape, run)
+        run, run_all = demo_runs(model, self.input_shape)
+        trace = analyze(model, self.input_shape, run_all)
         self._geometry = read_geometry(model, run)
+        if run_all is not run:
+            self._geometry.normalised = read_geometry(model,
+                                                      run_all).normalised
         sides = layer_sides(model, trace)
         first = producers(model, sides)
         groups, self.unprunable = find_prunable(
-            model, trace, sides, first, scope, run,
+            model, trace, sides, first, scope, run_all,
             self._geometry if any_channels else None)
         if not groups:
             reasons = '; '.join(f'{n}: {r}' for n, r in self.unprunable[:5])
@@ -144,8 +148,7 @@ class Supernet:
             if isinstance(module, NORMS):
                 vectors = bias + int(module.weight is not None)
                 costs.append(
-                    LayerCost(
-                        name, Layout.fixed(1), outputs, vectors=vectors))
+                    LayerCost(name, Layout.fixed(1), outputs, vectors=vectors))
                 continue
             kernel = 1
             for size in getattr(module, 'kernel_size', ()):
@@ -161,9 +164,9 @@ class Supernet:
 
     def _other_params(self, sides: Dict[str, Sides]) -> int:
         """Parameters that no layer's cost counts."""
-        return sum(p.numel() for name, p in self.model.named_parameters()
-                   if name not in sides and name.rpartition('.')[0] not in
-                   sides)
+        return sum(
+            p.numel() for name, p in self.model.named_parameters()
+            if name not in sides and name.rpartition('.')[0] not in sides)
 
     def _check_cost(self, run) -> None:
         """Compare the cost model with torch's own count, at two widths.
@@ -209,9 +212,9 @@ class Supernet:
         counts = [s if isinstance(s, int) else len(s) for s in selections]
         widths = torch.tensor(counts)
         units = {
-            unit.name: UnitWidth(
-                count, unit.num_channels,
-                None if isinstance(chosen, int) else chosen)
+            unit.name:
+            UnitWidth(count, unit.num_channels,
+                      None if isinstance(chosen, int) else chosen)
             for unit, count, chosen in zip(self.units, counts, selections)
         }
         layers = {}
