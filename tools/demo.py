@@ -1,9 +1,12 @@
-"""Prune a network on real data, from search to test, in minutes on a CPU.
+"""Prune a network on real data, from start to test, in minutes on a CPU.
 
-Searches half the FLOPs of a ResNet-14 on scikit-learn's digits, writes
+``--method dmcp`` searches half the FLOPs of a ResNet-14 on scikit-learn's digits, writes
 ``DMCP_SUBNET_DIGITS.yaml``, retrains that subnet from scratch, trains the full
 net and a uniformly narrowed one of the same FLOPs the same way, and tests the
-three on images that nothing has seen before. Every step is a config run by
+three on images that nothing has seen before. ``--method gate`` trains the
+full net, closes half of its FLOPs with trainable gates while it is tuned
+further, cuts the closed channels out, and tests the net before, with its
+gates, and without the closed channels. Every step is a config run by
 ``tools/train.py`` or ``tools/test.py``; the commands are printed.
 """
 import argparse
@@ -17,7 +20,7 @@ import time
 import warnings
 from collections import deque
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 ROOT = Path(__file__).resolve().parent.parent
 # The package of this checkout, installed or not, as tools/train.py does.
@@ -42,6 +45,14 @@ NETS = (
     Net('DMCP subnet', 'subnet', 'dmcp_resnet14_subnet_digits.py'),
 )
 SEARCH = Net('search', 'search', 'dmcp_resnet14_supernet_digits.py')
+GATE_NETS = (
+    Net('full, pretrained', 'full', 'resnet14_digits.py'),
+    Net('gated (closed channels are zero)', 'gated',
+        '../gate/gate_resnet14_digits.py'),
+    Net('small (closed channels are gone)', 'small',
+        '../gate/gate_resnet14_subnet_digits.py'),
+)
+GATE_SUBNET = 'GATE_SUBNET_DIGITS'
 
 
 def main() -> int:
@@ -93,7 +104,33 @@ def dmcp(work_dir: Path, options: List[str]) -> None:
     check_flops(rows[-1][1], subnet)
 
 
-METHODS = {'dmcp': dmcp}
+def gate(work_dir: Path, options: List[str]) -> None:
+    """Pretrain, tune with gates, and compare before, gated and small."""
+    pretrained, gated, small = GATE_NETS
+    folder = work_dir / gated.folder
+    say(f'1/3  Train the net that will be pruned: {pretrained.label}')
+    train(pretrained, work_dir, options)
+    start = (work_dir / pretrained.folder / 'last_checkpoint').read_text()
+    say('2/3  Tune it further, with a gate on every channel')
+    train(gated, work_dir, options + [f'load_from={start.strip()}'])
+    say(f'3/3  Test: the small net is {folder / GATE_SUBNET}.yaml and .pth')
+    extra = [
+        f'model.subnet={folder / GATE_SUBNET}.yaml',
+        f'model.init_cfg.checkpoint={folder / GATE_SUBNET}.pth'
+    ]
+    cost = count(pretrained, [])
+    rows = [
+        (pretrained, *cost, test(pretrained, work_dir, [])),
+        # Its closed channels are computed, and multiplied by zero.
+        (gated, *cost, test(gated, work_dir, [])),
+        (small, *count(small, extra),
+         test(small, work_dir, extra, f'{folder / GATE_SUBNET}.pth')),
+    ]
+    print_table(rows)
+    check_flops(rows[-1][1], folder / f'{GATE_SUBNET}.yaml')
+
+
+METHODS = {'dmcp': dmcp, 'gate': gate}
 
 
 def train(net: Net, work_dir: Path, options: List[str]) -> None:
@@ -107,10 +144,15 @@ def train(net: Net, work_dir: Path, options: List[str]) -> None:
     run(command, work_dir / f'{net.folder}.log', Progress(epochs))
 
 
-def test(net: Net, work_dir: Path, options: List[str]) -> float:
-    """Run ``tools/test.py`` on the last checkpoint: top-1 in percent."""
+def test(net: Net,
+         work_dir: Path,
+         options: List[str],
+         checkpoint: Optional[str] = None) -> float:
+    """Run ``tools/test.py``, on the last checkpoint if none is given:
+    top-1 in percent."""
     folder = work_dir / net.folder
-    checkpoint = (folder / 'last_checkpoint').read_text().strip()
+    if checkpoint is None:
+        checkpoint = (folder / 'last_checkpoint').read_text().strip()
     result = folder / 'test.json'
     command = [
         relative(ROOT / 'tools' / 'test.py'),
@@ -216,7 +258,7 @@ def check_flops(macs: int, path: Path) -> None:
         raise SystemExit(f'The subnet has {macs} FLOPs, more than '
                          f'{TOLERANCE:.0%} off the target of {target}')
     say(f'Target {target:,} FLOPs; the subnet has {macs:,} '
-        f'({macs / target - 1:+.2%}), as {SUBNET} says.')
+        f'({macs / target - 1:+.2%}), as {path.name} says.')
 
 
 def print_table(rows: List[Tuple[Net, int, int, float]]) -> None:
