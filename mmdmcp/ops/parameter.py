@@ -9,8 +9,9 @@ from typing import Dict, Optional, Sequence, Union
 import torch
 from torch import Tensor, nn
 
+from .cut import Cut, CutParameters
 from .layout import Layout, Selection
-from .sliced import Slice, SlicedLayer, partial_ranges
+from .sliced import SlicedLayer, partial_ranges
 
 
 class SlicedParameter:
@@ -56,7 +57,8 @@ class SlicedParameter:
             return
         parameter = self.module._parameters[self.attribute]
         with torch.enable_grad():
-            hidden[self.attribute] = Slice.apply(parameter, rows, None)
+            (hidden[self.attribute], ) = CutParameters.apply(
+                Cut(rows, None), parameter)
 
     def scale(self,
               values: Optional[Sequence[Tensor]],

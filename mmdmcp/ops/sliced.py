@@ -1,19 +1,15 @@
-"""Run a layer with some of its channels: views, no masks, no copies.
+"""Run a layer with some of its channels: no masks, and no copies where the
+kept channels are the first ones.
 
-A narrow network reads ``weight[:out, :in]`` of the widest one. Two things
-make that as cheap as a network that was built narrow:
-
-* where the kept channels are the first ones, the slice is a view;
-* the gradient of a slice is added straight into ``parameter.grad[:out,
-  :in]``. Autograd's own rule for slicing fills a full-size tensor with
-  zeros for each slice, which for ResNet-50 costs more than the arithmetic
-  of a narrow network on small images.
+A narrow network reads ``weight[:out, :in]`` of the widest one; see
+:mod:`mmdmcp.ops.cut` for where the gradient goes.
 """
 from typing import Dict, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor, nn
 
+from .cut import Cut, CutParameters
 from .layout import Layout, Ranges, Selection
 from .open_norm import open_group_norm
 
@@ -23,53 +19,13 @@ CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 BATCH_NORMS = (nn.modules.batchnorm._BatchNorm, )
 NORMS = BATCH_NORMS + (nn.GroupNorm, nn.LayerNorm)
 SLICEABLE = CONVS + NORMS + (nn.Linear, )
+_STATISTICS = ('running_mean', 'running_var')
 
 
 def is_depthwise(module: nn.Module) -> bool:
     """Whether a layer filters each channel on its own."""
     return isinstance(module, CONVS) and (
         1 < module.groups == module.in_channels == module.out_channels)
-
-
-def narrow(tensor: Tensor, dim: int, ranges: Optional[Ranges]) -> Tensor:
-    """Keep ``ranges`` of one dimension; None keeps all.
-
-    A view if there is a single range.
-    """
-    if ranges is None:
-        return tensor
-    pieces = [tensor.narrow(dim, a, b - a) for a, b in ranges]
-    return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim)
-
-
-class Slice(torch.autograd.Function):
-    """``parameter[rows, cols]`` whose gradient goes into ``parameter.grad``.
-    """
-
-    @staticmethod
-    def forward(ctx, parameter: Tensor, rows: Optional[Ranges],
-                cols: Optional[Ranges]) -> Tensor:
-        ctx.parameter, ctx.rows, ctx.cols = parameter, rows, cols
-        return narrow(narrow(parameter.detach(), 0, rows), 1, cols)
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> Tuple[None, None, None]:
-        parameter = ctx.parameter
-        if parameter.grad is None:
-            parameter.grad = torch.zeros_like(parameter)
-        row = 0
-        for a, b in ctx.rows or ((0, parameter.size(0)), ):
-            total = parameter.grad.narrow(0, a, b - a)
-            piece = grad.narrow(0, row, b - a)
-            row += b - a
-            if ctx.cols is None:
-                total.add_(piece)
-                continue
-            col = 0
-            for c, d in ctx.cols:
-                total.narrow(1, c, d - c).add_(piece.narrow(1, col, d - c))
-                col += d - c
-        return None, None, None
 
 
 class SlicedLayer:
@@ -95,8 +51,7 @@ class SlicedLayer:
         self.out_layout = out_layout
         self.groups = getattr(module, 'groups', 1)
         self.depthwise = is_depthwise(module)
-        self._rows: Optional[Ranges] = None
-        self._cols: Optional[Ranges] = None
+        self._cut: Optional[Cut] = None
         self._scale: Optional[Tensor] = None
         self._open_only = False
 
@@ -117,8 +72,7 @@ class SlicedLayer:
         Args:
             selections: One selection a unit, in the order of the units.
         """
-        self._rows = partial_ranges(self.out_layout, selections)
-        cols = None
+        rows, cols = partial_ranges(self.out_layout, selections), None
         if isinstance(self.module, CONVS + (nn.Linear, )) and \
                 not self.depthwise:
             cols = partial_ranges(self.in_layout, selections)
@@ -126,7 +80,8 @@ class SlicedLayer:
             # All groups keep the same inputs: the weight has one group's.
             size = self.in_layout.size // self.groups
             cols = tuple((a, min(b, size)) for a, b in cols if a < size)
-        self._cols = cols
+        self._cut = None if rows is cols is None else Cut(rows, cols)
+        self._statistics: Dict[str, Tuple[Tensor, Tensor]] = {}
         self._set_sizes(selections)
 
     def _set_sizes(self, selections: Sequence[Selection]) -> None:
@@ -160,58 +115,78 @@ class SlicedLayer:
 
     # ---- running -----------------------------------------------------
 
-    @property
-    def tensors(self) -> Dict[str, Tensor]:
-        """The layer's tensors at the chosen width."""
-        module, rows = self.module, self._rows
-        scale = self._scale
-        if scale is not None:
-            scale = narrow(scale, 0, rows)
-        found = {}
-        for name, parameter in module._parameters.items():
-            if parameter is None:
-                continue
-            cols = self._cols if parameter.dim() > 1 else None
-            value = parameter
-            if rows is not None or cols is not None:
-                value = Slice.apply(parameter, rows, cols)
-            if scale is not None:
-                value = value * scale.view((-1, ) + (1, ) * (value.dim() - 1))
-            found[name] = value
-        for name in ('running_mean', 'running_var'):
-            buffer = module._buffers.get(name)
-            if buffer is not None and rows is not None:
-                found[name] = narrow(buffer, 0, rows)
+    def _tensors(self) -> Dict[str, Tensor]:
+        """The layer's tensors at the chosen width, scaled."""
+        cut = self._cut
+        found = {
+            name: parameter
+            for name, parameter in self.module._parameters.items()
+            if parameter is not None
+        }
+        if cut is not None and found:
+            parts = CutParameters.apply(cut, *found.values()) \
+                if torch.is_grad_enabled() else map(cut.take, found.values())
+            found = dict(zip(found, parts))
+        if self._scale is not None:
+            scale = self._kept_scale()
+            for name, value in found.items():
+                found[name] = value * scale.view(
+                    (-1, ) + (1, ) * (value.dim() - 1))
+        if cut is not None and cut.rows is not None:
+            self._cut_statistics(found)
         return found
+
+    def _cut_statistics(self, found: Dict[str, Tensor]) -> None:
+        """Running statistics at the chosen width.
+
+        Views of them are kept until the next choice, or until the buffer
+        is replaced (moving a model to a device does that).
+        """
+        for name in _STATISTICS:
+            buffer = self.module._buffers.get(name)
+            if buffer is None:
+                continue
+            source, part = self._statistics.get(name, (None, None))
+            if source is not buffer or len(self._cut.rows) > 1:
+                part = self._cut.take(buffer)
+                self._statistics[name] = buffer, part
+            found[name] = part
 
     def __call__(self, *args, **kwargs):
         module = self.module
         plain = type(module).forward
-        if self._rows is self._cols is self._scale is None:
+        if self._cut is self._scale is None:
             return plain(module, *args, **kwargs)
         if self._open_only:
             return open_group_norm(module, *args, self._scale)
-        tensors = self.tensors
-        module.__dict__.update(tensors)
+        tensors = self._tensors()
+        hidden = module.__dict__
+        hidden.update(tensors)
         try:
             out = plain(module, *args, **kwargs)
         finally:
             for name in tensors:
-                del module.__dict__[name]
-        if self._rows is not None and len(self._rows) > 1:
+                del hidden[name]
+        cut = self._cut
+        if cut is not None and cut.rows is not None and len(cut.rows) > 1:
             self._store_statistics(tensors)
         if self._scale is not None and module._parameters.get('weight') is None:
-            scale = narrow(self._scale, 0, self._rows)
             trailing = 0 if isinstance(module, nn.LayerNorm) else out.dim() - 2
-            out = out * scale.view((-1, ) + (1, ) * trailing)
+            out = out * self._kept_scale().view((-1, ) + (1, ) * trailing)
         return out
 
+    def _kept_scale(self) -> Tensor:
+        """Scale of the channels that are kept."""
+        cut = self._cut
+        return self._scale if cut is None else \
+            Cut(cut.rows, None).take(self._scale)
+
     def _store_statistics(self, tensors: Dict[str, Tensor]) -> None:
-        """Write running statistics back where the slice was a copy."""
-        for name in ('running_mean', 'running_var'):
+        """Write running statistics back where the part was a copy."""
+        for name in _STATISTICS:
             if name in tensors:
                 start = 0
-                for a, b in self._rows:
+                for a, b in self._cut.rows:
                     self.module._buffers[name][a:b] = \
                         tensors[name][start:start + b - a]
                     start += b - a
