@@ -65,12 +65,13 @@ def _make_up(mutator: DMCPChannelMutator, candidate: Candidate,
     network that is more than the tolerance. Units that rounding moved the
     other way the furthest go first; every change brings the cost nearer.
     """
-    units = range(len(expected))
+
+    def moved_by_rounding(unit: int) -> float:
+        return step * (candidate.widths[unit] - expected[unit])
+
     while abs(candidate.macs - target) > tolerance * target:
         step = 1 if candidate.macs < target else -1
-        for u in sorted(
-                units, key=lambda u: step *
-            (candidate.widths[u] - expected[u])):
+        for u in sorted(range(len(expected)), key=moved_by_rounding):
             widths = list(candidate.widths)
             widths[u] += step
             unit = mutator.units[u]

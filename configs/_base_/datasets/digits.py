@@ -1,5 +1,5 @@
 # 1,797 real 8x8 images that come with scikit-learn; nothing is downloaded.
-# A search ranks its candidates on 'val'; nothing but tools/test.py reads 'test'.
+# A search ranks its candidates on 'val'; only tools/test.py reads 'test'.
 data_preprocessor = dict(num_classes=10, mean=[73.3], std=[90.3])
 
 train_pipeline = [

@@ -9,8 +9,8 @@ model = dict(
     _delete_=True,
     type='mmdmcp.PrunedModel',
     cfg=_base_.model,
-    subnet=
-    'work_dirs/dmcp_mobilenetv2_supernet_8xb32/DMCP_SUBNET_MOBILENETV2.yaml')
+    subnet='work_dirs/dmcp_mobilenetv2_supernet_8xb32/'
+    'DMCP_SUBNET_MOBILENETV2.yaml')
 
 # The authors train the small nets longer, with less weight decay.
 max_epochs = 250
