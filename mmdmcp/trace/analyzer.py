@@ -22,11 +22,12 @@ class Trace:
         sizes: Channels of each group of tied layers.
         sides: Layouts of every layer that was met; a segment's unit is an
             index into ``sizes``. A bare parameter has the same on both.
-        fixed: Groups that can't be pruned, each with its reason.
+        fixed: First layers of the groups that must stay whole, and which
+            are none of the others, each with its reason.
     """
     sizes: List[int]
     sides: Dict[str, Sides]
-    fixed: Dict[int, str]
+    fixed: List[Tuple[str, str]]
 
 
 def analyze(model: nn.Module, input_shape: Tuple[int, ...],
@@ -75,18 +76,17 @@ class _Grouping:
         ]
 
     def trace(self) -> Trace:
-        """Groups, their layouts, and those that must stay whole."""
-        groups = self._groups()
-        reasons = {
-            i: self.fixed[numbers[0]]
-            for i, numbers in enumerate(groups) if numbers[0] in self.fixed
-        }
+        """Groups, their layouts, and layers that must stay whole."""
+        makers = self._groups()
+        fixed = [(names[0], reason) for names, reason in makers
+                 if reason is not None]
+        makers = {key[0]: numbers for key, numbers in makers.items()
+                  if key[1] is None}
         while True:
+            groups = list(makers.values())
             place = {
                 number: i
-                for i, numbers in enumerate(groups) if i not in reasons
-                or reasons[i] is self.fixed.get(numbers[0])
-                for number in numbers
+                for i, numbers in enumerate(groups) for number in numbers
             }
             sides, failed = {}, {}
             for name, rows in self.rows.items():
@@ -98,11 +98,15 @@ class _Grouping:
                 sides[name] = (layouts[0], layouts[-1])
             if not failed:
                 return Trace([len(numbers) for numbers in groups], sides,
-                             reasons)
-            reasons.update(failed)
+                             fixed)
+            names = list(makers)
+            for group, reason in failed.items():
+                fixed.append((names[group][0], reason))
+                del makers[names[group]]
 
-    def _groups(self) -> List[List[int]]:
-        """Classes of each group, in the order of its first layer."""
+    def _groups(self) -> Dict[tuple, List[int]]:
+        """Classes in order, by the layers that make them and the reason
+        that fixes them."""
         makers: Dict[int, Tuple[str, ...]] = {}
         for name in self.producers:
             for number in dict.fromkeys(self.rows[name][1]):
@@ -112,7 +116,7 @@ class _Grouping:
         for number, names in makers.items():
             key = (names, self.fixed.get(number))
             groups.setdefault(key, []).append(number)
-        return list(groups.values())
+        return groups
 
 
 def _layout(row: List[int], groups: List[List[int]],

@@ -33,7 +33,7 @@ def find_prunable(
         Groups that can be pruned, in the model's order; and the names of
         the others, each with its reason.
     """
-    candidates, others = [], []
+    candidates, others = [], list(trace.fixed)
     for group, name in first.items():
         reason = _refuse(group, name, trace, scope)
         if reason is None:
@@ -78,7 +78,8 @@ def find_prunable(
     for share in (0.37, 0.71):
         candidates, failed = _split(candidates, lambda g: attempt(g, share))
         others += [(first[g], reason) for g, reason in failed]
-    return candidates, list(dict.fromkeys(others))
+    order = {name: i for i, name in enumerate(sides)}
+    return candidates, sorted(dict.fromkeys(others), key=lambda x: order[x[0]])
 
 
 def _zero_is_gone(layers: List[SlicedLayer], geometry: Geometry,
@@ -130,8 +131,6 @@ def _values(output: object) -> torch.Tensor:
 def _refuse(group: int, name: str, trace: Trace,
             scope: Optional[Sequence[str]]) -> Optional[str]:
     """Why a group can't be pruned, as far as that is known beforehand."""
-    if group in trace.fixed:
-        return trace.fixed[group]
     if trace.sizes[group] < 2:
         return 'its layers are tied channel by channel'
     if scope is not None and not any(
