@@ -1,8 +1,8 @@
 """Every convolutional family of mmpretrain: exact, and searchable."""
 import pytest
 
-from .facts import measure
-from .zoo import NOT_PRUNABLE, ZOO
+from backbones.facts import measure
+from backbones.zoo import NOT_PRUNABLE, ZOO
 
 
 @pytest.mark.parametrize('family', sorted(set(ZOO) - set(NOT_PRUNABLE)))

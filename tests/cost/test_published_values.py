@@ -8,7 +8,7 @@ import torch
 
 from mmdmcp.dmcp import DMCPChannelMutator
 from mmdmcp.registry import MODELS
-from tests.backbones.zoo import classifier
+from backbones.zoo import classifier
 
 VALUES = {
     50: (37, 2048, (97.1819, 226.7523, 1573.2358, 4089.1853)),

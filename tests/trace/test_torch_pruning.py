@@ -9,7 +9,7 @@ import torch
 from mmdmcp.ops import SlicedParameter
 from mmdmcp.registry import MODELS
 from mmdmcp.trace import Supernet
-from tests.backbones.zoo import ZOO
+from backbones.zoo import ZOO
 
 torch_pruning = pytest.importorskip(
     'torch_pruning', reason='Torch-Pruning is not installed')
