@@ -71,7 +71,8 @@ def recalibrate(model: nn.Module, batches: Sequence[object]) -> None:
         norm.training = True
     try:
         for batch in batches:
-            model(**model.data_preprocessor(batch, False), mode='tensor')
+            # As in training: samples of several sizes are padded to one.
+            model(**model.data_preprocessor(batch, True), mode='tensor')
     finally:
         for norm, momentum in zip(norms, momenta):
             norm.momentum = momentum

@@ -12,13 +12,11 @@ CONFIGS = Path(__file__).parents[2] / 'configs'
 SUBNET = CONFIGS / 'pruning' / 'dmcp' / 'DMCP_SUBNET_IMAGENET.yaml'
 
 
-def pytest_ignore_collect(collection_path):
-    """Leave the folder out where the packages are missing."""
-    from importlib.util import find_spec
-    if collection_path.name.startswith('test_') and (
-            find_spec('mmdet') is None or find_spec('mmseg') is None):
-        return True
-    return None
+@pytest.fixture(autouse=True)
+def _packages():
+    for package in ('mmdet', 'mmseg'):
+        pytest.importorskip(
+            package, reason=f'needs {package}: make test-downstream')
 
 
 @pytest.fixture(scope='session')

@@ -1,0 +1,82 @@
+"""DMCP on a segmentor itself: search, file, retraining."""
+import pytest
+import torch
+from mmengine.model import revert_sync_batchnorm
+from torch.utils.flop_counter import FlopCounterMode
+
+from mmdmcp.apis import test as run_test
+from mmdmcp.apis import train
+from mmdmcp.subnet import Subnet
+
+FOLDER = 'segmentation/'
+SEARCH = FOLDER + 'dmcp_fcn-r18-d8_supernet_1xb8_camvid.py'
+RETRAIN = FOLDER + 'dmcp_fcn-r18-d8_subnet_1xb8_camvid.py'
+
+
+@pytest.fixture
+def options(data_root):
+    """Two epochs of two small batches."""
+    found = {
+        'train_cfg.max_epochs': 2,
+        'train_cfg.val_interval': 2,
+        'train_dataloader.batch_size': 2,
+        'train_dataloader.dataset.pipeline.3.crop_size': (64, 64),
+        'default_hooks.logger.interval': 1,
+    }
+    for part in ('train', 'val', 'test'):
+        found.update({
+            f'{part}_dataloader.dataset.data_root':
+            f'{data_root}/camvid_240',
+            f'{part}_dataloader.dataset.indices':
+            4 if part == 'train' else 2,
+            f'{part}_dataloader.num_workers':
+            0
+        })
+    return found
+
+
+def test_search_file_retraining_of_a_segmentor(options, repo_root, tmp_path):
+    configs = str(repo_root / 'configs')
+    work = str(tmp_path / 'search')
+    train(
+        f'{configs}/{SEARCH}',
+        work_dir=work,
+        cfg_options={
+            **options,
+            'model.architecture.data_preprocessor.size': (64, 64),
+            'model.input_shape': (3, 64, 64),
+            'custom_hooks.0.num_candidates': 1,
+            'custom_hooks.0.recalibration_batches': 1,
+            'val_cfg.recalibration_batches': 1,
+        })
+    file = f'{work}/DMCP_SUBNET_CAMVID.yaml'
+    subnet = Subnet.load(file)
+    # Heads are searched with the backbone, and the target is met.
+    assert 'decode_head.convs.0.conv' in subnet.units
+    assert 'auxiliary_head.convs.0.conv' in subnet.layers
+    target = subnet.target['macs']
+    assert abs(subnet.cost['macs'] - target) <= 0.01 * target
+    # Retraining, with both heads, then the test part.
+    options = {
+        **options, 'model.cfg.data_preprocessor.size': (64, 64),
+        'model.subnet': file
+    }
+    runner = train(
+        f'{configs}/{RETRAIN}',
+        work_dir=str(tmp_path / 'retrain'),
+        cfg_options=options)
+    model = revert_sync_batchnorm(runner.model).eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.rand(1, 3, 64, 64))
+    assert counter.get_total_flops() // 2 == subnet.cost['macs']
+    metrics = run_test(
+        f'{configs}/{RETRAIN}',
+        f'{runner.work_dir}/epoch_2.pth',
+        work_dir=str(tmp_path / 'test'),
+        cfg_options=options)
+    assert 0 <= metrics['mIoU'] <= 100
+    # The search's own weights belong to the file, too.
+    model.load_state_dict(
+        torch.load(f'{work}/DMCP_SUBNET_CAMVID.pth',
+                   weights_only=True)['state_dict'])
+    assert type(model).__name__ == 'EncoderDecoder'
