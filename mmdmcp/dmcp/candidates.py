@@ -2,8 +2,6 @@
 from dataclasses import dataclass, field
 from typing import Dict, List, Tuple
 
-import torch
-
 from .mutator import DMCPChannelMutator
 
 
@@ -29,7 +27,7 @@ def expected_candidate(mutator: DMCPChannelMutator, target: int,
 
     If the search ended off its target, all logits are shifted by one common
     amount: the chains keep their shape, the budget is met. What rounding
-    to whole channels leaves is made up by single channels.
+    leaves is made up by the smallest changes that the grid's divisor allows.
 
     Args:
         mutator: The chains.
@@ -41,7 +39,7 @@ def expected_candidate(mutator: DMCPChannelMutator, target: int,
 
     def shifted(amount: float) -> Tuple[Candidate, List[float]]:
         expected = mutator.expected_widths(alpha + sign * amount)
-        widths = (expected + 0.5).floor().long().tolist()
+        widths = mutator.rounded(expected)
         macs = mutator.cost_of(widths)['macs']
         return Candidate('expected', widths, macs), expected.tolist()
 
@@ -59,7 +57,7 @@ def expected_candidate(mutator: DMCPChannelMutator, target: int,
 
 def _make_up(mutator: DMCPChannelMutator, candidate: Candidate,
              expected: List[float], target: int, tolerance: float) -> None:
-    """Change single channels until a candidate is within tolerance.
+    """Change one unit after the other until a candidate is within tolerance.
 
     Units that begin alike cross a rounding border together, and in a narrow
     network that is more than the tolerance. Units that rounding moved the
@@ -73,10 +71,8 @@ def _make_up(mutator: DMCPChannelMutator, candidate: Candidate,
         step = 1 if candidate.macs < target else -1
         for u in sorted(range(len(expected)), key=moved_by_rounding):
             widths = list(candidate.widths)
-            widths[u] += step
-            unit = mutator.units[u]
-            if not unit.grid[0] <= widths[u] <= unit.num_channels:
-                continue
+            widths[u] = mutator.grid.neighbour(
+                widths[u], mutator.units[u].num_channels, up=step > 0)
             macs = mutator.cost_of(widths)['macs']
             if abs(macs - target) < abs(candidate.macs - target):
                 candidate.widths, candidate.macs = widths, macs
@@ -116,17 +112,3 @@ def direct_candidates(mutator: DMCPChannelMutator,
                 if len(found) == num:
                     break
     return list(found.values())
-
-
-def share_of_draws(mutator: DMCPChannelMutator,
-                   target: int,
-                   tolerance: float,
-                   num: int = 2000) -> float:
-    """Share of direct draws within tolerance, from a generator of its own.
-    """
-    generator = torch.Generator().manual_seed(0)
-    widths = mutator.chains.draw(mutator.alpha, generator, num)
-    hits = sum(
-        abs(mutator.cost_of(row.tolist())['macs'] - target) <= tolerance *
-        target for row in widths)
-    return hits / num

@@ -69,6 +69,22 @@ class WidthGrid:
             return self._release(channels)
         return self._even(channels)
 
+    def nearest(self, expected: float, channels: int) -> int:
+        """The width nearest to an expected one: any number of channels from
+        the least on, a multiple of the divisor or all of them."""
+        d = self.divisor
+        width = max(self(channels)[0], int(expected / d + 0.5) * d)
+        if width > channels or channels - expected < abs(width - expected):
+            return channels
+        return width
+
+    def neighbour(self, width: int, channels: int, up: bool) -> int:
+        """The next width above or below; the same one at the end."""
+        d = self.divisor
+        if up:
+            return min(channels, (width // d + 1) * d)
+        return max(self(channels)[0], (width - 1) // d * d)
+
     @property
     def _num_groups(self) -> int:
         return int((self.max_ratio - self.min_ratio) / self.step + _ROUNDING)

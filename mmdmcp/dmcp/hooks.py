@@ -75,6 +75,9 @@ class DMCPSearchHook(SearchHook):
                 f'the end of the search at iteration {runner.max_iters}: the '
                 'chains would never train. Lower model.arch_start or train '
                 'longer')
+        # A step without gradients changes nothing; torch warns when a
+        # scheduler moves before its optimiser, and this one idles at first.
+        runner.optim_wrapper['mutator'].optimizer.step()
         runner.logger.info('\n' + preflight_table(algorithm))
         runner.logger.info(
             f'{runner.max_iters} iterations; the chains train from iteration '

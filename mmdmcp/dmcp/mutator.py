@@ -172,10 +172,17 @@ class DMCPChannelMutator(BaseModule):
         if how == 'direct':
             return self.chains.draw(self.alpha, self.generator)[0].tolist()
         if how == 'expected':
-            widths = self.expected_widths().detach()
-            return (widths + 0.5).floor().long().tolist()
+            return self.rounded(self.expected_widths().detach())
         raise ConfigError(f'set_widths({how!r}): choose from {HOWS} or give '
                           '{unit name: channels}')
+
+    def rounded(self, expected: Tensor) -> List[int]:
+        """Expected widths ``[units]`` as whole channels, multiples of the
+        grid's divisor."""
+        return [
+            self.grid.nearest(width, unit.num_channels)
+            for width, unit in zip(expected.tolist(), self.units)
+        ]
 
     def _named_widths(self, chosen: Mapping[str, int]) -> List[int]:
         units = {unit.name: unit for unit in self.units}

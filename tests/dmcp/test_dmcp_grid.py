@@ -65,3 +65,21 @@ def test_even_grid_steps_differ_by_at_most_one():
 def test_bad_options_are_named(options):
     with pytest.raises(ConfigError, match=list(options)[-1]):
         WidthGrid(**options)
+
+
+@given(
+    channels=st.integers(1, 500),
+    share=st.floats(0, 1),
+    divisor=st.sampled_from([1, 3, 8]))
+def test_rounding_keeps_to_the_divisor(channels, share, divisor):
+    grid = WidthGrid(divisor=divisor)
+    least = grid(channels)[0]
+    expected = least + share * (channels - least)
+    width = grid.nearest(expected, channels)
+    allowed = [w for w in range(least, channels + 1)
+               if w % divisor == 0 or w == channels]
+    assert abs(width - expected) == min(abs(w - expected) for w in allowed)
+    up = grid.neighbour(width, channels, up=True)
+    down = grid.neighbour(width, channels, up=False)
+    assert up == min([w for w in allowed if w > width], default=width)
+    assert down == max([w for w in allowed if w < width], default=width)
