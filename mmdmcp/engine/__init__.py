@@ -11,9 +11,9 @@ from .search_hook import SearchHook
 from .val_loop import SearchValLoop
 
 __all__ = [
-    'Clock', 'SearchDistributed', 'SearchHook',
+    'Clock', 'ResumableTrainLoop', 'SearchDistributed', 'SearchHook',
     'SearchOptimWrapperConstructor', 'SearchValLoop', 'accumulate',
-    'average_gradients', 'check_moment', 'evaluate', 'finish',
-    'frozen_statistics', 'frozen_weights', 'recalibrate', 'same_randomness',
-    'take_batches'
+    'average_gradients', 'check_moment', 'evaluate', 'find_good_checkpoint',
+    'finish', 'frozen_statistics', 'frozen_weights', 'recalibrate',
+    'same_randomness', 'take_batches'
 ]
