@@ -46,11 +46,9 @@ NETS = (
 )
 SEARCH = Net('search', 'search', 'dmcp_resnet14_supernet_digits.py')
 GATE_NETS = (
-    Net('full, pretrained', 'full', 'resnet14_digits.py'),
-    Net('gated (closed channels are zero)', 'gated',
-        '../gate/gate_resnet14_digits.py'),
-    Net('small (closed channels are gone)', 'small',
-        '../gate/gate_resnet14_subnet_digits.py'),
+    Net('pretrained', 'full', 'resnet14_digits.py'),
+    Net('gated', 'gated', '../gate/gate_resnet14_digits.py'),
+    Net('small', 'small', '../gate/gate_resnet14_subnet_digits.py'),
 )
 GATE_SUBNET = 'GATE_SUBNET_DIGITS'
 

@@ -4,6 +4,7 @@ from typing import Dict, Optional
 from mmengine.runner import Runner
 
 from ..engine import SearchHook, evaluate, same_randomness
+from ..errors import CheckpointError
 from ..options import refuse_unknown
 from ..registry import HOOKS
 from ..report import network_table, preflight_table
@@ -64,8 +65,40 @@ class GateHook(SearchHook):
         checkpoint['pretrained_metrics'] = dict(self._pretrained)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Find them again."""
+        """Find them again, and check that the weights are the network's.
+
+        MMEngine loads what fits and logs the rest; gates on a network that
+        was left at random would prune noise.
+
+        Raises:
+            CheckpointError: If nothing fits.
+        """
         self._pretrained = checkpoint.get('pretrained_metrics', {})
+        found = checkpoint.get('state_dict', checkpoint)
+        wanted = self._algorithm(runner).architecture.state_dict()
+        for prefix in ('architecture.', 'module.', ''):
+            fits = [
+                name for name, value in wanted.items()
+                if getattr(found.get(prefix + name), 'shape', None) ==
+                value.shape
+            ]
+            if fits:
+                break
+        missing = [
+            name for name in wanted.keys() - set(fits)
+            if not name.endswith('num_batches_tracked')
+        ]
+        if not fits:
+            raise CheckpointError(
+                f'{runner._load_from}: none of its weights is one of the '
+                f'network\'s ({", ".join(list(wanted)[:2])}, ...). Give a '
+                'checkpoint of the network that is pruned')
+        if missing:
+            runner.logger.warning(
+                f'{runner._load_from} lacks {len(missing)} of the '
+                f'{len(wanted)} weights of the network, or has them in '
+                f'another shape: {", ".join(sorted(missing)[:3])}. These '
+                'start at random')
 
     # ---- after -------------------------------------------------------
 

@@ -1,4 +1,6 @@
 """From a pretrained checkpoint to the small network, with MMEngine's Runner."""
+import re
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -150,3 +152,26 @@ def test_weights_that_do_not_fit_are_refused(trained, repo_root):
     from mmpretrain.registry import MODELS
     with pytest.raises(CheckpointError, match='does not fit'):
         MODELS.build(cfg.model).init_weights()
+
+
+@pytest.mark.parametrize('change,error,words', [
+    (lambda k: 'encoder.' + k, CheckpointError, 'none of its weights'),
+    (lambda k: k.replace('head.fc', 'head.layer'), None,
+     'lacks 2 of the .* weights .*head.fc'),
+])
+def test_another_networks_checkpoint(trained, repo_root, tmp_path, change,
+                                     error, words):
+    """One that fits nowhere stops the training, one that fits in part is
+    warned of, by name."""
+    start = trained[1]
+    path = tmp_path / 'other.pth'
+    torch.save(
+        dict(state_dict={change(k): v for k, v in start.items()}), path)
+    cfg = gate_config(repo_root, tmp_path, path)
+    runner = Runner.from_cfg(cfg)
+    if error:
+        with pytest.raises(error, match=words):
+            runner.load_or_resume()
+    else:
+        runner.load_or_resume()
+        assert re.search(words, logged(tmp_path / 'work'))
