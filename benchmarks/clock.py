@@ -11,13 +11,16 @@ class Clock:
 
     Args:
         device: Where the work runs; a GPU is waited for.
+        busy: Count processor time instead of time: for a machine that
+            others use too. With one thread only; waiting threads spin.
 
     Attributes:
         seconds (dict[str, list[float]]): Times of each piece, in order.
     """
 
-    def __init__(self, device: str = 'cpu') -> None:
+    def __init__(self, device: str = 'cpu', busy: bool = False) -> None:
         self.device = device
+        self.now = time.process_time if busy else time.perf_counter
         self.seconds: Dict[str, List[float]] = {}
 
     def wait(self) -> None:
@@ -28,10 +31,10 @@ class Clock:
     def time(self, name: str, work: Callable[[], object]) -> object:
         """Do a piece of work and note how long it took."""
         self.wait()
-        start = time.perf_counter()
+        start = self.now()
         result = work()
         self.wait()
-        self.seconds.setdefault(name, []).append(time.perf_counter() - start)
+        self.seconds.setdefault(name, []).append(self.now() - start)
         return result
 
     def ratio(self, name: str, to: str) -> float:

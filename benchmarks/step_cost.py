@@ -44,9 +44,15 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--fresh', action='store_true',
                         help='new static networks every round, unwarmed: '
                         'kernels for new shapes are then prepared in both')
+    parser.add_argument('--busy', action='store_true',
+                        help='others use the machine too: count processor '
+                        'time (with one thread)')
     parser.add_argument('--no-memory', action='store_true')
     parser.add_argument('--peer', action='store_true')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.busy and (args.threads > 1 or args.device != 'cpu'):
+        parser.error('--busy is for one thread on the CPU')
+    return args
 
 
 def main() -> None:
@@ -59,7 +65,7 @@ def main() -> None:
     import models
     from clock import Clock
     from pieces import Search, plain_step, rebuild
-    clock = Clock(args.device)
+    clock = Clock(args.device, args.busy)
     data = models.batch(args.size, args.batch, args.device)
     plain = models.build(args.model, args.device)
     wrapper = models.optimiser(plain)
