@@ -75,8 +75,10 @@ def _normalisation(model) -> str:
         return ''
     mean, std = (
         getattr(data, key).flatten().tolist() for key in ('mean', 'std'))
-    order = 'RGB' if getattr(data, 'channel_conversion', False) or getattr(
-        data, 'to_rgb', False) else 'as loaded'
+    # One flag in mmpretrain, mmseg and mmdet each.
+    flags = ('to_rgb', 'channel_conversion', '_channel_conversion')
+    rgb = any(getattr(data, flag, False) for flag in flags)
+    order = 'RGB' if rgb else 'as loaded'
     return f', normalised: mean {_list(mean)}, std {_list(std)}, {order}'
 
 
