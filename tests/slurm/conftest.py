@@ -30,7 +30,8 @@ SlurmdParameters=config_overrides
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 ReturnToService=2
-KillWait=5
+# Slurm's own default: time to write a checkpoint after SIGTERM.
+KillWait=30
 SchedulerParameters=batch_sched_delay=1,bf_interval=1,sched_interval=1
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool

@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 
+import mmdmcp.registry  # noqa: F401  (lets torch load checkpoints)
 from mmdmcp.subnet import Subnet
 
 SEARCH = 'pruning/dmcp/dmcp_resnet14_supernet_digits.py'
@@ -102,8 +103,11 @@ def test_two_tasks_test_like_one(cluster, tools, searched, tmp_path):
     assert results[0] == results[1]
 
 
-def test_requeued_search_continues(cluster, tools, tmp_path):
-    """The node is taken away in the middle; the job comes back and ends."""
+def test_requeued_search_continues(cluster, tools, searched, tmp_path):
+    """The node is taken away in the middle; the job comes back and ends.
+
+    With the result of the search that nothing happened to, to the last bit.
+    """
     script = (f'sh {tools}/slurm_train.sh tests requeued {SEARCH} --work-dir '
               f'{tmp_path} --resume {" ".join(SHORT)}')
     submitted = cluster.call(
@@ -137,8 +141,14 @@ def test_requeued_search_continues(cluster, tools, tmp_path):
         int(n) for n in re.findall(r'Epoch\(train\) +\[(\d+)\]\[3/9\]', log)
     ]
     assert first.count(1) == first.count(2) == 1 and first[-1] == EPOCHS
-    ours = Subnet.load(tmp_path / 'DMCP_SUBNET_DIGITS.yaml')
-    assert ours.cost['macs'] == pytest.approx(ours.target['macs'], rel=0.01)
+    for name in ('mutator.alpha', 'architecture.head.fc.weight'):
+        ours, theirs = (
+            torch.load(folder / f'epoch_{EPOCHS}.pth',
+                       weights_only=True)['state_dict'][name]
+            for folder in (tmp_path, searched[0]))
+        assert torch.equal(ours, theirs), name
+    assert (tmp_path / 'DMCP_SUBNET_DIGITS.yaml').read_text() == (
+        searched[0] / 'DMCP_SUBNET_DIGITS.yaml').read_text()
 
 
 def test_failure_reaches_the_user(cluster, tools, tmp_path):
