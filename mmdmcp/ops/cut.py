@@ -2,8 +2,9 @@
 
 Autograd's own rule for slicing fills a full-size tensor with zeros for each
 slice, which for ResNet-50 costs more than the arithmetic of a narrow
-network on small images. Here the gradient of a part is added straight into
-``parameter.grad[rows, cols]``.
+network on small images. Here the gradient of a matrix is added straight
+into ``parameter.grad[rows, cols]``. Vectors are left to autograd: filling
+them with zeros takes less time than calling Python from its backward pass.
 """
 from typing import Optional, Tuple
 
@@ -57,23 +58,32 @@ class Cut:
                 col += d - c
 
 
-class CutParameters(torch.autograd.Function):
-    """Parts of a layer's parameters, by one cut."""
+def cut_parameter(parameter: Tensor, cut: Cut) -> Tensor:
+    """The kept part of a parameter, differentiable.
+
+    Args:
+        parameter: A leaf of the graph.
+        cut: What to keep.
+    """
+    if parameter.dim() > 1 and torch.is_grad_enabled():
+        return _CutMatrix.apply(parameter, cut)
+    return cut.take(parameter)
+
+
+class _CutMatrix(torch.autograd.Function):
 
     @staticmethod
-    def forward(ctx, cut: Cut, *parameters: Tensor) -> Tuple[Tensor, ...]:
-        ctx.cut, ctx.parameters = cut, parameters
-        return tuple(cut.take(p.detach()) for p in parameters)
+    def forward(ctx, parameter: Tensor, cut: Cut) -> Tensor:
+        ctx.parameter, ctx.cut = parameter, cut
+        return cut.take(parameter.detach())
 
     @staticmethod
-    def backward(ctx, *grads: Tensor) -> Tuple[None, ...]:
-        for parameter, grad in zip(ctx.parameters, grads):
-            if not parameter.requires_grad:
-                continue
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-            ctx.cut.add(parameter.grad, grad)
-        return (None, ) * (1 + len(grads))
+    def backward(ctx, grad: Tensor) -> Tuple[None, None]:
+        parameter = ctx.parameter
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+        ctx.cut.add(parameter.grad, grad)
+        return None, None
 
 
 def _narrow(tensor: Tensor, dim: int, ranges: Optional[Ranges]) -> Tensor:

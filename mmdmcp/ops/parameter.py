@@ -9,7 +9,7 @@ from typing import Dict, Optional, Sequence, Union
 import torch
 from torch import Tensor, nn
 
-from .cut import Cut, CutParameters
+from .cut import Cut, cut_parameter
 from .layout import Layout, Selection
 from .sliced import SlicedLayer, partial_ranges
 
@@ -57,8 +57,7 @@ class SlicedParameter:
             return
         parameter = self.module._parameters[self.attribute]
         with torch.enable_grad():
-            (hidden[self.attribute], ) = CutParameters.apply(
-                Cut(rows, None), parameter)
+            hidden[self.attribute] = cut_parameter(parameter, Cut(rows, None))
 
     def scale(self,
               values: Optional[Sequence[Tensor]],

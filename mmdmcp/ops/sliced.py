@@ -9,7 +9,7 @@ from typing import Dict, Optional, Sequence, Tuple
 import torch
 from torch import Tensor, nn
 
-from .cut import Cut, CutParameters
+from .cut import Cut, cut_parameter
 from .layout import Layout, Ranges, Selection
 from .open_norm import open_group_norm
 
@@ -118,15 +118,11 @@ class SlicedLayer:
     def _tensors(self) -> Dict[str, Tensor]:
         """The layer's tensors at the chosen width, scaled."""
         cut = self._cut
-        found = {
-            name: parameter
-            for name, parameter in self.module._parameters.items()
-            if parameter is not None
-        }
-        if cut is not None and found:
-            parts = CutParameters.apply(cut, *found.values()) \
-                if torch.is_grad_enabled() else map(cut.take, found.values())
-            found = dict(zip(found, parts))
+        found = {}
+        for name, parameter in self.module._parameters.items():
+            if parameter is not None:
+                found[name] = parameter if cut is None else \
+                    cut_parameter(parameter, cut)
         if self._scale is not None:
             scale = self._kept_scale()
             for name, value in found.items():
