@@ -91,6 +91,11 @@ class Layout:
         Args:
             selections: One selection a unit, in the order of the units.
         """
+        if len(self.segments) == 1 and self.units:
+            (segment, ) = self.segments  # by far the most of all layers
+            selection = selections[segment.unit]
+            if isinstance(selection, int):
+                return ((0, selection * segment.expand), )
         merged: List[Tuple[int, int]] = []
         for segment in self.segments:
             if segment.unit is None:

@@ -51,6 +51,13 @@ class SlicedLayer:
         self.out_layout = out_layout
         self.groups = getattr(module, 'groups', 1)
         self.depthwise = is_depthwise(module)
+        self._has_columns = not self.depthwise and isinstance(
+            module, CONVS + (nn.Linear, ))
+        # What the layer's ``forward`` reads of its size.
+        self._size_attribute = 'groups' if self.depthwise else next(
+            (name for kind, name in ((nn.GroupNorm, 'num_channels'),
+                                     (nn.LayerNorm, 'normalized_shape'))
+             if isinstance(module, kind)), None)
         self._cut: Optional[Cut] = None
         self._scale: Optional[Tensor] = None
         self._open_only = False
@@ -73,27 +80,21 @@ class SlicedLayer:
             selections: One selection a unit, in the order of the units.
         """
         rows, cols = partial_ranges(self.out_layout, selections), None
-        if isinstance(self.module, CONVS + (nn.Linear, )) and \
-                not self.depthwise:
+        if self._has_columns:
             cols = partial_ranges(self.in_layout, selections)
-        if cols is not None and self.groups > 1:
-            # All groups keep the same inputs: the weight has one group's.
-            size = self.in_layout.size // self.groups
-            cols = tuple((a, min(b, size)) for a, b in cols if a < size)
+            if cols is not None and self.groups > 1:
+                # All groups keep the same inputs: the weight has one
+                # group's.
+                size = self.in_layout.size // self.groups
+                cols = tuple((a, min(b, size)) for a, b in cols if a < size)
         self._cut = None if rows is cols is None else Cut(rows, cols)
         self._statistics: Dict[str, Tuple[Tensor, Tensor]] = {}
-        self._set_sizes(selections)
-
-    def _set_sizes(self, selections: Sequence[Selection]) -> None:
-        """Set the sizes that the layer's ``forward`` reads."""
-        module, out = self.module, self.out_layout.count(selections)
-        if isinstance(module, CONVS):
-            if self.depthwise:
-                module.groups = out
-        elif isinstance(module, nn.GroupNorm):
-            module.num_channels = out
-        elif isinstance(module, nn.LayerNorm):
-            module.normalized_shape = (out, )
+        if self._size_attribute is not None:
+            out = self.out_layout.size if rows is None else \
+                sum(b - a for a, b in rows)
+            setattr(self.module, self._size_attribute,
+                    (out, ) if self._size_attribute == 'normalized_shape' else
+                    out)
 
     def scale(self,
               values: Optional[Sequence[Tensor]],
