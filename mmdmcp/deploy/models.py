@@ -55,12 +55,7 @@ def load_pair(config: str,
     Raises:
         ConfigError: If there is no subnet file for the model.
     """
-    cfg = load_config(config, options)
-    init_default_scope(cfg.get('default_scope', 'mmengine'))
-    model = cfg.model.to_dict()
-    if cfg.get('data_preprocessor'):
-        model.setdefault('data_preprocessor', cfg.data_preprocessor.to_dict())
-    full, pruned = _pair(model, subnet)
+    full, pruned = _pair(_model_cfg(config, options), subnet)
     if pruned is None:
         raise ConfigError(
             f'{config} names no subnet file: add --subnet DMCP_SUBNET_X.yaml')
@@ -87,12 +82,17 @@ def load_weights(model: nn.Module, checkpoint: str) -> None:
 
 def full_model(config: str, options: Optional[Mapping] = None) -> nn.Module:
     """The full model of a config, with random weights."""
+    return MODELS.build(_pair(_model_cfg(config, options), None)[0])
+
+
+def _model_cfg(config: str, options: Optional[Mapping]) -> dict:
+    """A config's model, with what the Runner would add; its scope is set."""
     cfg = load_config(config, options)
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     model = cfg.model.to_dict()
     if cfg.get('data_preprocessor'):
         model.setdefault('data_preprocessor', cfg.data_preprocessor.to_dict())
-    return MODELS.build(_pair(model, None)[0])
+    return model
 
 
 def _pair(model: dict, subnet: Optional[str]) -> Tuple[dict, Optional[dict]]:

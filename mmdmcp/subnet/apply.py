@@ -81,7 +81,7 @@ def _plan(model: nn.Module, layers: Dict[str, LayerWidth],
           units: Dict[str, UnitWidth]) -> List[Change]:
     """Every change, checked; the model is as it was."""
     modules = dict(model.named_modules(remove_duplicate=False))
-    _check_present(model, modules, [*layers, *units], layers)
+    _check_present(model, modules, [*layers, *units])
     changes, first_name = [], {}
     for name, row in layers.items():
         module = modules.get(name)
@@ -107,7 +107,7 @@ def _plan(model: nn.Module, layers: Dict[str, LayerWidth],
 
 
 def _check_present(model: nn.Module, modules: Dict[str, nn.Module],
-                   names: List[str], layers: Dict[str, LayerWidth]) -> None:
+                   names: List[str]) -> None:
     known = {*modules, *dict(model.named_parameters(remove_duplicate=False))}
     missing = [name for name in dict.fromkeys(names) if name not in known]
     if not missing:
