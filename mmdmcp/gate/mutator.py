@@ -39,6 +39,7 @@ class GateChannelMutator(BaseModule):
         gates (nn.Parameter): The gates ``[units, channels]``, padded where
             a unit has fewer channels.
         units (list[GateChannelUnit]): In the order of the rows of gates.
+        frozen (bool): Whether the open channels were chosen for good.
 
     Raises:
         ConfigError: If an option is unknown or has an unknown value.
@@ -93,8 +94,7 @@ class GateChannelMutator(BaseModule):
         valid = torch.arange(int(sizes.max())) < sizes[:, None]
         # Not in checkpoints: the model says it.
         self.register_buffer('valid', valid, persistent=False)
-        # A gate that was projected is no longer trained.
-        self.register_buffer('frozen', torch.zeros((), dtype=torch.bool))
+        self.frozen = False
         self.gates = nn.Parameter(valid.float())
         self._chosen: Optional[List[Kept]] = None
 
@@ -177,7 +177,7 @@ class GateChannelMutator(BaseModule):
         self.gates.copy_(
             torch.where(mask, shifted.clamp(min=1e-6),
                         shifted.clamp(max=0.)) * self.valid)
-        self.frozen.fill_(True)
+        self.frozen = True
 
     # ---- channels ----------------------------------------------------
 
@@ -260,3 +260,13 @@ class GateChannelMutator(BaseModule):
         cost = self.supernet.cost.to(widths.device)
         return dict(
             macs=int(cost.macs(widths)), params=int(cost.params(widths)))
+
+    # ---- state -------------------------------------------------------
+
+    def get_extra_state(self) -> Tensor:
+        """Whether the gates are frozen."""
+        return torch.tensor(self.frozen)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Restore what :meth:`get_extra_state` returned."""
+        self.frozen = bool(state)

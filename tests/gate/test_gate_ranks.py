@@ -33,7 +33,7 @@ def train(out, ranks, batch, steps=5):
 def test_two_ranks_equal_one_with_all_samples(tmp_path):
     one, = train(tmp_path / 'one', 1, 8)
     first, second = train(tmp_path / 'two', 2, 4)
-    assert one['mutator.frozen'] and first['mutator.frozen']
+    assert one['mutator._extra_state'] and first['mutator._extra_state']
     for name, value in first.items():
         assert torch.equal(value, second[name]), name
         torch.testing.assert_close(
