@@ -1,9 +1,11 @@
 """The widths that a unit may take."""
-from typing import Tuple
+from typing import Tuple, Union
 
 from ..errors import ConfigError
 
 GRIDS = ('even', 'release')
+# The vectors of today's CPUs and the tiles of GPUs hold 8 or 16 channels.
+_MAX_AUTO_DIVISOR = 16
 _ROUNDING = 1e-4  # the authors' release adds it before it truncates
 
 
@@ -13,6 +15,9 @@ class WidthGrid:
     ``even`` puts the borders at the rounded positions ``C * r / max_ratio``
     for r = min_ratio, min_ratio + step, ..., max_ratio, each a multiple of
     ``divisor`` (C itself always counts), so every unit reaches its minimum.
+    Real kernels like multiples of powers of two; ``'auto'`` takes the
+    largest one, 16 at most, that leaves a border within a quarter of a step
+    of its place: 1 for 16 channels, 2 for 64, 8 for 256.
 
     ``release`` is the grid of the authors' release, ``(min_width,
     max_width, offset)``: groups of ``int(step * C / max_ratio)`` channels,
@@ -25,7 +30,8 @@ class WidthGrid:
         max_ratio: The ratio that a unit's channels stand for. 1.5 for a
             network that was built 1.5 times as wide as the nominal one.
         step: Distance of two widths, as a ratio.
-        divisor: Widths are multiples of it (``even`` only).
+        divisor: Widths are multiples of it (``even`` only); ``'auto'``
+            chooses by the unit's channels.
 
     Raises:
         ConfigError: If an option is out of range.
@@ -40,7 +46,7 @@ class WidthGrid:
                  min_ratio: float = 0.1,
                  max_ratio: float = 1.0,
                  step: float = 0.1,
-                 divisor: int = 1) -> None:
+                 divisor: Union[int, str] = 'auto') -> None:
         if type not in GRIDS:
             raise ConfigError(f'grid: type={type!r}; choose from {GRIDS}')
         if not 0 < min_ratio < max_ratio:
@@ -51,10 +57,11 @@ class WidthGrid:
             raise ConfigError(
                 f'grid: step={step}; it must be above 0 and fit between '
                 f'min_ratio={min_ratio} and max_ratio={max_ratio}')
-        if isinstance(divisor, bool) or not isinstance(divisor, int) \
-                or divisor < 1:
-            raise ConfigError(f'grid: divisor={divisor!r} is no positive int')
-        if type == 'release' and divisor != 1:
+        if divisor != 'auto' and (isinstance(divisor, bool) or not isinstance(
+                divisor, int) or divisor < 1):
+            raise ConfigError(f'grid: divisor={divisor!r} is neither a '
+                              "positive int nor 'auto'")
+        if type == 'release' and divisor not in (1, 'auto'):
             raise ConfigError(
                 "grid: the release's grid has no divisor; use type='even'")
         self.type = type
@@ -72,7 +79,7 @@ class WidthGrid:
     def nearest(self, expected: float, channels: int) -> int:
         """The width nearest to an expected one: any number of channels from
         the least on, a multiple of the divisor or all of them."""
-        d = self.divisor
+        d = self._divisor(channels)
         width = max(self(channels)[0], int(expected / d + 0.5) * d)
         if width > channels or channels - expected < abs(width - expected):
             return channels
@@ -80,7 +87,7 @@ class WidthGrid:
 
     def neighbour(self, width: int, channels: int, up: bool) -> int:
         """The next width above or below; the same one at the end."""
-        d = self.divisor
+        d = self._divisor(channels)
         if up:
             return min(channels, (width // d + 1) * d)
         return max(self(channels)[0], (width - 1) // d * d)
@@ -94,8 +101,19 @@ class WidthGrid:
         count = self._num_groups if size else 0
         return tuple(channels - size * g for g in range(count, -1, -1))
 
+    def _divisor(self, channels: int) -> int:
+        """What the widths of a unit with that many channels divide by."""
+        if self.divisor != 'auto':
+            return self.divisor
+        if self.type == 'release':
+            return 1
+        divisor, step = 1, channels * self.step / self.max_ratio
+        while 2 * divisor <= min(_MAX_AUTO_DIVISOR, step / 2):
+            divisor *= 2
+        return divisor
+
     def _even(self, channels: int) -> Tuple[int, ...]:
-        d = self.divisor
+        d = self._divisor(channels)
         widths = set()
         for g in range(self._num_groups + 1):
             ratio = (self.min_ratio + g * self.step) / self.max_ratio

@@ -50,11 +50,26 @@ def test_even_grid_of_narrow_units_has_no_hole():
     assert WidthGrid()(4) == (1, 2, 3, 4)
 
 
-def test_even_grid_steps_differ_by_at_most_one():
-    for channels in (64, 100, 333):
-        widths = WidthGrid()(channels)
-        steps = {b - a for a, b in zip(widths, widths[1:])}
-        assert max(steps) - min(steps) <= 1
+@pytest.mark.parametrize('channels', [64, 100, 333])
+@pytest.mark.parametrize('divisor', [1, 2, 4])
+def test_even_grid_steps_differ_by_at_most_one_divisor(channels, divisor):
+    *widths, _ = WidthGrid(divisor=divisor)(channels)
+    steps = {b - a for a, b in zip(widths, widths[1:])}
+    assert max(steps) - min(steps) <= divisor
+
+
+@pytest.mark.parametrize('channels,divisor', [
+    (4, 1), (16, 1), (32, 1), (64, 2), (128, 4), (256, 8), (512, 16),
+    (2048, 16),
+])
+def test_automatic_divisor_stays_within_a_quarter_of_a_step(
+        channels, divisor):
+    widths = WidthGrid()(channels)
+    assert widths == WidthGrid(divisor=divisor)(channels)
+    exact = [channels * tenth / 10 for tenth in range(1, 11)]
+    if len(widths) == len(exact):  # 4 channels have 4 widths only
+        assert all(abs(a - b) <= max(0.5, 0.1 * channels / 4)
+                   for a, b in zip(widths, exact))
 
 
 @pytest.mark.parametrize('options', [

@@ -1,0 +1,86 @@
+"""Which widths real kernels like: time a multiply-accumulate by divisor.
+
+    python benchmarks/divisor.py --model resnet50 --size 64 --batch 8
+
+Random networks from grids that differ in ``divisor`` only are trained one
+step each (forward and backward), first when their shapes are new to the
+kernel library, then again. Printed, for each divisor, medians over the
+networks: nanoseconds a multiply-accumulate of one image, and both again in
+units of divisor 1.
+"""
+import argparse
+import json
+import statistics
+import sys
+import warnings
+from pathlib import Path
+from typing import Dict, List
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--model', default='resnet50')
+    parser.add_argument('--size', type=int, default=64)
+    parser.add_argument('--batch', type=int, default=8)
+    parser.add_argument('--threads', type=int, default=1)
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--nets', type=int, default=12)
+    parser.add_argument('--divisors', nargs='+', type=lambda x: x if
+                        x == 'auto' else int(x),
+                        default=[1, 2, 4, 8, 16, 'auto'])
+    parser.add_argument('--busy', action='store_true')
+    args = parser.parse_args()
+    warnings.simplefilter('ignore')
+    torch.set_num_threads(args.threads)
+    import models
+    from clock import Clock
+    from pieces import Search
+
+    from mmdmcp.dmcp.grid import WidthGrid
+    clock = Clock(args.device, args.busy)
+    data = models.batch(args.size, args.batch, args.device)
+    search = Search(args.model, args.size, data, args.device)
+    algorithm, mutator = search.algorithm, search.algorithm.mutator
+    generator = torch.Generator().manual_seed(0)
+    macs: Dict[str, List[int]] = {}
+    for _ in range(args.nets):
+        shares = torch.rand(len(mutator.units), generator=generator)
+        for divisor in args.divisors:
+            grid = WidthGrid(divisor=divisor)
+            widths = []
+            for unit, share in zip(mutator.units, shares.tolist()):
+                choices = grid(unit.num_channels)
+                widths.append(choices[int(share * len(choices))])
+            algorithm.set_widths(widths)
+            for state in ('new', 'known'):
+                key = f'{divisor} {state}'
+                clock.time(key, lambda: step(algorithm, data))
+                macs.setdefault(key, []).append(
+                    algorithm.cost()['macs'] * args.batch)
+    times = {
+        key: statistics.median(
+            1e9 * t / m for t, m in zip(clock.seconds[key], macs[key]))
+        for key in macs
+    }
+    first = args.divisors[0]
+    print(json.dumps(dict(vars(args), nanoseconds_per_mac=times, relative={
+        key: value / times[f'{first} {key.split()[1]}']
+        for key, value in times.items()
+    }), indent=1))
+
+
+def step(algorithm, data) -> None:
+    """Forward and backward at the widths that are set."""
+    architecture = algorithm.architecture
+    loss, _ = algorithm.parse_losses(architecture(
+        **algorithm.data_preprocessor(data, True), mode='loss'))
+    loss.backward()
+
+
+if __name__ == '__main__':
+    main()
