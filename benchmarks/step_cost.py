@@ -15,7 +15,7 @@ the unpruned static model: forward, backward, optimiser.
     build           tracing the model and setting up the search
     export          the subnet file, written
     rebuild         reading it and building from it, over building in full
-    memory          peak of a search step over plain training
+    memory          peak of a search step over that of a plain one
     peer            mmrazor's own DMCP, its import repaired (--peer)
 """
 import argparse
@@ -47,7 +47,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--busy', action='store_true',
                         help='others use the machine too: count processor '
                         'time (with one thread)')
-    parser.add_argument('--no-memory', action='store_true')
     parser.add_argument('--peer', action='store_true')
     args = parser.parse_args()
     if args.busy and (args.threads > 1 or args.device != 'cpu'):
@@ -61,7 +60,6 @@ def main() -> None:
     warnings.simplefilter('ignore')
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
-    import memory
     import models
     from clock import Clock
     from pieces import Search, plain_step, rebuild
@@ -125,9 +123,7 @@ def main() -> None:
     ratios['build'] = clock.ratio('build', 'plain_of_build')
     ratios['export'] = clock.median('export') / unit
     ratios['rebuild'] = clock.ratio('rebuilt', 'full')
-    if not args.no_memory:
-        ratios['memory'] = memory.peak('search', args) / memory.peak(
-            'plain', args)
+    ratios['memory'] = memory_ratio(search, plain, wrapper, data, args.device)
     if peer is not None:
         ratios['peer'] = peer.ratios(clock)
     report = dict(
@@ -138,6 +134,22 @@ def main() -> None:
         **ratios)
     print(json.dumps(
         report, default=str, indent=1))
+
+
+def memory_ratio(search, plain, wrapper, data, device) -> float:
+    """Peak of a search step, of the stage that needs more, over the peak of
+    a plain one."""
+    from memory import optimiser_states, peak
+    both = []
+    weights = search.wrapper['architecture'].optimizer
+    for model, optimiser, steps in (
+            (search.algorithm.architecture, weights,
+             (search.stage1, search.stage2)),
+            (plain, wrapper.optimizer,
+             (lambda: plain.train_step(data, wrapper), ))):
+        states = list(optimiser_states(optimiser))
+        both.append(max(peak(step, model, states, device) for step in steps))
+    return both[0] / both[1]
 
 
 def static(nets, data, plain, wrapper) -> None:
