@@ -1,13 +1,16 @@
 """Prune a network on real data, from start to test, in minutes on a CPU.
 
-``--method dmcp`` searches half the FLOPs of a ResNet-14 on scikit-learn's digits, writes
-``DMCP_SUBNET_DIGITS.yaml``, retrains that subnet from scratch, trains the full
-net and a uniformly narrowed one of the same FLOPs the same way, and tests the
-three on images that nothing has seen before. ``--method gate`` trains the
-full net, closes half of its FLOPs with trainable gates while it is tuned
-further, cuts the closed channels out, and tests the net before, with its
-gates, and without the closed channels. Every step is a config run by
-``tools/train.py`` or ``tools/test.py``; the commands are printed.
+``--method dmcp`` searches half the FLOPs of a ResNet-14 on scikit-learn's
+digits, writes ``DMCP_SUBNET_DIGITS.yaml``, retrains that subnet from scratch,
+trains the full net and a uniformly narrowed one of the same FLOPs the same
+way, and tests the three on images that nothing has seen before.
+
+``--method gate`` trains the full net, closes half of its FLOPs with trainable
+gates while it is tuned further, cuts the closed channels out, and tests the
+net before, with its gates, and without the closed channels.
+
+Every step is a config run by ``tools/train.py`` or ``tools/test.py``; the
+commands are printed.
 """
 import argparse
 import json
@@ -20,7 +23,7 @@ import time
 import warnings
 from collections import deque
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 ROOT = Path(__file__).resolve().parent.parent
 # The package of this checkout, installed or not, as tools/train.py does.

@@ -58,9 +58,10 @@ def check_moment(name: str, moment: Union[int, float]) -> None:
     Raises:
         ConfigError: Naming the option.
     """
-    if isinstance(moment, bool) or not (
-            isinstance(moment, int) and moment >= 0
-            or isinstance(moment, float) and 0 <= moment <= 1):
+    if isinstance(
+            moment,
+            bool) or not (isinstance(moment, int) and moment >= 0
+                          or isinstance(moment, float) and 0 <= moment <= 1):
         raise ConfigError(
             f'{name}={moment!r}: give a share of the search from 0.0 to 1.0, '
             'or an iteration as an int')

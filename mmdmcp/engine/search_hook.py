@@ -60,8 +60,10 @@ class SearchHook(Hook):
         if weights is not None:
             with atomic_file(f'{path}.pth') as file:
                 torch.save(
-                    dict(state_dict={k: v.cpu() for k, v in weights.items()}),
-                    file)
+                    dict(state_dict={
+                        k: v.cpu()
+                        for k, v in weights.items()
+                    }), file)
         subnet.save(f'{path}.yaml')
         if weights is not None:
             runner.logger.info(f'wrote {path}.yaml (subnet) and {path}.pth '

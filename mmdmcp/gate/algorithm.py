@@ -71,8 +71,7 @@ class TrainableGate(BaseModel):
         if isinstance(architecture, dict):
             architecture = dict(architecture)
             if data_preprocessor is not None:
-                architecture.setdefault('data_preprocessor',
-                                        data_preprocessor)
+                architecture.setdefault('data_preprocessor', data_preprocessor)
             architecture = MODELS.build(architecture)
         super().__init__(
             getattr(architecture, 'data_preprocessor', data_preprocessor),
@@ -93,8 +92,9 @@ class TrainableGate(BaseModel):
         self.measure = MEASURES[cost]
         self.schedule = GateSchedule(ramp, freeze)
         self.mutator: GateChannelMutator = MODELS.build(
-            dict(mutator or {}, type=(mutator or {}).get(
-                'type', 'mmdmcp.GateChannelMutator')))
+            dict(
+                mutator or {},
+                type=(mutator or {}).get('type', 'mmdmcp.GateChannelMutator')))
         self.mutator.prepare(architecture, self.input_shape)
         self.full_cost = self.mutator.cost_of(
             self.mutator.choose('max'))[self.measure]
@@ -104,8 +104,7 @@ class TrainableGate(BaseModel):
         self._register_load_state_dict_pre_hook(self._accept_plain)
 
     def _check_target(self) -> None:
-        least = self.mutator.cost_of(
-            self.mutator.choose('min'))[self.measure]
+        least = self.mutator.cost_of(self.mutator.choose('min'))[self.measure]
         if self.target < least:
             raise TargetError(
                 f'the target of {self.target / 1e6:,.3g} M '

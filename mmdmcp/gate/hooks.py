@@ -59,8 +59,7 @@ class GateHook(SearchHook):
 
     # ---- during ------------------------------------------------------
 
-    def before_save_checkpoint(self, runner: Runner,
-                               checkpoint: dict) -> None:
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep the pretrained network's metrics for a resumed training."""
         checkpoint['pretrained_metrics'] = dict(self._pretrained)
 
@@ -79,8 +78,8 @@ class GateHook(SearchHook):
         for prefix in ('architecture.', 'module.', ''):
             fits = [
                 name for name, value in wanted.items()
-                if getattr(found.get(prefix + name), 'shape', None) ==
-                value.shape
+                if getattr(found.get(prefix +
+                                     name), 'shape', None) == value.shape
             ]
             if fits:
                 break

@@ -28,10 +28,10 @@ def channel_importance(supernet: Supernet) -> List[Tensor]:
     for layer in supernet.scaled:
         if not isinstance(layer, SlicedLayer):
             continue  # layer scale and the like: the layer before counts
-        squares = sum(
-            p.detach().flatten(1).square().sum(1) if p.dim() > 1 else
-            p.detach().square()
-            for p in layer.module._parameters.values() if p is not None)
+        squares = sum(p.detach().flatten(1).square().sum(1) if p.dim() >
+                      1 else p.detach().square()
+                      for p in layer.module._parameters.values()
+                      if p is not None)
         if not isinstance(squares, Tensor):
             continue  # a norm without parameters treats all alike
         size = squares.sqrt()

@@ -175,8 +175,8 @@ class GateChannelMutator(BaseModule):
                                       tolerance)
         mask, shifted = mask.to(self.gates.device), self.gates - threshold
         self.gates.copy_(
-            torch.where(mask, shifted.clamp(min=1e-6),
-                        shifted.clamp(max=0.)) * self.valid)
+            torch.where(mask, shifted.clamp(min=1e-6), shifted.clamp(max=0.)) *
+            self.valid)
         self.frozen = True
 
     # ---- channels ----------------------------------------------------

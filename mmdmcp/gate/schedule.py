@@ -21,8 +21,8 @@ class GateSchedule(Clock):
         ConfigError: If a value is out of range.
     """
 
-    def __init__(self, ramp: Union[int, float],
-                 freeze: Union[int, float]) -> None:
+    def __init__(self, ramp: Union[int, float], freeze: Union[int,
+                                                              float]) -> None:
         super().__init__('mmdmcp.GateHook')
         check_moment('ramp', ramp)
         check_moment('freeze', freeze)

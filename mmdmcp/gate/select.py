@@ -86,8 +86,7 @@ def _best_threshold(gates: Tensor, valid: Tensor, cost, target: float):
             low = middle
         else:
             high = middle
-    best = min((high, low),
-               key=lambda i: abs(cost(masked(i).sum(1)) - target))
+    best = min((high, low), key=lambda i: abs(cost(masked(i).sum(1)) - target))
     return float(thresholds[best]), masked(best)
 
 

@@ -36,8 +36,8 @@ def preflight_table(algorithm: Any) -> str:
     for column in ('network', 'FLOPs', 'share', 'parameters'):
         table.add_column(
             column, justify='left' if column == 'network' else 'right')
-    rows = [('full', full), ('narrowest', mutator.cost_of(
-        mutator.choose('min')))]
+    rows = [('full', full),
+            ('narrowest', mutator.cost_of(mutator.choose('min')))]
     for name, cost in rows:
         table.add_row(name, millions(cost['macs']),
                       f'{cost["macs"] / full["macs"]:.1%}',
@@ -80,9 +80,8 @@ def network_table(rows: Sequence[tuple]) -> str:
     full = rows[0][1]
     for name, cost, found in rows:
         table.add_row(
-            name, millions(cost['macs']),
-            f'{cost["macs"] / full["macs"]:.2%}', millions(cost['params']),
-            f'{cost["params"] / full["params"]:.2%}',
+            name, millions(cost['macs']), f'{cost["macs"] / full["macs"]:.2%}',
+            millions(cost['params']), f'{cost["params"] / full["params"]:.2%}',
             *(f'{float(found[key]):.4g}' if key in found else ''
               for key in metrics))
     return render(table)

@@ -18,7 +18,10 @@ def classifier(backbone: str, channels: int, **options) -> dict:
 
 
 _TWO_STAGES = dict(
-    depth=50, num_stages=2, strides=(1, 2), dilations=(1, 1),
+    depth=50,
+    num_stages=2,
+    strides=(1, 2),
+    dilations=(1, 1),
     out_indices=(1, ))
 
 #: Family to a config. Between them: residual sums, groups, depthwise

@@ -46,8 +46,10 @@ def main(out: str, size: int, steps: int) -> None:
     wrappers = optimisers(algorithm, lr=0.02, gate_lr=0.5)
     for step in range(steps):
         data = batch(size * world, seed=step)
-        model.train_step({k: v[rank::world] for k, v in data.items()},
-                         wrappers)
+        model.train_step({
+            k: v[rank::world]
+            for k, v in data.items()
+        }, wrappers)
     torch.save(dict(algorithm.state_dict()), f'{out}.{rank}.pt')
 
 

@@ -13,7 +13,8 @@ def classifier(depth: int = 8, base_channels: int = 8) -> dict:
             base_channels=base_channels),
         neck=dict(type='GlobalAveragePooling'),
         head=dict(
-            type='LinearClsHead', num_classes=10,
+            type='LinearClsHead',
+            num_classes=10,
             in_channels=4 * base_channels))
 
 
@@ -22,11 +23,8 @@ def batch(size: int = 8, seed: int = 0) -> dict:
     from mmpretrain.structures import DataSample
     generator = torch.Generator().manual_seed(seed)
     return dict(
-        inputs=list(
-            torch.randn(size, 1, 8, 8, generator=generator).unbind()),
-        data_samples=[
-            DataSample().set_gt_label(i % 10) for i in range(size)
-        ])
+        inputs=list(torch.randn(size, 1, 8, 8, generator=generator).unbind()),
+        data_samples=[DataSample().set_gt_label(i % 10) for i in range(size)])
 
 
 def optimisers(algorithm, lr: float = 0.1, gate_lr: float = 0.1, **wrapper):

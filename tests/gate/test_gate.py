@@ -10,8 +10,8 @@ W = torch.tensor([-2.30003, -0.41007, -1.3e-3, 1.3e-3, 0.37003, 1.90007])
 #: g and its derivative, written down once more.
 CLOSED_FORM = {
     'constant': (lambda w: 1., lambda w: 0.),
-    'triangle': (lambda w: max(0., 1 - abs(w)), lambda w: 0. if abs(w) > 1
-                 else -math.copysign(1., w)),
+    'triangle': (lambda w: max(0., 1 - abs(w)), lambda w: 0.
+                 if abs(w) > 1 else -math.copysign(1., w)),
     'sigmoid': (lambda w: 1 / math.cosh(w / 2)**2,
                 lambda w: -math.tanh(w / 2) / math.cosh(w / 2)**2),
 }
@@ -52,9 +52,10 @@ def test_literal_form_is_within_one_over_m(shape, magnification):
     limit = gate(W.double(), shape, magnification)
     literal = literal_gate(W.double(), shape, magnification)
     assert ((literal - limit).abs() < 1 / magnification).all()
-    slope, limit_slope = (gradient(f, W.double()) for f in (
-        lambda w: literal_gate(w, shape, magnification),
-        lambda w: gate(w, shape, magnification)))
+    slope, limit_slope = (
+        gradient(f, W.double())
+        for f in (lambda w: literal_gate(w, shape, magnification),
+                  lambda w: gate(w, shape, magnification)))
     assert ((slope - limit_slope).abs() <= 1 / magnification).all()
 
 
@@ -76,8 +77,8 @@ def test_literal_gradient_is_the_slope_of_its_own_value(shape):
 
 def test_the_leak_is_half_a_tooth():
     w = torch.tensor([-0.3, 0.3], dtype=torch.float64)
-    assert gate(w, 'constant', 1e4).tolist() == pytest.approx(
-        [5e-5, 1 + 5e-5], abs=1e-12)
+    assert gate(w, 'constant', 1e4).tolist() == pytest.approx([5e-5, 1 + 5e-5],
+                                                              abs=1e-12)
 
 
 @pytest.mark.parametrize('function', [gate, literal_gate])

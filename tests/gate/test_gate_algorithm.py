@@ -135,13 +135,13 @@ def test_importance_is_the_size_of_what_scales_a_channel(build):
         'backbone.layer1.0.conv1')]
     size = torch.tensor([1., 2, 3, 4, 5, 6, 7, 10])
     assert torch.allclose(found, size / size.mean())
-    assert all(row.mean().item() == pytest.approx(1) for row in
-               channel_importance(supernet))
+    assert all(row.mean().item() == pytest.approx(1)
+               for row in channel_importance(supernet))
 
 
 def test_gates_start_open_where_asked(build):
-    assert set(build(mutator=dict(init=0.5)).mutator.gates[0].tolist()) <= {
-        0., 0.5}
+    assert set(
+        build(mutator=dict(init=0.5)).mutator.gates[0].tolist()) <= {0., 0.5}
     algorithm = build()
     assert algorithm.cost() == algorithm.mutator.cost_of(
         algorithm.mutator.choose('max'))

@@ -19,8 +19,7 @@ from gated_net import batch, optimisers
     (dict(tolerance=0), ConfigError, 'tolerance'),
     (dict(ramp=1.2), ConfigError, 'ramp'),
     (dict(freeze=-1), ConfigError, 'freeze'),
-    (dict(mutator=dict(shap='constant')), ConfigError,
-     "Did you mean 'shape'"),
+    (dict(mutator=dict(shap='constant')), ConfigError, "Did you mean 'shape'"),
     (dict(mutator=dict(shape='cosine')), ConfigError, 'triangle'),
     (dict(mutator=dict(magnification=1e9)), ConfigError, '1e6'),
     (dict(mutator=dict(init='zero')), ConfigError, 'importance'),
@@ -50,11 +49,21 @@ def test_length_is_needed(build):
 
 @pytest.mark.parametrize('how,words', [
     ('widest', "'open'"),
-    ({'backbone.conv9': 3}, 'backbone.conv1'),
-    ({'backbone.conv1': 0}, '1 to 8'),
-    ({'backbone.conv1': 9}, '1 to 8'),
-    ({'backbone.conv1': (0, 8)}, 'below'),
-    ({'backbone.conv1': ()}, '1 to 8'),
+    ({
+        'backbone.conv9': 3
+    }, 'backbone.conv1'),
+    ({
+        'backbone.conv1': 0
+    }, '1 to 8'),
+    ({
+        'backbone.conv1': 9
+    }, '1 to 8'),
+    ({
+        'backbone.conv1': (0, 8)
+    }, 'below'),
+    ({
+        'backbone.conv1': ()
+    }, '1 to 8'),
 ])
 def test_channels_that_do_not_exist(build, how, words):
     with pytest.raises(ConfigError, match=words):

@@ -20,8 +20,10 @@ def network(path):
 
 
 def test_there_is_one_for_every_network():
-    assert {network(p) for p in GATES} == {
-        'resnet14', 'resnet20', 'resnet56', 'resnet50', 'mobilenetv2'}
+    assert {network(p)
+            for p in GATES} == {
+                'resnet14', 'resnet20', 'resnet56', 'resnet50', 'mobilenetv2'
+            }
 
 
 @pytest.mark.parametrize('path', GATES, ids=lambda p: p.stem)
@@ -42,8 +44,10 @@ def test_tuning_on_reads_what_the_gates_write(path):
 def test_gates_can_sink_and_return_while_the_target_tightens(path):
     """The rule of docs/gate.md: rate x iterations of the ramp is 2 to 8."""
     cfg = Config.fromfile(path)
-    images = {'digits': 1079, 'cifar10': 50000}.get(
-        path.stem.rsplit('_')[-1], 1281167)
+    images = {
+        'digits': 1079,
+        'cifar10': 50000
+    }.get(path.stem.rsplit('_')[-1], 1281167)
     iterations = cfg.train_cfg.max_epochs * images / \
         cfg.auto_scale_lr.base_batch_size
     ramp = cfg.model.get('ramp', 0.4) * iterations

@@ -1,4 +1,4 @@
-"""From a pretrained checkpoint to the small network, with MMEngine's Runner."""
+"""From a pretrained checkpoint to the small network, by the Runner."""
 import re
 
 import pytest
@@ -52,8 +52,11 @@ def trained(repo_root, tmp_path_factory):
 def gate_config(repo_root, tmp_path, pretrained, **options):
     options.setdefault('optim_wrapper.mutator.optimizer.lr', 0.2)
     cfg = config(
-        repo_root, tmp_path, 'gate/gate_resnet14_digits.py',
-        load_from=str(pretrained) if pretrained else None, **options)
+        repo_root,
+        tmp_path,
+        'gate/gate_resnet14_digits.py',
+        load_from=str(pretrained) if pretrained else None,
+        **options)
     cfg.param_scheduler.architecture[0].end = EPOCHS
     return cfg
 
@@ -70,8 +73,9 @@ def test_pretrained_gated_and_small_are_compared(trained):
     *_, work = trained
     log = logged(work)
     rows = [line for line in log.splitlines() if '│' in line]
-    gated, small = (next(r for r in rows if f' {name} ' in r).split('│')[2:]
-                    for name in ('gated', 'small'))
+    gated, small = (
+        next(r for r in rows if f' {name} ' in r).split('│')[2:]
+        for name in ('gated', 'small'))
     assert gated == small
     full = next(r for r in rows if ' pretrained ' in r)
     assert '100.00%' in full and len(full.split('│')) == len(small) + 2
@@ -120,8 +124,8 @@ def test_a_resumed_training_ends_where_the_first_did(trained, repo_root,
         assert (work / name).read_bytes() == \
             (tmp_path / 'work' / name).read_bytes()
     table = [r for r in logged(tmp_path / 'work').splitlines() if '│' in r]
-    assert table[-3:] == [
-        r for r in logged(work).splitlines() if '│' in r][-3:]
+    assert table[-3:] == [r for r in logged(work).splitlines()
+                          if '│' in r][-3:]
 
 
 def test_random_weights_are_warned_of(repo_root, tmp_path):
@@ -165,8 +169,7 @@ def test_another_networks_checkpoint(trained, repo_root, tmp_path, change,
     warned of, by name."""
     start = trained[1]
     path = tmp_path / 'other.pth'
-    torch.save(
-        dict(state_dict={change(k): v for k, v in start.items()}), path)
+    torch.save(dict(state_dict={change(k): v for k, v in start.items()}), path)
     cfg = gate_config(repo_root, tmp_path, path)
     runner = Runner.from_cfg(cfg)
     if error:

@@ -22,8 +22,12 @@ def train(out, ranks, batch, steps=5):
             f'--nproc-per-node={ranks}'
         ]
     subprocess.run(
-        [*command, str(SCRIPT), str(out), str(batch), str(steps)],
-        env=environment, check=True, timeout=300)
+        [*command, str(SCRIPT),
+         str(out), str(batch),
+         str(steps)],
+        env=environment,
+        check=True,
+        timeout=300)
     return [
         torch.load(f'{out}.{rank}.pt', weights_only=True)
         for rank in range(ranks)
@@ -37,5 +41,8 @@ def test_two_ranks_equal_one_with_all_samples(tmp_path):
     for name, value in first.items():
         assert torch.equal(value, second[name]), name
         torch.testing.assert_close(
-            value, one[name], rtol=2e-3, atol=2e-5,
+            value,
+            one[name],
+            rtol=2e-3,
+            atol=2e-5,
             msg=lambda m, name=name: f'{name}: {m}')

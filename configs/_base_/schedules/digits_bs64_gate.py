@@ -24,9 +24,7 @@ param_scheduler = dict(
     mutator=[])
 
 train_cfg = dict(
-    type='mmdmcp.ResumableTrainLoop',
-    max_epochs=max_epochs,
-    val_interval=10)
+    type='mmdmcp.ResumableTrainLoop', max_epochs=max_epochs, val_interval=10)
 val_cfg = dict()
 test_cfg = dict()
 auto_scale_lr = dict(base_batch_size=64)

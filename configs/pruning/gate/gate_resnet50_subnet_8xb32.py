@@ -18,7 +18,6 @@ model = dict(
 max_epochs = 30
 optim_wrapper = dict(optimizer=dict(lr=0.01))
 param_scheduler = [
-    dict(
-        type='CosineAnnealingLR', end=max_epochs, convert_to_iter_based=True)
+    dict(type='CosineAnnealingLR', end=max_epochs, convert_to_iter_based=True)
 ]
 train_cfg = dict(max_epochs=max_epochs)
