@@ -30,9 +30,11 @@ def main() -> None:
     parser.add_argument('--threads', type=int, default=1)
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--nets', type=int, default=12)
-    parser.add_argument('--divisors', nargs='+', type=lambda x: x if
-                        x == 'auto' else int(x),
-                        default=[1, 2, 4, 8, 16, 'auto'])
+    parser.add_argument(
+        '--divisors',
+        nargs='+',
+        type=lambda x: x if x == 'auto' else int(x),
+        default=[1, 2, 4, 8, 16, 'auto'])
     parser.add_argument('--busy', action='store_true')
     args = parser.parse_args()
     warnings.simplefilter('ignore')
@@ -60,25 +62,32 @@ def main() -> None:
             for state in ('new', 'known'):
                 key = f'{divisor} {state}'
                 clock.time(key, lambda: step(algorithm, data))
-                macs.setdefault(key, []).append(
-                    algorithm.cost()['macs'] * args.batch)
+                macs.setdefault(key, []).append(algorithm.cost()['macs'] *
+                                                args.batch)
     times = {
-        key: statistics.median(
-            1e9 * t / m for t, m in zip(clock.seconds[key], macs[key]))
+        key:
+        statistics.median(1e9 * t / m
+                          for t, m in zip(clock.seconds[key], macs[key]))
         for key in macs
     }
     first = args.divisors[0]
-    print(json.dumps(dict(vars(args), nanoseconds_per_mac=times, relative={
-        key: value / times[f'{first} {key.split()[1]}']
-        for key, value in times.items()
-    }), indent=1))
+    print(
+        json.dumps(
+            dict(
+                vars(args),
+                nanoseconds_per_mac=times,
+                relative={
+                    key: value / times[f'{first} {key.split()[1]}']
+                    for key, value in times.items()
+                }),
+            indent=1))
 
 
 def step(algorithm, data) -> None:
     """Forward and backward at the widths that are set."""
     architecture = algorithm.architecture
-    loss, _ = algorithm.parse_losses(architecture(
-        **algorithm.data_preprocessor(data, True), mode='loss'))
+    loss, _ = algorithm.parse_losses(
+        architecture(**algorithm.data_preprocessor(data, True), mode='loss'))
     loss.backward()
 
 

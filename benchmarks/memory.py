@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 
-def peak(step: Callable[[], object], model: nn.Module,
-         states: Iterable[Tensor], device: str = 'cpu') -> int:
+def peak(step: Callable[[], object],
+         model: nn.Module,
+         states: Iterable[Tensor],
+         device: str = 'cpu') -> int:
     """Bytes that are held at the worst moment of a step.
 
     Args:
@@ -20,8 +22,9 @@ def peak(step: Callable[[], object], model: nn.Module,
         states: Tensors that the optimiser keeps.
         device: Where it runs.
     """
-    kept = sum(t.nbytes for group in (model.parameters(), model.buffers(),
-                                      states) for t in group)
+    kept = sum(
+        t.nbytes for group in (model.parameters(), model.buffers(), states)
+        for t in group)
     if device != 'cpu':
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()

@@ -53,8 +53,7 @@ class Peer:
                     loss_forward_mappings=dict(
                         loss_kl=dict(
                             preds_S=dict(recorder='fc', from_student=True),
-                            preds_T=dict(recorder='fc',
-                                         from_student=False)))),
+                            preds_T=dict(recorder='fc', from_student=False)))),
                 mutator_cfg=dict(
                     type='mmrazor.DMCPChannelMutator',
                     channel_unit_cfg=dict(
@@ -91,8 +90,8 @@ class Peer:
     def ratios(self, clock: Clock) -> Dict[str, object]:
         """Each piece in plain steps, or why it could not be measured."""
         return {
-            piece[len('peer_'):]: self.failures.get(piece) or clock.ratio(
-                piece, 'plain')
+            piece[len('peer_'):]:
+            self.failures.get(piece) or clock.ratio(piece, 'plain')
             for piece in _PIECES
         }
 

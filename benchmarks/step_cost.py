@@ -39,14 +39,21 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--threads', type=int, default=1)
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--rounds', type=int, default=7)
-    parser.add_argument('--divisor', type=int, default=None,
-                        help='of the width grid; default: the package\'s')
-    parser.add_argument('--fresh', action='store_true',
-                        help='new static networks every round, unwarmed: '
-                        'kernels for new shapes are then prepared in both')
-    parser.add_argument('--busy', action='store_true',
-                        help='others use the machine too: count processor '
-                        'time (with one thread)')
+    parser.add_argument(
+        '--divisor',
+        type=int,
+        default=None,
+        help='of the width grid; default: the package\'s')
+    parser.add_argument(
+        '--fresh',
+        action='store_true',
+        help='new static networks every round, unwarmed: '
+        'kernels for new shapes are then prepared in both')
+    parser.add_argument(
+        '--busy',
+        action='store_true',
+        help='others use the machine too: count processor '
+        'time (with one thread)')
     parser.add_argument('--peer', action='store_true')
     args = parser.parse_args()
     if args.busy and (args.threads > 1 or args.device != 'cpu'):
@@ -94,8 +101,7 @@ def main() -> None:
             static(nets, data, plain, wrapper)
         clock.time('plain', lambda: plain_step(plain, data, wrapper))
         clock.time('stage1', search.stage1)
-        clock.time('stage1_static',
-                   lambda: static(nets, data, plain, wrapper))
+        clock.time('stage1_static', lambda: static(nets, data, plain, wrapper))
         clock.time('stage2', search.stage2)
         clock.time('expected_cost', search.expected_cost)
         mutator = search.algorithm.mutator
@@ -109,8 +115,9 @@ def main() -> None:
         path = str(Path(folder, 'DMCP_SUBNET_X.yaml'))
         for _ in range(5):
             clock.time('full', lambda: models.build(args.model))
-            clock.time('export', lambda: search.algorithm.export_subnet(
-                'expected').save(path))
+            clock.time(
+                'export',
+                lambda: search.algorithm.export_subnet('expected').save(path))
             clock.time('rebuilt', lambda: rebuild(args.model, path))
 
     unit = clock.median('plain')
@@ -129,11 +136,12 @@ def main() -> None:
     report = dict(
         vars(args),
         torch=torch.__version__,
-        seconds={key: round(clock.median(key), 5)
-                 for key in ('plain', 'build', 'export', 'rebuilt')},
+        seconds={
+            key: round(clock.median(key), 5)
+            for key in ('plain', 'build', 'export', 'rebuilt')
+        },
         **ratios)
-    print(json.dumps(
-        report, default=str, indent=1))
+    print(json.dumps(report, default=str, indent=1))
 
 
 def memory_ratio(search, plain, wrapper, data, device) -> float:
@@ -142,11 +150,10 @@ def memory_ratio(search, plain, wrapper, data, device) -> float:
     from memory import optimiser_states, peak
     both = []
     weights = search.wrapper['architecture'].optimizer
-    for model, optimiser, steps in (
-            (search.algorithm.architecture, weights,
-             (search.stage1, search.stage2)),
-            (plain, wrapper.optimizer,
-             (lambda: plain.train_step(data, wrapper), ))):
+    for model, optimiser, steps in ((search.algorithm.architecture, weights, (
+            search.stage1,
+            search.stage2)), (plain, wrapper.optimizer,
+                              (lambda: plain.train_step(data, wrapper), ))):
         states = list(optimiser_states(optimiser))
         both.append(max(peak(step, model, states, device) for step in steps))
     return both[0] / both[1]

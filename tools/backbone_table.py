@@ -33,8 +33,10 @@ def row(family: str) -> str:
         return f'| {family} | 0 | | | | | | | {escape(str(error))} |'
     cells = [
         family, facts.units, facts.channels, f'{facts.full / 1e6:.1f} M',
-        f'{100 * facts.least / facts.full:.1f} %', mark(facts.exact_cost),
-        mark(facts.difference <= 1e-5), mark(facts.live_chains),
+        f'{100 * facts.least / facts.full:.1f} %',
+        mark(facts.exact_cost),
+        mark(facts.difference <= 1e-5),
+        mark(facts.live_chains),
         left_whole(facts.unprunable)
     ]
     return '| ' + ' | '.join(map(str, cells)) + ' |'
@@ -87,8 +89,11 @@ def main() -> int:
         rows[family] = row(family)
         print(rows[family], flush=True)
     table = '\n'.join([HEADER] + [rows[f] for f in ZOO if f in rows])
-    new = re.sub(f'{BEGIN}.*{END}', lambda _: f'{BEGIN}\n{table}\n{END}',
-                 page, flags=re.DOTALL)
+    new = re.sub(
+        f'{BEGIN}.*{END}',
+        lambda _: f'{BEGIN}\n{table}\n{END}',
+        page,
+        flags=re.DOTALL)
     if not args.check:
         PAGE.write_text(new)
         return 0

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from .layout import Ranges
 
-
 # Entries up to which autograd is faster; measured, one thread.
 _SMALL = 1 << 14
 
@@ -27,15 +26,15 @@ class Cut:
         cols: Kept ranges of the second one, of parameters that have it.
     """
 
-    def __init__(self, rows: Optional[Ranges],
-                 cols: Optional[Ranges]) -> None:
+    def __init__(self, rows: Optional[Ranges], cols: Optional[Ranges]) -> None:
         self.rows, self.cols = rows, cols
         self._single = all(r is None or len(r) == 1 for r in (rows, cols))
         if self._single:
             # One indexing call instead of a narrow() a dimension: a search
             # makes hundreds of these cuts a network.
-            row, col = (slice(None) if r is None else slice(*r[0])
-                        for r in (rows, cols))
+            row, col = (
+                slice(None) if r is None else slice(*r[0])
+                for r in (rows, cols))
             self._row, self._both = row, (row, col)
 
     def take(self, tensor: Tensor) -> Tensor:

@@ -68,8 +68,7 @@ class Layout:
         self.segments = tuple(segments)
         self.size = self.segments[-1].stop
         self.units = tuple(
-            dict.fromkeys(s.unit for s in self.segments
-                          if s.unit is not None))
+            dict.fromkeys(s.unit for s in self.segments if s.unit is not None))
 
     @classmethod
     def fixed(cls, size: int) -> 'Layout':

@@ -65,9 +65,8 @@ class SlicedParameter:
         """Nothing: the layers that make the channels are scaled."""
 
 
-def slice_layer(
-        modules: Dict[str, nn.Module], name: str, in_layout: Layout,
-        out_layout: Layout) -> Union[SlicedLayer, SlicedParameter]:
+def slice_layer(modules: Dict[str, nn.Module], name: str, in_layout: Layout,
+                out_layout: Layout) -> Union[SlicedLayer, SlicedParameter]:
     """The sliced layer, or sliced parameter, of a name.
 
     Args:

@@ -6,11 +6,10 @@ A narrow network reads ``weight[:out, :in]`` of the widest one; see
 """
 from typing import Dict, Optional, Sequence, Tuple
 
-import torch
 from torch import Tensor, nn
 
 from .cut import Cut, cut_parameter
-from .layout import Layout, Ranges, Selection
+from .layout import Layout, Selection
 from .open_norm import open_group_norm
 
 #: Layer types that can be narrowed. Transposed convolutions keep their
@@ -92,9 +91,9 @@ class SlicedLayer:
         if self._size_attribute is not None:
             out = self.out_layout.size if rows is None else \
                 sum(b - a for a, b in rows)
-            setattr(self.module, self._size_attribute,
-                    (out, ) if self._size_attribute == 'normalized_shape' else
-                    out)
+            setattr(
+                self.module, self._size_attribute,
+                (out, ) if self._size_attribute == 'normalized_shape' else out)
 
     def scale(self,
               values: Optional[Sequence[Tensor]],
@@ -127,8 +126,8 @@ class SlicedLayer:
         if self._scale is not None:
             scale = self._kept_scale()
             for name, value in found.items():
-                found[name] = value * scale.view(
-                    (-1, ) + (1, ) * (value.dim() - 1))
+                found[name] = value * scale.view((-1, ) + (1, ) *
+                                                 (value.dim() - 1))
         if cut is not None and cut.rows is not None:
             self._cut_statistics(found)
         return found
@@ -167,7 +166,8 @@ class SlicedLayer:
         cut = self._cut
         if cut is not None and cut.rows is not None and len(cut.rows) > 1:
             self._store_statistics(tensors)
-        if self._scale is not None and module._parameters.get('weight') is None:
+        if self._scale is not None and module._parameters.get(
+                'weight') is None:
             trailing = 0 if isinstance(module, nn.LayerNorm) else out.dim() - 2
             out = out * self._kept_scale().view((-1, ) + (1, ) * trailing)
         return out

@@ -2,7 +2,6 @@
 from dataclasses import dataclass
 from typing import Callable, Dict, List, Optional, Tuple, Union
 
-import torch
 from torch import nn
 
 from ..errors import TraceError
@@ -63,7 +62,8 @@ class _Grouping:
         find = follower.classes.find
         #: Class of each input and of each output of every layer.
         self.rows = {
-            name: tuple(
+            name:
+            tuple(
                 find(side[name]).tolist()
                 for side in (follower.inputs, follower.outputs)
                 if name in side)
@@ -80,13 +80,16 @@ class _Grouping:
         makers = self._groups()
         fixed = [(names[0], reason) for names, reason in makers
                  if reason is not None]
-        makers = {key[0]: numbers for key, numbers in makers.items()
-                  if key[1] is None}
+        makers = {
+            key[0]: numbers
+            for key, numbers in makers.items() if key[1] is None
+        }
         while True:
             groups = list(makers.values())
             place = {
                 number: i
-                for i, numbers in enumerate(groups) for number in numbers
+                for i, numbers in enumerate(groups)
+                for number in numbers
             }
             sides, failed = {}, {}
             for name, rows in self.rows.items():
@@ -138,8 +141,7 @@ def _layout(row: List[int], groups: List[List[int]],
             continue
         group = place[row[start]]
         expand = 1
-        while start + expand < len(row) and row[start +
-                                               expand] == row[start]:
+        while start + expand < len(row) and row[start + expand] == row[start]:
             expand += 1
         wanted = [n for n in groups[group] for _ in range(expand)]
         stop = start + len(wanted)

@@ -54,8 +54,9 @@ class ChannelClasses:
             b: Labels that broadcast with them.
             reason: Why those can't go that are joined with a fixed one.
         """
-        a, b = (x.flatten()
-                for x in torch.broadcast_tensors(self.find(a), self.find(b)))
+        a, b = (
+            x.flatten()
+            for x in torch.broadcast_tensors(self.find(a), self.find(b)))
         differ = (a != b) & (a != NONE) & (b != NONE)
         if not differ.any():
             return
@@ -65,8 +66,9 @@ class ChannelClasses:
         a, b = a[~fixed], b[~fixed]
         parent = self._parent
         while not torch.equal(parent[a], parent[b]):
-            low, high = (f(parent[a], parent[b])
-                         for f in (torch.minimum, torch.maximum))
+            low, high = (
+                f(parent[a], parent[b])
+                for f in (torch.minimum, torch.maximum))
             parent.scatter_reduce_(0, high, low, 'amin')
             while not torch.equal(parent, parent[parent]):
                 parent.copy_(parent[parent])

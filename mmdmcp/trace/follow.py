@@ -6,37 +6,17 @@ the channel numbers as well: an operation that moves data (view, permute,
 cat, ...) moves the numbers the same way, an elementwise one joins what
 meets. What is not known can't change its channels, and says so.
 """
-from typing import Dict, List, Tuple
+from typing import Callable, Dict, Tuple
 
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_leaves
 
-from ..ops import CONVS, NORMS, SLICEABLE, is_depthwise
+from ..ops import NORMS, SLICEABLE, is_depthwise
 from .classes import FIXED, NONE, ChannelClasses
-from .labels import (along, broadcast, compact, constant, equal_parts,
-                     profile, varying)
-
-_MOVES = set('view _unsafe_view reshape permute transpose t expand clone '
-             'detach alias unsqueeze squeeze cat stack flip roll repeat slice '
-             'select split split_with_sizes unbind lift lift_fresh _to_copy '
-             '_reshape_alias'.split())
-_SAME = {'clone', 'detach', 'alias', 'lift', 'lift_fresh', '_to_copy'}
-_CUTS = {'slice', 'select', 'split', 'split_with_sizes', 'unbind'}
-_VIEWS = {'view', '_unsafe_view', 'reshape', '_reshape_alias'}
-_REDUCTIONS = set('mean sum amax amin max min var std var_mean norm '
-                  'linalg_vector_norm logsumexp prod any all'.split())
-_SPATIAL = set('max_pool2d_with_indices max_pool2d avg_pool2d avg_pool1d '
-               '_adaptive_avg_pool2d adaptive_max_pool2d constant_pad_nd '
-               'reflection_pad2d replication_pad2d upsample_nearest2d '
-               'upsample_bilinear2d upsample_bicubic2d '
-               '_upsample_nearest_exact2d'.split())
-# Elementwise, but without torch's tag for it.
-_POINTWISE = set('hardswish hardtanh_ hardswish_ leaky_relu leaky_relu_ '
-                 'gelu_ _softmax _log_softmax native_dropout where '
-                 '_prelu_kernel hardsigmoid_ hardtanh'.split())
-_JOINED = 'its channels are joined with some that can\'t change'
+from .labels import along, constant, equal_parts, profile, varying
+from .operations import JOINED, NumberedTensors
 
 
 class Follower(TorchDispatchMode):
@@ -58,8 +38,7 @@ class Follower(TorchDispatchMode):
         self.classes = ChannelClasses()
         self.inputs: Dict[str, Tensor] = {}
         self.outputs: Dict[str, Tensor] = {}
-        self._labels: Dict[int, Tensor] = {}
-        self._alive: List[Tensor] = []
+        self._tensors = NumberedTensors(self.classes, self._first_look)
         self._inside_layer = False
         self._bare: Dict[int, Tuple[str, Tensor]] = {}
         self._owned: Dict[int, str] = {}
@@ -82,7 +61,7 @@ class Follower(TorchDispatchMode):
 
     # ---- one pass ----------------------------------------------------
 
-    def follow(self, run) -> None:
+    def follow(self, run: Callable[[], object]) -> None:
         """Run once and number everything.
 
         Args:
@@ -98,14 +77,13 @@ class Follower(TorchDispatchMode):
                 del module.forward
         for leaf in tree_leaves(output):
             if isinstance(leaf, Tensor):
-                self._fix(leaf, 'its channels are the model\'s output')
+                self._tensors.fix(leaf, 'its channels are the model\'s output')
         for name in self._used_outside:
             reason = f'the weights of {name} are used outside its forward'
             for side in (self.inputs, self.outputs):
                 if name in side:
                     self.classes.fix(side[name], reason)
-        self._labels.clear()
-        self._alive.clear()
+        del self._tensors  # every tensor of the pass is alive in it
 
     def _watch(self, name: str, module: nn.Module):
         """The layer's forward, with its channels noted."""
@@ -117,23 +95,14 @@ class Follower(TorchDispatchMode):
             self._inside_layer = True
             try:
                 out = plain(module, *args, **kwargs)
-                self._layer(name, module, args[0] if args else
-                            next(iter(kwargs.values())), out)
+                self._layer(name, module,
+                            args[0] if args else next(iter(kwargs.values())),
+                            out)
             finally:
                 self._inside_layer = False
             return out
 
         return forward
-
-    # ---- labels of a tensor ------------------------------------------
-
-    def _get(self, tensor: Tensor) -> Tensor:
-        found = self._labels.get(id(tensor))
-        if found is not None:
-            return found
-        labels = self._first_look(tensor)
-        self._set(tensor, labels)
-        return labels
 
     def _first_look(self, tensor: Tensor) -> Tensor:
         """Labels of something that no operation of this pass made."""
@@ -149,52 +118,45 @@ class Follower(TorchDispatchMode):
             return constant(NONE, tensor.shape)
         return constant(FIXED, tensor.shape)
 
-    def _set(self, tensor: Tensor, labels: Tensor) -> None:
-        self._labels[id(tensor)] = labels
-        self._alive.append(tensor)  # no other tensor may get its id
-
-    def _fix(self, tensor: Tensor, reason: str) -> None:
-        self.classes.fix(self._get(tensor), reason)
-
     # ---- layers ------------------------------------------------------
 
     def _layer(self, name: str, module: nn.Module, x: Tensor,
                out: Tensor) -> None:
-        labels = self.classes.find(self._get(x))
+        labels = self._tensors.get(x)
         if isinstance(module, NORMS):
             dim = self._norm_dim(module, labels)
-            channels = profile(self.classes, labels, dim, _JOINED)
+            channels = profile(self.classes, labels, dim, JOINED)
             if isinstance(module, nn.GroupNorm):
                 channels = equal_parts(self.classes, channels,
-                                       module.num_groups, _JOINED)
+                                       module.num_groups, JOINED)
             self._note(self.inputs, name, channels)
             self._note(self.outputs, name, channels)
-            self._set(out, along(channels, dim, out.shape))
+            self._tensors.set(out, along(channels, dim, out.shape))
             return
         dim = -1 if isinstance(module, nn.Linear) else \
             1 - len(module.kernel_size) - 2
-        channels = profile(self.classes, labels, dim, _JOINED)
+        channels = profile(self.classes, labels, dim, JOINED)
         if is_depthwise(module):
             made = channels
         else:
             groups = getattr(module, 'groups', 1)
-            channels = equal_parts(self.classes, channels, groups, _JOINED)
+            channels = equal_parts(self.classes, channels, groups, JOINED)
             made = self.outputs.get(name)
             if made is None:
                 made = self.classes.new(out.size(dim))
-                made = equal_parts(self.classes, made, groups, _JOINED)
+                made = equal_parts(self.classes, made, groups, JOINED)
         self._note(self.inputs, name, channels)
         self._note(self.outputs, name, made)
-        self._set(out, along(made, dim, out.shape))
+        self._tensors.set(out, along(made, dim, out.shape))
 
     def _note(self, side: Dict[str, Tensor], name: str,
               channels: Tensor) -> None:
         """Note a side of a layer; another call must agree with the first."""
         if name in side:
-            self.classes.join(side[name], channels, _JOINED)
+            self.classes.join(side[name], channels, JOINED)
             # What meets nothing in one call is fixed in the other.
             for a, b in ((side[name], channels), (channels, side[name])):
-                self.classes.fix(a[(b == NONE) | (b == FIXED)], _JOINED)
+                self.classes.fix(a[(b == NONE) | (b == FIXED)], JOINED)
         side[name] = channels
 
     def _norm_dim(self, module: nn.Module, labels: Tensor) -> int:
@@ -214,158 +176,5 @@ class Follower(TorchDispatchMode):
         out = func(*args, **kwargs)
         if self._inside_layer:
             return out
-        inputs = [
-            x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)
-        ]
-        outputs = [x for x in tree_leaves(out) if isinstance(x, Tensor)]
-        if not inputs:  # made from nothing
-            for made in outputs:
-                self._set(made, constant(NONE, made.shape))
-            return out
-        name = func._overloadpacket.__name__
-        shapes_known = all(x.shape == outputs[0].shape for x in outputs)
-        if name in _MOVES:
-            self._move(func, name, args, kwargs, out)
-        elif name in _REDUCTIONS:
-            self._reduce(name, _bind(func, args, kwargs), inputs[0], outputs)
-        elif name in _SPATIAL:
-            self._spatial(name, inputs[0], outputs)
-        elif (name in _POINTWISE or torch.Tag.pointwise in func.tags) and \
-                outputs and shapes_known:
-            labels = broadcast(self.classes, [self._get(x) for x in inputs],
-                               tuple(outputs[0].shape), _JOINED)
-            for made in outputs:
-                self._write(made, labels)
-        else:
-            self._unknown(name, inputs, outputs)
+        self._tensors.operate(func, args, kwargs, out)
         return out
-
-    def _write(self, tensor: Tensor, labels: Tensor) -> None:
-        """Labels of a result, which may be one of the arguments."""
-        before = self._labels.get(id(tensor))
-        if before is not None and bool((before == NONE).any()):
-            # Written into memory whose other views carry no number.
-            self.classes.fix(labels, 'its channels are copied into a buffer')
-        self._set(tensor, labels)
-
-    def _unknown(self, name: str, inputs: List[Tensor],
-                 outputs: List[Tensor]) -> None:
-        for x in inputs:
-            self._fix(x, f'its channels pass through the operation {name}')
-        for made in outputs:
-            self._set(made, constant(FIXED, made.shape))
-
-    def _move(self, func, name: str, args: tuple, kwargs: dict,
-              out: object) -> None:
-        outputs = tree_leaves(out)
-        if name in _SAME:
-            moved = [self._swap(args[0])]
-        elif name in _VIEWS:
-            self._fit_view(args[0], outputs[0].shape)
-            moved = [self._swap(args[0]).reshape(outputs[0].shape)]
-        else:
-            if name in _CUTS:
-                self._fit_cut(args[0], _bind(func, args, kwargs), outputs)
-            moved = tree_leaves(
-                func(*tree_map(self._swap, args),
-                     **tree_map(self._swap, kwargs)))
-        for made, labels in zip(outputs, moved):
-            self._set(made, compact(labels))
-
-    def _swap(self, value: object) -> object:
-        """The labels in place of a tensor."""
-        return self.classes.find(self._get(value)) if isinstance(
-            value, Tensor) else value
-
-    def _fit_cut(self, x: Tensor, arguments: dict,
-                 outputs: List[Tensor]) -> None:
-        """Make the channels fit the pieces that a cut leaves."""
-        dim = arguments.get('dim', 0) % x.dim()
-        if dim not in varying(self._swap(x)):
-            return
-        piece = 1 if outputs[0].dim() < x.dim() else outputs[0].size(dim)
-        start = arguments.get('start') or 0
-        if start < 0:
-            start += x.size(dim)
-        if x.size(dim) % piece or start % piece or \
-                arguments.get('step', 1) != 1 or any(
-                    o.dim() == x.dim() and o.size(dim) != piece
-                    for o in outputs):
-            self._fix(x, 'the code cuts its channels at fixed places')
-        else:
-            self._fit(x, dim, piece)
-
-    def _fit_view(self, x: Tensor, shape: torch.Size) -> None:
-        """Make the channels fit the pieces that a view leaves."""
-        for dim in varying(self._swap(x)):
-            self._fit(x, dim, _innermost(x.shape, shape, dim))
-
-    def _fit(self, x: Tensor, dim: int, piece: int) -> None:
-        """Make all pieces of that size, along a dimension, alike."""
-        labels, parts = self._swap(x), x.size(dim) // piece
-        if parts == 1:
-            return
-        if len(varying(labels)) > 1:
-            table = labels.unflatten(dim, (parts, piece))
-            self.classes.join(table, table.narrow(dim, 0, 1), _JOINED)
-            return
-        row = profile(self.classes, labels, dim, _JOINED)
-        row = equal_parts(self.classes, row, parts, _JOINED)
-        self._labels[id(x)] = along(row, dim, x.shape)
-
-    def _reduce(self, name: str, arguments: dict, x: Tensor,
-                outputs: List[Tensor]) -> None:
-        labels = self._swap(x)
-        dims = arguments.get('dim')
-        if dims is None or dims == []:
-            dims = range(x.dim())
-        dims = {d % x.dim() for d in ([dims] if isinstance(dims, int)
-                                      else dims)}
-        gone = set(varying(labels)) & dims
-        if gone and gone != set(varying(labels)):
-            self._unknown(name, [x], outputs)
-            return
-        kept = labels
-        for dim in sorted(dims, reverse=True):
-            kept = kept.narrow(dim, 0, 1)
-            if not arguments.get('keepdim', False):
-                kept = kept.squeeze(dim)
-        for made in outputs:
-            # A sum over all channels belongs to none of them.
-            self._set(made, constant(NONE, made.shape) if gone else kept)
-
-    def _spatial(self, name: str, x: Tensor, outputs: List[Tensor]) -> None:
-        labels = self._swap(x)
-        for dim in range(x.dim()):
-            if dim not in varying(labels):
-                labels = labels.narrow(dim, 0, 1)
-        if all(x.size(d) == made.size(d) for made in outputs
-               for d in varying(labels)):
-            for made in outputs:
-                self._set(made, labels.expand(made.shape))
-        else:
-            self._unknown(name, [x], outputs)
-
-
-def _bind(func, args: tuple, kwargs: dict) -> dict:
-    """Arguments of an operation by name."""
-    names = [argument.name for argument in func._schema.arguments]
-    return {**dict(zip(names, args)), **kwargs}
-
-
-def _innermost(before: torch.Size, after: torch.Size, dim: int) -> int:
-    """Size of the innermost piece that a view leaves of a dimension.
-
-    The dimension's own size if it stays whole or is merged with others.
-    """
-    inner = 1
-    for size in before[dim + 1:]:
-        inner *= size
-    # Walk the new shape from the right to the dimension's inner edge.
-    count, index = 1, len(after) - 1
-    while index > 0 and (count < inner or after[index] == 1):
-        count *= after[index]
-        index -= 1
-    piece = after[index]
-    return piece if count == inner and before[dim] % piece == 0 else \
-        before[dim]

@@ -13,9 +13,13 @@ from .units import Sides, scaled_layers, sliced_layers
 
 @torch.no_grad()
 def find_prunable(
-    model: nn.Module, trace: Trace, sides: Dict[str, Sides],
-    first: Dict[int, str], scope: Optional[Sequence[str]],
-    run: Callable[[], object], geometry: Optional[Geometry] = None
+    model: nn.Module,
+    trace: Trace,
+    sides: Dict[str, Sides],
+    first: Dict[int, str],
+    scope: Optional[Sequence[str]],
+    run: Callable[[], object],
+    geometry: Optional[Geometry] = None
 ) -> Tuple[List[int], List[Tuple[str, str]]]:
     """Sort the trace's groups into prunable ones and others.
 
@@ -50,8 +54,9 @@ def find_prunable(
         # An odd width that is no simple fraction of the full one: code that
         # halves, shuffles or broadcasts channels must not pass by luck.
         widths = [
-            max(1, int(trace.sizes[g] * share) // 2 * 2 + 1)
-            if trace.sizes[g] > 2 else 1 for g in groups
+            max(1,
+                int(trace.sizes[g] * share) // 2 * 2 +
+                1) if trace.sizes[g] > 2 else 1 for g in groups
         ]
         widths = [min(w, trace.sizes[g]) for w, g in zip(widths, groups)]
         for layer in layers:
@@ -61,8 +66,8 @@ def find_prunable(
             if _shapes(run()) != shapes:
                 return 'the shape of the model\'s output would change'
             if geometry is not None and not _zero_is_gone(
-                    layers, geometry, [trace.sizes[g] for g in groups],
-                    widths, run, reference):
+                    layers, geometry, [trace.sizes[g] for g in groups], widths,
+                    run, reference):
                 return ('a network without some of its channels is not the '
                         'one in which they are zero: some operation mixes '
                         'or reorders the channels')

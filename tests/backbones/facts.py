@@ -54,8 +54,13 @@ def measure(family: str, draws: int = 2) -> Facts:
     torch.manual_seed(0)
     model = MODELS.build(ZOO[family])
     shape = input_shape(family)
-    algorithm = DMCP(model, target='99%', input_shape=shape, arch_start=0,
-                     dead_zone=0.9, distillation=None)
+    algorithm = DMCP(
+        model,
+        target='99%',
+        input_shape=shape,
+        arch_start=0,
+        dead_zone=0.9,
+        distillation=None)
     mutator = algorithm.mutator
     with torch.no_grad():
         # Into the dead zone of the budget loss: whether a chain lives is
@@ -88,9 +93,9 @@ def _rebuild(algorithm: DMCP, shape: Tuple[int, ...], facts: Facts) -> None:
     subnet = algorithm.export_subnet()
     net = apply(algorithm.mutator.supernet.plain_copy(), subnet)
     rebuilt = _tensors(net(x))
-    facts.difference = max([facts.difference] + [
-        float((a - b).abs().max()) for a, b in zip(sliced, rebuilt)
-    ])
+    facts.difference = max(
+        [facts.difference] +
+        [float((a - b).abs().max()) for a, b in zip(sliced, rebuilt)])
     with FlopCounterMode(display=False) as counter:
         net(x[:1])
     params = sum(p.numel() for p in net.parameters())

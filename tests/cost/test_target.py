@@ -32,8 +32,10 @@ def test_what_cant_be_read_shows_the_right_forms(target):
         parse_target(target, FULL)
 
 
-@pytest.mark.parametrize('target', [0, -1, '0%', '0G', float('nan'),
-                                    float('inf'), '1e999'])
+@pytest.mark.parametrize(
+    'target',
+    [0, -1, '0%', '0G', float('nan'),
+     float('inf'), '1e999'])
 def test_a_target_is_a_positive_number(target):
     with pytest.raises(TargetError, match='not above zero'):
         parse_target(target, FULL)

@@ -61,8 +61,8 @@ def test_values_are_spread_as_channels_are():
     values = [torch.arange(4.), torch.arange(10., 13.)]
     spread = LAYOUT.spread(values)
     assert spread.tolist() == [
-        0, 1, 2, 3, 1, 1, 10, 10, 10, 10, 11, 11, 11, 11, 12, 12, 12, 12, 0,
-        1, 2, 3
+        0, 1, 2, 3, 1, 1, 10, 10, 10, 10, 11, 11, 11, 11, 12, 12, 12, 12, 0, 1,
+        2, 3
     ]
 
 

@@ -31,10 +31,10 @@ CASES = {
     'batch norm': (lambda: nn.BatchNorm2d(8), ONE, ONE),
     'norm of a concatenation': (lambda: nn.BatchNorm2d(14), CONCAT, CONCAT),
     'group norm': (lambda: nn.GroupNorm(2, 8), GROUPS, GROUPS),
-    'batch norm without weights': (lambda: nn.BatchNorm2d(8, affine=False),
-                                   ONE, ONE),
-    'layer norm without weights': (lambda: nn.LayerNorm(
-        8, elementwise_affine=False), ONE, ONE),
+    'batch norm without weights':
+    (lambda: nn.BatchNorm2d(8, affine=False), ONE, ONE),
+    'layer norm without weights':
+    (lambda: nn.LayerNorm(8, elementwise_affine=False), ONE, ONE),
     'layer norm': (lambda: nn.LayerNorm(8), ONE, ONE),
 }
 
@@ -89,8 +89,7 @@ def test_output_and_gradients_are_those_of_plain_slicing(case, selections):
     other = copy.deepcopy(module)
     layer = SlicedLayer('layer', module, inputs, outputs)
     layer.select(selections)
-    rows, cols = (list(side.indices(selections))
-                  for side in (outputs, inputs))
+    rows, cols = (list(side.indices(selections)) for side in (outputs, inputs))
     x = sample(module, len(cols))
     y = x.detach().clone().requires_grad_()
 
@@ -143,10 +142,10 @@ def test_scales_multiply_the_outputs(case, selections):
     shape = (1, -1) + (1, ) * (0 if last else plain.dim() - 2)
     expected = plain * s.view(shape)
     torch.testing.assert_close(layer(x), expected)
-    got = torch.autograd.grad(layer(x).square().sum(), scales,
-                              allow_unused=True)
-    wanted = torch.autograd.grad(expected.square().sum(), scales,
-                                 allow_unused=True)
+    got = torch.autograd.grad(
+        layer(x).square().sum(), scales, allow_unused=True)
+    wanted = torch.autograd.grad(
+        expected.square().sum(), scales, allow_unused=True)
     for a, b in zip(got, wanted):
         assert (a is None) == (b is None)
         if a is not None:

@@ -47,14 +47,18 @@ def layouts(supernet, name):
 def test_a_sum_ties_and_the_first_layer_names_the_unit():
     found, _ = units(
         Net(lambda n, x: n.z(n.b(n.a(x)) + n.a(x)),
-            b=conv(6, 6), a=conv(3, 6), z=end(6)))
+            b=conv(6, 6),
+            a=conv(3, 6),
+            z=end(6)))
     assert found == {'b': 6}
 
 
 def test_a_concatenation_does_not_tie():
     found, net = units(
         Net(lambda n, x: n.z(torch.cat([n.a(x), x, n.b(x)], 1)),
-            a=conv(3, 4), b=conv(3, 5), z=end(12)))
+            a=conv(3, 4),
+            b=conv(3, 5),
+            z=end(12)))
     assert found == {'a': 4, 'b': 5}
     assert layouts(net, 'z')[0] == [(0, 4, 0, 1), (4, 7, None, 1),
                                     (7, 12, 1, 1)]
@@ -63,7 +67,8 @@ def test_a_concatenation_does_not_tie():
 def test_a_flatten_gives_every_channel_its_pixels():
     found, net = units(
         Net(lambda n, x: n.z(n.a(x).flatten(1))[..., None, None],
-            a=conv(3, 4), z=nn.Linear(4 * 64, 3)))
+            a=conv(3, 4),
+            z=nn.Linear(4 * 64, 3)))
     assert found == {'a': 4}
     assert layouts(net, 'z')[0] == [(0, 256, 0, 64)]
 
@@ -74,9 +79,13 @@ def test_channels_last_and_layer_scale():
         y = n.a(x).permute(0, 2, 3, 1)
         return n.z((n.gamma * n.fc(n.norm(y)) + y).permute(0, 3, 1, 2))
 
-    net = Net(forward, a=conv(3, 4), norm=nn.LayerNorm(4),
-              fc=nn.Linear(4, 4), z=end(4),
-              gamma=nn.Parameter(torch.ones(4)))
+    net = Net(
+        forward,
+        a=conv(3, 4),
+        norm=nn.LayerNorm(4),
+        fc=nn.Linear(4, 4),
+        z=end(4),
+        gamma=nn.Parameter(torch.ones(4)))
     found, supernet = units(net)
     assert found == {'a': 4}
     rows = supernet.subnet([2], 'dmcp').layers
@@ -89,8 +98,7 @@ def test_halves_of_a_layer_keep_as_many_channels_each():
         a, b = n.a(x).chunk(2, dim=1)
         return n.z(torch.cat([n.b(a), b], 1))
 
-    found, net = units(
-        Net(forward, a=conv(3, 8), b=conv(4, 5), z=end(9)))
+    found, net = units(Net(forward, a=conv(3, 8), b=conv(4, 5), z=end(9)))
     assert found == {'a': 4, 'b': 5}
     assert layouts(net, 'a')[1] == [(0, 4, 0, 1), (4, 8, 0, 1)]
 
@@ -101,8 +109,7 @@ def test_fixed_places_in_the_code_are_left_whole():
         y = n.a(x)
         return n.z(torch.cat([n.b(y[:, :3]), y[:, 3:]], 1))
 
-    found, net = units(
-        Net(forward, a=conv(3, 8), b=conv(3, 5), z=end(10)))
+    found, net = units(Net(forward, a=conv(3, 8), b=conv(3, 5), z=end(10)))
     assert found == {'b': 5}
     assert ('a', 'the code cuts its channels at fixed places') in \
         net.unprunable
@@ -125,7 +132,9 @@ def test_shuffled_branches_keep_as_many_channels_each():
 def test_groups_keep_as_many_channels_each():
     found, net = units(
         Net(lambda n, x: n.z(n.b(n.a(x))),
-            a=conv(3, 8), b=conv(8, 12, groups=4), z=end(12)))
+            a=conv(3, 8),
+            b=conv(8, 12, groups=4),
+            z=end(12)))
     assert found == {'a': 2, 'b': 3}
     assert [s[:2] for s in layouts(net, 'b')[0]] == [(0, 2), (2, 4), (4, 6),
                                                      (6, 8)]
@@ -134,7 +143,9 @@ def test_groups_keep_as_many_channels_each():
 def test_depthwise_and_norms_pass_channels_on():
     found, net = units(
         Net(lambda n, x: n.z(n.norm(n.dw(n.a(x)))),
-            dw=conv(6, 6, groups=6), norm=nn.BatchNorm2d(6), a=conv(3, 6),
+            dw=conv(6, 6, groups=6),
+            norm=nn.BatchNorm2d(6),
+            a=conv(3, 6),
             z=end(6)))
     assert found == {'a': 6}
     assert {x.name for x in net.layers} == {'a', 'dw', 'norm', 'z'}
@@ -142,7 +153,9 @@ def test_depthwise_and_norms_pass_channels_on():
 
 def test_slopes_of_a_prelu_are_channels():
     found, net = units(
-        Net(lambda n, x: n.z(n.act(n.a(x))), a=conv(3, 6), act=nn.PReLU(6),
+        Net(lambda n, x: n.z(n.act(n.a(x))),
+            a=conv(3, 6),
+            act=nn.PReLU(6),
             z=end(6)))
     assert found == {'a': 6}
     assert net.subnet([2], 'dmcp').layers['act'].out == 2
@@ -151,14 +164,18 @@ def test_slopes_of_a_prelu_are_channels():
 def test_a_gate_of_one_channel_ties_nothing():
     found, _ = units(
         Net(lambda n, x: n.z(n.a(x) * n.g(x).sigmoid()),
-            a=conv(3, 6), g=conv(3, 1), z=end(6)))
+            a=conv(3, 6),
+            g=conv(3, 1),
+            z=end(6)))
     assert found == {'a': 6}
 
 
 def test_a_layer_that_runs_twice_has_one_layout():
     found, _ = units(
         Net(lambda n, x: n.z(n.b(n.b(n.a(x)))),
-            a=conv(3, 6), b=conv(6, 6), z=end(6)))
+            a=conv(3, 6),
+            b=conv(6, 6),
+            z=end(6)))
     assert found == {'a': 6}
 
 
@@ -183,8 +200,12 @@ def test_attention_is_left_whole_and_the_rest_is_not():
         return n.z(n.fc(y).transpose(1, 2).unflatten(2, (8, 8)))
 
     found, net = units(
-        Net(forward, a=conv(3, 4), norm=nn.LayerNorm(4),
-            qkv=nn.Linear(4, 12), fc=nn.Linear(4, 5), z=end(5)))
+        Net(forward,
+            a=conv(3, 4),
+            norm=nn.LayerNorm(4),
+            qkv=nn.Linear(4, 12),
+            fc=nn.Linear(4, 5),
+            z=end(5)))
     assert found == {'a': 4, 'fc': 5}
     reasons = dict(net.unprunable)
     assert 'bmm' in reasons['qkv']
@@ -202,8 +223,11 @@ def test_a_wrong_input_shape_is_named():
 
 
 def test_tracing_leaves_no_trace():
-    model = Net(lambda n, x: n.z(n.norm(n.a(x))), a=conv(3, 4),
-                norm=nn.BatchNorm2d(4), z=end(4))
+    model = Net(
+        lambda n, x: n.z(n.norm(n.a(x))),
+        a=conv(3, 4),
+        norm=nn.BatchNorm2d(4),
+        z=end(4))
     before = {k: v.clone() for k, v in model.state_dict().items()}
     state = torch.random.get_rng_state()
     supernet = Supernet(model, (3, 8, 8))
