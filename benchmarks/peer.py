@@ -91,7 +91,7 @@ class Peer:
         """Each piece in plain steps, or why it could not be measured."""
         return {
             piece[len('peer_'):]:
-            self.failures.get(piece) or clock.ratio(piece, 'plain')
+            self.failures.get(piece) or clock.ratio(piece, 'plain_of_peer')
             for piece in _PIECES
         }
 
