@@ -7,6 +7,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmdmcp.errors import CheckpointError, DataError
+from mmdmcp.gate.hooks import GateHook, _has_weights
 from mmdmcp.subnet import Subnet
 
 EPOCHS = 3  # of 9 iterations
@@ -110,6 +111,20 @@ def test_weights_start_from_the_checkpoint(trained):
     assert 0 < change < 0.7
 
 
+def test_pretrained_weights_may_come_from_init_cfg(trained, repo_root,
+                                                   tmp_path):
+    """Of the architecture, instead of ``load_from``; no warning then."""
+    _, start, pretrained, _ = trained
+    cfg = gate_config(repo_root, tmp_path, None)
+    cfg.model.architecture.init_cfg = dict(
+        type='Pretrained', checkpoint=str(pretrained))
+    runner = Runner.from_cfg(cfg)
+    runner._init_model_weights()
+    for key, value in runner.model.architecture.state_dict().items():
+        assert torch.equal(value, start[key]), key
+    assert _has_weights(runner, runner.model)
+
+
 def test_a_resumed_training_ends_where_the_first_did(trained, repo_root,
                                                      tmp_path):
     """Resumed while gates train, with another folder and no load_from."""
@@ -139,7 +154,6 @@ def test_random_weights_are_warned_of(repo_root, tmp_path):
 
 
 def test_a_loss_that_is_no_number_stops(trained):
-    from mmdmcp.gate.hooks import GateHook
     runner = trained[0]
     with pytest.raises(DataError, match='loss is nan'):
         GateHook().after_train_iter(
