@@ -24,10 +24,10 @@ def cifar10(data_root, tmp_path_factory):
 
 @pytest.fixture
 def search(cifar10, repo_root, tmp_path):
-    """A function that searches for 104 iterations of 16 images, the chains
-    training from the first on; expected FLOPs before and after."""
+    """A function that searches for 105 iterations, the chains training from
+    the first on; expected FLOPs before and after each."""
 
-    def run(**options):
+    def run(batch=16, **options):
         expected = []
 
         def note(algorithm, *_):
@@ -36,8 +36,8 @@ def search(cifar10, repo_root, tmp_path):
         settings = {
             'train_dataloader.dataset.data_root': str(cifar10),
             'train_dataloader.dataset.part': 'val',
-            'train_dataloader.dataset.every': 30,
-            'train_dataloader.batch_size': 16,
+            'train_dataloader.dataset.every': 480 // batch,
+            'train_dataloader.batch_size': batch,
             'train_dataloader.num_workers': 0,
             'train_dataloader.persistent_workers': False,
             'train_cfg.max_epochs': 1,
@@ -60,7 +60,7 @@ def search(cifar10, repo_root, tmp_path):
                 validate=False,
                 cfg_options=settings)
         note(runner.model)
-        assert len(expected) == 105
+        assert len(expected) == 106
         assert torch.isfinite(runner.model.mutator.alpha).all()
         return expected, runner.model.target, tmp_path
 
@@ -70,7 +70,7 @@ def search(cifar10, repo_root, tmp_path):
 @pytest.mark.parametrize('target', ['70%', '50%', '30%'])
 def test_a_short_search_ends_at_its_target(search, target):
     from mmdmcp.subnet import Subnet
-    expected, macs, work_dir = search(**{'model.target': target})
+    expected, macs, work_dir = search(batch=32, **{'model.target': target})
     assert expected[-1] == pytest.approx(macs, rel=0.05)
     subnet = Subnet.load(work_dir / 'DMCP_SUBNET_RESNET20_CIFAR10.yaml')
     assert subnet.cost['macs'] == pytest.approx(macs, rel=0.01)
@@ -91,4 +91,5 @@ def test_the_release_start_moves_towards_the_target(search, parametrisation,
         assert expected[0] < expected[52] < expected[-1] < macs
     else:
         assert expected[0] == pytest.approx(40.8e6, rel=0.01)
-        assert macs * 0.9 < expected[-1] < expected[52] < expected[0]
+        assert expected[0] > expected[5] > expected[10]
+        assert expected[-1] == pytest.approx(macs, rel=0.1)
