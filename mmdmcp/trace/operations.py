@@ -23,6 +23,11 @@ _SPATIAL = set('max_pool2d_with_indices max_pool2d avg_pool2d avg_pool1d '
                'reflection_pad2d replication_pad2d upsample_nearest2d '
                'upsample_bilinear2d upsample_bicubic2d '
                '_upsample_nearest_exact2d'.split())
+# They take no more than its shape from a tensor; so its channels are theirs.
+_LIKE = {
+    'zeros_like', 'ones_like', 'full_like', 'empty_like', 'rand_like',
+    'randn_like'
+}
 # Elementwise, but without torch's tag for it.
 _POINTWISE = set('hardswish hardtanh_ hardswish_ leaky_relu leaky_relu_ '
                  'gelu_ _softmax _log_softmax native_dropout where '
@@ -77,6 +82,8 @@ class NumberedTensors:
         if not inputs:  # made from nothing
             for made in outputs:
                 self.set(made, constant(NONE, made.shape))
+        elif name in _LIKE:
+            self.set(outputs[0], self.get(inputs[0]))
         elif name in _MOVES:
             self._move(func, name, args, kwargs, outputs)
         elif name in _REDUCTIONS:
@@ -102,8 +109,11 @@ class NumberedTensors:
 
     def _unknown(self, name: str, inputs: List[Tensor],
                  outputs: List[Tensor]) -> None:
+        reason = f'its channels pass through the operation {name}'
+        if name.startswith('new_'):
+            reason = 'the code takes the size of a buffer from its channels'
         for x in inputs:
-            self.fix(x, f'its channels pass through the operation {name}')
+            self.fix(x, reason)
         for made in outputs:
             self.set(made, constant(FIXED, made.shape))
 

@@ -51,14 +51,14 @@ def find_prunable(
         """Run with these groups narrow; the error if it can't be done."""
         numbers = {g: i for i, g in enumerate(groups)}
         layers = sliced_layers(model, sides, numbers)
-        # An odd width that is no simple fraction of the full one: code that
-        # halves, shuffles or broadcasts channels must not pass by luck.
+        # Odd widths that are no simple fraction of the full one, and differ
+        # between neighbours: code that halves, shuffles or broadcasts
+        # channels must not pass by luck.
         widths = [
-            max(1,
-                int(trace.sizes[g] * share) // 2 * 2 +
-                1) if trace.sizes[g] > 2 else 1 for g in groups
+            _odd_width(trace.sizes[g],
+                       share * (0.6, 1., 1.4)[i % 3])
+            for i, g in enumerate(groups)
         ]
-        widths = [min(w, trace.sizes[g]) for w, g in zip(widths, groups)]
         for layer in layers:
             layer.attach(model)
             layer.select(widths)
@@ -80,11 +80,16 @@ def find_prunable(
                 layer.detach(model)
         return None
 
-    for share in (0.37, 0.71):
+    for share in (0.37, 0.67):
         candidates, failed = _split(candidates, lambda g: attempt(g, share))
         others += [(first[g], reason) for g, reason in failed]
     order = {name: i for i, name in enumerate(sides)}
     return candidates, sorted(dict.fromkeys(others), key=lambda x: order[x[0]])
+
+
+def _odd_width(size: int, share: float) -> int:
+    """An odd number of channels, about that share of all."""
+    return min(size - 1, int(size * share) // 2 * 2 + 1) if size > 2 else 1
 
 
 def _zero_is_gone(layers: List[SlicedLayer], geometry: Geometry,

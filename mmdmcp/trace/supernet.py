@@ -183,7 +183,13 @@ class Supernet:
         for widths in (self.full, drawn):
             self.select(widths)
             with FlopCounterMode(display=False) as counter, torch.no_grad():
-                run()
+                try:
+                    run()
+                except Exception as error:
+                    raise TraceError(
+                        f'{type(self.model).__name__} fails at random widths '
+                        f'({error}); a larger `input_shape` may help'
+                    ) from error
             macs = self.cost.macs(torch.tensor(widths))
             others.append(counter.get_total_flops() // 2 - int(macs))
         self.select(self.full)

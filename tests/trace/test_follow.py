@@ -170,6 +170,41 @@ def test_a_gate_of_one_channel_ties_nothing():
     assert found == {'a': 6}
 
 
+def test_zeros_of_the_same_shape_have_the_same_channels():
+    found, _ = units(
+        Net(lambda n, x: n.z(n.a(x) + torch.zeros_like(n.b(x))),
+            a=conv(3, 6),
+            b=conv(3, 6),
+            z=end(6)))
+    assert found == {'a': 6}
+
+
+def test_a_buffer_that_is_written_to_has_the_channels():
+
+    def forward(n, x):
+        y = n.a(x)
+        buffer = torch.zeros_like(y)
+        buffer.add_(y)
+        return n.z(buffer)
+
+    found, _ = units(Net(forward, a=conv(3, 6), z=end(6)))
+    assert found == {'a': 6}
+
+
+def test_a_buffer_whose_size_the_code_says_is_left_whole():
+
+    def forward(n, x):
+        y = n.a(x)
+        buffer = y.new_zeros(1, 6, 8, 8)
+        buffer.add_(y)
+        return n.z(n.b(buffer))
+
+    net = Net(forward, a=conv(3, 6), b=conv(6, 5), z=end(5))
+    supernet = Supernet(net, (3, 8, 8))
+    assert [u.name for u in supernet.units] == ['b']
+    assert 'buffer' in dict(supernet.unprunable)['a']
+
+
 def test_a_layer_that_runs_twice_has_one_layout():
     found, _ = units(
         Net(lambda n, x: n.z(n.b(n.b(n.a(x)))),
