@@ -17,6 +17,8 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.10 python3; do \
 PIP_INSTALL = -m pip install -q --no-build-isolation -c .ci/constraints.txt
 INPUTS := setup.py pyproject.toml .ci/constraints.txt
 PYTEST_ARGS ?=
+# Test files at a time: each test uses one thread.
+JOBS ?= auto
 
 .PHONY: help env demo demo-gate test test-slurm env-downstream test-downstream clean
 .DELETE_ON_ERROR:
@@ -40,7 +42,8 @@ demo-gate: $(STAMP)
 	$(PY) tools/demo.py --method gate
 
 test: $(STAMP)
-	$(PY) -m pytest tests $(PYTEST_ARGS)
+	$(PY) -m pytest tests --ignore=tests/slurm --ignore=tests/downstream \
+	  -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 test-slurm: $(STAMP)
 	sh tests/slurm/install.sh

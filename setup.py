@@ -43,6 +43,7 @@ DEMO = ['scikit-learn>=1.3']  # the digits images are part of it
 ONNX = ['onnx>=1.16', 'onnxruntime>=1.18', 'onnxscript>=0.1']
 DEV = [
     'pytest>=8',
+    'pytest-xdist>=3.5',
     'hypothesis>=6.100',
     'wheel',
     # Only to check our channel groups against an independent tracer.
