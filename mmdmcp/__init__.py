@@ -21,6 +21,9 @@ _LAZY = {
     'GateChannelUnit': 'mmdmcp.gate',
     'PrunedModel': 'mmdmcp.models',
     'PrunedBackbone': 'mmdmcp.models',
+    'FittedModel': 'mmdmcp.models',
+    'ResNetCifar': 'mmdmcp.models',
+    'TorchvisionClassifier': 'mmdmcp.models',
     'Subnet': 'mmdmcp.subnet',
 }
 
