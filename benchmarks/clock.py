@@ -46,6 +46,10 @@ class Clock:
         pairs = zip(self.seconds[name], self.seconds[to])
         return statistics.median(a / b for a, b in pairs)
 
+    def fastest(self, name: str, to: str) -> float:
+        """Ratio of the fastest times: what is left without disturbance."""
+        return min(self.seconds[name]) / min(self.seconds[to])
+
     def median(self, name: str) -> float:
         """Median time of a piece."""
         return statistics.median(self.seconds[name])

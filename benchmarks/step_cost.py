@@ -12,6 +12,7 @@ the unpruned static model: forward, backward, optimiser.
     stage1_over_static, stage2, expected_cost (forward and backward)
     draw            the widths of all units, from the chains
     select          making the supernet run at other widths
+    fastest         two of these, from the fastest times instead
     build           tracing the model and setting up the search
     export          the subnet file, written
     rebuild         reading it and building from it, over building in full
@@ -123,6 +124,10 @@ def main() -> None:
                     'draw', 'select')
     }
     ratios['stage1_over_static'] = clock.ratio('stage1', 'stage1_static')
+    ratios['fastest'] = {
+        'stage1_over_static': clock.fastest('stage1', 'stage1_static'),
+        'stage2': clock.fastest('stage2', 'plain')
+    }
     ratios['build'] = clock.ratio('build', 'plain_of_build')
     ratios['export'] = clock.median('export') / unit
     ratios['rebuild'] = clock.ratio('rebuilt', 'full')
