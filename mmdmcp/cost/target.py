@@ -7,6 +7,8 @@ from typing import Union
 from ..errors import TargetError
 
 _UNITS = {'': 1, 'K': 1e3, 'M': 1e6, 'G': 1e9, 'T': 1e12}
+_WRITTEN = re.compile(
+    r'\s*([0-9]*\.?[0-9]+(?:e[0-9]+)?)\s*([KMGT%]?)\s*', re.IGNORECASE)
 _FORMS = ("write it as '2.2G', '211M', '50%' (of the full network) or as a "
           'number of multiply-accumulates, e.g. 2200000000')
 
@@ -33,8 +35,7 @@ def parse_target(target: Union[str, Real],
         20406592
     """
     if isinstance(target, str):
-        match = re.fullmatch(r'\s*([0-9]*\.?[0-9]+(?:[eE][0-9]+)?)\s*([KMGT%]?)\s*',
-                             target, re.IGNORECASE)
+        match = _WRITTEN.fullmatch(target)
         if match is None:
             raise TargetError(f'target={target!r} can\'t be read: {_FORMS}')
         number, unit = float(match[1]), match[2].upper()
