@@ -20,6 +20,7 @@ from mmengine.runner import Runner
 import mmdmcp.registry  # noqa: F401  (registers and repairs what's needed)
 from mmdmcp.engine.checkpoints import find_good_checkpoint
 from mmdmcp.engine.device import enable_amp, fit_to_cpu
+from mmdmcp.engine.folders import fit_class_folders
 from mmdmcp.engine.inputs import check_checkpoint, check_data
 from mmdmcp.engine.launch import process_group
 from mmdmcp.engine.options import (load_config, set_loader_defaults,
@@ -73,13 +74,14 @@ def train(config: str,
                 '--auto-scale-lr needs the batch size that the learning rates '
                 'were made for: --cfg-options auto_scale_lr.base_batch_size=N')
         cfg.auto_scale_lr.enable = True
+    folders = fit_class_folders(cfg)
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
     if resume is not None and resume != 'auto':
         check_checkpoint(resume, '--resume', resume=True)
         cfg.resume, cfg.load_from = True, resume
     check_checkpoint(cfg.get('load_from'), 'load_from')
     device = get_device()
-    notices = _fit(cfg, device)
+    notices = folders + _fit(cfg, device)
     with process_group(launcher, device, _dist_cfg(cfg)):
         if resume == 'auto':
             notices += _resume_latest(cfg)
@@ -119,11 +121,12 @@ def test(config: str,
     cfg = load_config(config, cfg_options)
     set_work_dir(cfg, work_dir)
     cfg.launcher = launcher
+    folders = fit_class_folders(cfg)
     check_data(cfg, ('test_dataloader', ))
     check_checkpoint(checkpoint, 'checkpoint')
     cfg.load_from, cfg.resume = checkpoint, False
     device = get_device()
-    notices = _fit(cfg, device)
+    notices = folders + _fit(cfg, device)
     with process_group(launcher, device, _dist_cfg(cfg)):
         runner = _build(cfg, notices)
         if suffix == '.pkl':
