@@ -6,7 +6,6 @@ replaced where there are none, what the run will read is checked, and the
 processes of a distributed run find each other.
 """
 import json
-import os
 from pathlib import Path
 from typing import Dict, Mapping, Optional
 
@@ -26,6 +25,7 @@ from mmdmcp.engine.launch import process_group
 from mmdmcp.engine.options import (load_config, set_loader_defaults,
                                    set_work_dir)
 from mmdmcp.errors import ConfigError
+from mmdmcp.files import atomic_file
 
 
 def train(config: str,
@@ -173,7 +173,6 @@ def _build(cfg: Config, notices: list) -> Runner:
 
 def _write_json(path: Path, metrics: Mapping) -> None:
     """Write metrics so that a reader sees all of them or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + '.partial')
-    partial.write_text(json.dumps(metrics, indent=2, default=float) + '\n')
-    os.replace(partial, path)
+    with atomic_file(path) as file:
+        file.write(json.dumps(metrics, indent=2, default=float).encode())
+        file.write(b'\n')
