@@ -170,7 +170,9 @@ def _out_channels(backbone: nn.Module, in_channels: int) -> List[int]:
     some = next(backbone.parameters())
     backbone.eval()
     try:
-        outputs = backbone(some.new_zeros(1, in_channels, 64, 64))
+        # Few pixels, for speed, but more than one in the deepest output:
+        # some norms refuse a single one.
+        outputs = backbone(some.new_zeros(1, in_channels, 64, 32))
     except RuntimeError as error:
         raise SubnetError(
             f'the pruned {type(backbone).__name__} does not run '

@@ -27,9 +27,10 @@ class Change:
 
     def saved_numel(self) -> int:
         """Parameters that go away."""
-        old = dict(self.module.named_parameters(recurse=False))
+        old = {name: getattr(self.module, name) for name in self.tensors}
         return sum(old[name].numel() - tensor.numel()
-                   for name, tensor in self.tensors.items() if name in old)
+                   for name, tensor in self.tensors.items()
+                   if isinstance(old[name], nn.Parameter))
 
     def carry_out(self) -> None:
         """Put the tensors and sizes in place."""
@@ -42,13 +43,22 @@ class Change:
             setattr(self.module, name, size)
 
 
-def take(tensor: Tensor, dim: int, kept: Indices) -> Tensor:
-    """A copy of the kept entries along one dimension."""
+def take(tensor: Tensor, *kept: Indices) -> Tensor:
+    """A copy of the kept entries along the first dimensions.
+
+    First channels are copied once, whatever the number of dimensions: the
+    time of rebuilding a network is that of touching memory.
+    """
     tensor = tensor.detach()
-    if kept[0] == 0 and kept[-1] == len(kept) - 1:
-        return tensor.narrow(dim, 0, len(kept)).clone()
-    return tensor.index_select(
-        dim, torch.tensor(kept, dtype=torch.long, device=tensor.device))
+    for dim, indices in enumerate(kept):
+        first = indices[0] == 0 and indices[-1] == len(indices) - 1
+        if first:
+            tensor = tensor.narrow(dim, 0, len(indices))
+        else:
+            tensor = tensor.index_select(
+                dim,
+                torch.tensor(indices, dtype=torch.long, device=tensor.device))
+    return tensor.clone() if first else tensor
 
 
 def shrink(module: nn.Module, row: LayerWidth) -> Change:
@@ -80,7 +90,7 @@ def shrink_parameter(owner: nn.Module, name: str, row: LayerWidth) -> Change:
     if parameter.dim() == 0:
         raise SubnetError('is a single number and has no channels')
     out = _only_out(row, 'a bare parameter', parameter.shape[0])
-    return Change(owner, {name: take(parameter, 0, out)}, {})
+    return Change(owner, {name: take(parameter, out)}, {})
 
 
 def _conv(module: _ConvNd, row: LayerWidth) -> Change:
@@ -101,7 +111,7 @@ def _conv(module: _ConvNd, row: LayerWidth) -> Change:
                           *(size // module.groups for size in sizes))
     tensors = dict(weight=weight)
     if module.bias is not None:
-        tensors['bias'] = take(module.bias, 0, outs)
+        tensors['bias'] = take(module.bias, outs)
     return Change(
         module, tensors,
         dict(in_channels=len(ins), out_channels=len(outs), groups=len(blocks)))
@@ -144,9 +154,9 @@ def _take_blocks(weight: Tensor, blocks: list, row_size: int,
     columns = blocks[0][1]
     if all(cols == columns for _, cols in blocks):
         rows = [i for rows, _ in blocks for i in rows]
-        return take(take(weight, 0, rows), 1, columns)
+        return take(weight, rows, columns)
     return torch.cat(
-        [take(take(weight, 0, rows), 1, cols) for rows, cols in blocks])
+        [take(weight, rows, cols) for rows, cols in blocks])
 
 
 def _linear(module: nn.Linear, row: LayerWidth) -> Change:
@@ -155,9 +165,9 @@ def _linear(module: nn.Linear, row: LayerWidth) -> Change:
         raise SubnetError('is a linear layer, which has no groups')
     ins = _kept('in', row.in_, row.in_kept, module.in_features)
     outs = _kept('out', row.out, row.out_kept, module.out_features)
-    tensors = dict(weight=take(take(module.weight, 0, outs), 1, ins))
+    tensors = dict(weight=take(module.weight, outs, ins))
     if module.bias is not None:
-        tensors['bias'] = take(module.bias, 0, outs)
+        tensors['bias'] = take(module.bias, outs)
     return Change(module, tensors,
                   dict(in_features=len(ins), out_features=len(outs)))
 
@@ -219,7 +229,7 @@ def _take_present(module: nn.Module, kept: Indices, *names:
     """The tensors of that name that the module has; affine ones may lack."""
     tensors = {name: getattr(module, name, None) for name in names}
     return {
-        name: take(tensor, 0, kept)
+        name: take(tensor, kept)
         for name, tensor in tensors.items() if tensor is not None
     }
 

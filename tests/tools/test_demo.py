@@ -12,14 +12,29 @@ from mmdmcp.subnet import Subnet
 SEARCH = 'configs/pruning/dmcp/dmcp_resnet14_supernet_digits.py'
 
 
-@pytest.fixture(scope='module')
-def demo(repo_root):
-    """The script as a module."""
-    spec = importlib.util.spec_from_file_location(
-        'demo', repo_root / 'tools' / 'demo.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def load(repo_root, monkeypatch):
+    """A script of tools/ as a module; what it does to the path is undone."""
+
+    def use(name):
+        monkeypatch.setattr(sys, 'path', ['', *sys.path])
+        spec = importlib.util.spec_from_file_location(
+            name, repo_root / 'tools' / f'{name}.py')
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return use
+
+
+@pytest.fixture
+def demo(load):
+    return load('demo')
+
+
+@pytest.fixture
+def steps(load):
+    return load('steps')
 
 
 @pytest.mark.slow
@@ -55,8 +70,8 @@ def test_demo_ends_with_the_table_and_repeats(repo_root, tmp_path):
     assert again.read_bytes() == path.read_bytes()
 
 
-def test_progress_reads_mmengines_log(demo, capsys):
-    progress = demo.Progress(epochs=40)
+def test_progress_reads_mmengines_log(steps, capsys):
+    progress = steps.Progress(epochs=40)
     progress('Epoch(train)  [9][17/17]  lr: 1e-1  loss: 0.5')
     progress('Epoch(val) [10][3/3]    max/accuracy/top1: 97.4930  '
              'expected/accuracy/top1: 95.2646  data_time: 0.0031')
@@ -67,12 +82,12 @@ def test_progress_reads_mmengines_log(demo, capsys):
     assert 'expected/val top-1 95.3 %' in printed
 
 
-def test_a_failing_command_shows_its_last_words(demo, tmp_path, capsys):
+def test_a_failing_command_shows_its_last_words(steps, tmp_path, capsys):
     script = tmp_path / 'script.py'
     script.write_text('print("what went wrong"); raise SystemExit(3)')
     log = tmp_path / 'logs' / 'a.log'
     with pytest.raises(SystemExit, match='a.log'):
-        demo.run([str(script)], log, lambda line: None)
+        steps.run([str(script)], log, lambda line: None)
     assert 'what went wrong' in capsys.readouterr().out
     assert log.read_text() == 'what went wrong\n'
 
