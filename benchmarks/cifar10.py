@@ -65,18 +65,18 @@ def parse_args() -> argparse.Namespace:
         required=True,
         help='the folder that holds cifar-10-batches-py')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0])
-    parser.add_argument('--batch', type=int, default=128)
+    parser.add_argument('--batch', type=int, default=64)
     parser.add_argument(
         '--search-images',
         type=int,
-        default=38400,
+        default=19200,
         help='of each of the two epochs of a search')
     parser.add_argument(
-        '--images', type=int, default=50000, help='of each other epoch')
+        '--images', type=int, default=25024, help='of each other epoch')
     parser.add_argument(
         '--epochs', type=int, default=3, help='of training from scratch')
     parser.add_argument(
-        '--gate-epochs', type=int, default=4, help='of tuning, with gates')
+        '--gate-epochs', type=int, default=3, help='of tuning, with gates')
     parser.add_argument('--work-dir', type=Path, help='where results go')
     args = parser.parse_args()
     if args.work_dir is None:

@@ -17,7 +17,8 @@ from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = ROOT / 'configs' / 'pruning' / 'dmcp'
-EPOCH = re.compile(r'Epoch\(train\)\s+\[(\d+)\].*?\bloss: (\S+)')
+ITERATION = re.compile(
+    r'Epoch\(train\)\s+\[(\d+)\]\[\s*(\d+)/(\d+)\].*?\bloss: (\S+)')
 ACCURACY = re.compile(r'(\w+/)?accuracy/top1: (\S+)')
 
 
@@ -50,7 +51,9 @@ def train(net: Net, work_dir: Path, options: Sequence[str]) -> None:
         relative(CONFIGS / net.config), '--work-dir',
         str(work_dir / net.folder), '--cfg-options', *options
     ]
-    run(command, work_dir / f'{net.folder}.log', Progress(epochs))
+    progress = Progress(epochs)
+    run(command, work_dir / f'{net.folder}.log', progress)
+    progress.end()
 
 
 def test(net: Net,
@@ -88,23 +91,32 @@ class Progress:
         self.epochs = epochs
         self.accuracy = ''
         self.start = time.time()
+        self.quarters = 0  # of the training that were announced
 
     def __call__(self, line: str) -> None:
+        """Read one line of the log."""
         if 'Epoch(val)' in line:
             self.accuracy = ''.join(
                 f'  {net or ""}val top-1 {float(value):.1f} %'
                 for net, value in ACCURACY.findall(line))
-        found = EPOCH.search(line)
+        found = ITERATION.search(line)
         if not found:
             return
-        epoch, loss = int(found[1]), float(found[2])
-        text = (f'     epoch {epoch:3d}/{self.epochs}  loss {loss:7.4f}'
-                f'{self.accuracy}  {time.time() - self.start:4.0f} s')
-        last = epoch == self.epochs
+        epoch, step, steps = (int(found[i]) for i in (1, 2, 3))
+        done = (epoch - 1 + step / steps) / self.epochs
+        text = (f'     epoch {epoch:3d}/{self.epochs}  {done:4.0%}  '
+                f'loss {float(found[4]):7.4f}{self.accuracy}  '
+                f'{time.time() - self.start:4.0f} s')
         if sys.stdout.isatty():  # one line, rewritten
-            print(f'\r\033[K{text}', end='\n' if last else '', flush=True)
-        elif epoch % max(1, self.epochs // 4) == 0 or last:
+            print(f'\r\033[K{text}', end='', flush=True)
+        elif int(4 * done) > self.quarters:
+            self.quarters = int(4 * done)
             say(text)
+
+    def end(self) -> None:
+        """Leave the line that was rewritten."""
+        if sys.stdout.isatty():
+            print()
 
 
 def run(command: List[str], log: Path, watch: Callable[[str], None]) -> None:
@@ -143,9 +155,8 @@ def load_config(net: Net, options: Sequence[str]):
     return cfg
 
 
-def count(net: Net,
-          image: Tuple[int, int, int],
-          options: Sequence[str] = ()) -> Tuple[int, int]:
+def count(net: Net, image: Tuple[int, int, int],
+          options: Sequence[str] = ()) -> Tuple[int, int]:  # yapf: disable
     """FLOPs and parameters of a net, counted by torch on the built model.
 
     Args:

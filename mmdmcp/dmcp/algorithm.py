@@ -1,6 +1,7 @@
 """DMCP: Differentiable Markov Channel Pruning (Guo et al., CVPR 2020)."""
 from contextlib import nullcontext
-from typing import ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import (ContextManager, Dict, List, Mapping, Optional, Sequence,
+                    Tuple, Union)
 
 import torch
 from mmengine.model import BaseModel

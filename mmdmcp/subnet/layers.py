@@ -155,8 +155,7 @@ def _take_blocks(weight: Tensor, blocks: list, row_size: int,
     if all(cols == columns for _, cols in blocks):
         rows = [i for rows, _ in blocks for i in rows]
         return take(weight, rows, columns)
-    return torch.cat(
-        [take(weight, rows, cols) for rows, cols in blocks])
+    return torch.cat([take(weight, rows, cols) for rows, cols in blocks])
 
 
 def _linear(module: nn.Linear, row: LayerWidth) -> Change:

@@ -76,9 +76,10 @@ def test_progress_reads_mmengines_log(steps, capsys):
     progress('Epoch(val) [10][3/3]    max/accuracy/top1: 97.4930  '
              'expected/accuracy/top1: 95.2646  data_time: 0.0031')
     progress('Epoch(train) [10][17/17]  base_lr: 1e-2  loss: 0.0256  x: 1')
+    progress('Epoch(train) [11][ 2/17]  base_lr: 1e-2  loss: 0.0255  x: 1')
     printed = capsys.readouterr().out
-    assert printed.count('\n') == 1
-    assert 'epoch  10/40  loss  0.0256  max/val top-1 97.5 %' in printed
+    assert printed.count('\n') == 1  # a line a quarter
+    assert 'epoch  10/40   25%  loss  0.0256  max/val top-1 97.5 %' in printed
     assert 'expected/val top-1 95.3 %' in printed
 
 
