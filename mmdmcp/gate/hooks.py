@@ -1,6 +1,7 @@
 """What training with gates does around MMEngine's training loop."""
 from typing import Dict, Optional
 
+import torch
 from mmengine.runner import Runner
 
 from ..engine import SearchHook, evaluate, same_randomness
@@ -8,6 +9,7 @@ from ..errors import CheckpointError
 from ..options import refuse_unknown
 from ..registry import HOOKS
 from ..report import network_table, preflight_table
+from .schedule import GateSchedule
 
 
 @HOOKS.register_module()
@@ -53,6 +55,7 @@ class GateHook(SearchHook):
             f'{runner.max_iters} iterations; the target tightens until '
             f'iteration {schedule.when(schedule.ramp)}, the open channels '
             f'are fixed at iteration {schedule.when(schedule.freeze)}')
+        _check_rate(runner, schedule)
         algorithm.set_widths('max')
         self._pretrained = self._evaluate(runner, algorithm)
         algorithm.set_widths('open')
@@ -134,6 +137,25 @@ class GateHook(SearchHook):
             for module, training in modes.items():
                 module.training = training
         return metrics
+
+
+def _check_rate(runner: Runner, schedule: GateSchedule) -> None:
+    """Warn of a rate that was made for a training of another length.
+
+    A step of Adam has the size of its rate, and gates start at 1 on
+    average, so rate times iterations is how far one can go.
+    """
+    optimizer = runner.optim_wrapper['mutator'].optimizer
+    ramp = schedule.when(schedule.ramp)
+    if not isinstance(optimizer, torch.optim.Adam) or ramp < 1:
+        return
+    rate = optimizer.param_groups[0]['lr']
+    if not 1.5 <= rate * ramp <= 20:
+        runner.logger.warning(
+            f'gates start at 1 on average and can move {rate * ramp:.2g} in '
+            f'the {ramp} iterations in which the target tightens; 3 to 8 '
+            'leaves them time to sink, return and sink again: set '
+            f'optim_wrapper.mutator.optimizer.lr={5 / ramp:.2g}')
 
 
 def _has_weights(runner: Runner, algorithm) -> bool:

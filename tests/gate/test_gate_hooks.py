@@ -80,7 +80,7 @@ def test_pretrained_gated_and_small_are_compared(trained):
     assert gated == small
     full = next(r for r in rows if ' pretrained ' in r)
     assert '100.00%' in full and len(full.split('│')) == len(small) + 2
-    assert 'random weights' not in log
+    assert 'random weights' not in log and 'can move' not in log
 
 
 def test_the_small_network_is_the_gated_one(trained, repo_root):
@@ -143,13 +143,17 @@ def test_a_resumed_training_ends_where_the_first_did(trained, repo_root,
                           if '│' in r][-3:]
 
 
-def test_random_weights_are_warned_of(repo_root, tmp_path):
-    cfg = gate_config(repo_root, tmp_path, None)
+def test_random_weights_and_a_rate_that_does_not_fit_are_warned_of(
+        repo_root, tmp_path):
+    cfg = gate_config(repo_root, tmp_path, None,
+                      **{'optim_wrapper.mutator.optimizer.lr': 0.01})
     cfg.train_cfg.max_epochs = 1
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     Runner.from_cfg(cfg).train()
     log = logged(tmp_path / 'work')
     assert 'random weights' in log and 'load_from=' in log
+    assert 'can move 0.03 in the 3 iterations' in log
+    assert 'set optim_wrapper.mutator.optimizer.lr=1.7' in log
     assert (tmp_path / 'work' / 'GATE_SUBNET_DIGITS.pth').is_file()
 
 
