@@ -6,8 +6,9 @@ installed.
 """
 from importlib import import_module
 
-from .errors import (CheckpointError, ConfigError, DataError, LaunchError,
-                     MmdmcpError, SubnetError, TargetError, TraceError)
+from .errors import (CheckpointError, ConfigError, DataError, ExportError,
+                     LaunchError, MmdmcpError, SubnetError, TargetError,
+                     TraceError, TrainingError)
 
 __version__ = '0.1.0'
 
@@ -28,8 +29,9 @@ _LAZY = {
 }
 
 __all__ = [
-    'CheckpointError', 'ConfigError', 'DataError', 'LaunchError',
-    'MmdmcpError', 'SubnetError', 'TargetError', 'TraceError', *_LAZY
+    'CheckpointError', 'ConfigError', 'DataError', 'ExportError',
+    'LaunchError', 'MmdmcpError', 'SubnetError', 'TargetError', 'TraceError',
+    'TrainingError', *_LAZY
 ]
 
 

@@ -35,3 +35,23 @@ class CheckpointError(MmdmcpError):
 
 class LaunchError(MmdmcpError):
     """A distributed job can't be started as asked."""
+
+
+class TrainingError(MmdmcpError):
+    """Training went wrong, such as a loss that is no number."""
+
+
+class ExportError(MmdmcpError):
+    """A model can't be exported, or the export computes something else."""
+
+
+def first_line(error: BaseException, limit: int = 120) -> str:
+    """What an error says, short enough to stand inside another message.
+
+    Args:
+        error: The error; one without a text gives the name of its type.
+        limit: Longest text. Defaults to 120 characters.
+    """
+    lines = str(error).strip().splitlines()
+    text = lines[0] if lines else type(error).__name__
+    return text if len(text) <= limit else text[:limit - 3] + '...'

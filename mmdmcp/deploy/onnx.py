@@ -7,15 +7,11 @@ from typing import List, Optional, Sequence, Tuple
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError, MmdmcpError
+from ..errors import ConfigError, ExportError, first_line
 from .models import Plain
 
 _OPSET = 18
 _BATCHES = (1, 3)  # checked; the export itself sees a batch of two
-
-
-class ExportError(MmdmcpError):
-    """A model can't be exported, or the export computes something else."""
 
 
 @dataclass
@@ -75,8 +71,9 @@ def export_onnx(model: nn.Module,
                 external_data=False,
                 verbose=False)
         except Exception as error:
-            raise ExportError(f'{path}: the model can\'t be written as ONNX '
-                              f'({_first_line(error)})') from error
+            raise ExportError(
+                f'{path}: the model can\'t be written as ONNX '
+                f'({type(error).__name__}: {first_line(error)})') from error
         found = compare(plain, partial, input_shape)
         # Written so that a difference of NaN is bad, too.
         bad = [
@@ -111,8 +108,9 @@ def export_program(plain: nn.Module, input_shape: Sequence[int]):
                     0: batch
                 }, ))
     except Exception as error:
-        raise ExportError('torch.export can\'t follow the model '
-                          f'({_first_line(error)})') from error
+        raise ExportError(
+            'torch.export can\'t follow the model '
+            f'({type(error).__name__}: {first_line(error)})') from error
 
 
 @torch.no_grad()
@@ -157,8 +155,3 @@ def _require(*packages: str) -> None:
         raise ConfigError(
             f'{", ".join(missing)} is not installed: pip install '
             f'{" ".join(missing)} (or mmdmcp[onnx])')
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f'{type(error).__name__}: {lines[0][:200] if lines else ""}'

@@ -7,7 +7,7 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from ..errors import DataError
+from ..errors import TrainingError
 from ..files import atomic_file
 
 
@@ -31,11 +31,15 @@ class SearchHook(Hook):
                          batch_idx: int,
                          data_batch=None,
                          outputs: Optional[dict] = None) -> None:
-        """Stop at a loss that is not a number, before it is saved."""
+        """Stop at a loss that is not a number, before it is saved.
+
+        Raises:
+            TrainingError: Naming the loss and what can be done.
+        """
         for key, value in (outputs or {}).items():
             if isinstance(value, torch.Tensor) and \
                     not torch.isfinite(value).all():
-                raise DataError(
+                raise TrainingError(
                     f'{key} is {float(value)} at iteration {runner.iter}. '
                     'Nothing of this iteration is saved: resume from the '
                     'last checkpoint with --resume. If it happens again, '

@@ -13,7 +13,7 @@ from typing import Any, Dict, Union
 
 import yaml
 
-from ..errors import SubnetError
+from ..errors import SubnetError, first_line
 from ..files import atomic_file
 
 MAX_BYTES = 16 << 20
@@ -66,9 +66,12 @@ def parse_yaml(text: str) -> Any:
         next(events)  # document end
         if not isinstance(next(events), yaml.StreamEndEvent):
             raise SubnetError('more than one YAML document in the file')
+    except yaml.MarkedYAMLError as error:
+        raise SubnetError(f'{_place(error.problem_mark)}: not valid YAML: '
+                          f'{error.problem}') from None
     except (yaml.YAMLError, ValueError) as error:
         # PyYAML raises a bare ValueError for some malformed directives.
-        raise SubnetError(f'not valid YAML: {_one_line(error)}') from None
+        raise SubnetError(f'not valid YAML: {first_line(error)}') from None
     return value
 
 
@@ -120,12 +123,11 @@ def _scalar(event) -> Union[int, str]:
 
 
 def _where(event) -> str:
-    mark = event.start_mark
+    return _place(event.start_mark)
+
+
+def _place(mark) -> str:
     return f'line {mark.line + 1}, column {mark.column + 1}'
-
-
-def _one_line(error: Exception) -> str:
-    return ' '.join(str(error).split())[:300]
 
 
 class Row(dict):

@@ -1,6 +1,7 @@
 """What is left of one layer: the sliced tensors and the new sizes.
 
-The only slicing code of the package. Nothing here changes a module;
+The slicing of static networks; searches slice as they run, in
+:mod:`mmdmcp.ops`. Nothing here changes a module;
 :func:`shrink` returns a :class:`Change` that :func:`mmdmcp.subnet.apply`
 carries out once every row of the file has been checked.
 """

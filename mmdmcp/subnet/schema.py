@@ -1,6 +1,5 @@
 """Format 1 of the subnet file: what it may say, and what it must."""
 import os
-import re
 from dataclasses import dataclass
 from typing import Any, Dict, Optional, Union
 
@@ -11,7 +10,7 @@ from .files import Row, format_yaml, read_yaml, write_atomically
 from .ranges import format_ranges, parse_ranges
 
 FORMAT = 1
-_METHOD = re.compile(r'[a-z][a-z0-9_-]{0,31}')
+METHODS = ('dmcp', 'gate')
 
 
 @dataclass(frozen=True)
@@ -109,10 +108,9 @@ class Subnet:
     target: Optional[Dict[str, int]] = None
 
     def __post_init__(self):
-        if not isinstance(self.method, str) or not _METHOD.fullmatch(
-                self.method):
+        if not isinstance(self.method, str) or self.method not in METHODS:
             raise SubnetError(f'method: {short(self.method)} is no method; '
-                              "write 'dmcp' or 'gate'")
+                              f'write one of {", ".join(METHODS)}')
         _freeze(
             self,
             units=_rows('units', self.units, UnitWidth),

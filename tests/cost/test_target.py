@@ -46,6 +46,12 @@ def test_a_bare_share_is_no_target():
         parse_target(0.5, FULL)
 
 
+def test_messages_name_what_is_counted():
+    for target in ('half', -1, 0.5):
+        with pytest.raises(TargetError, match='number of parameters, e.g.'):
+            parse_target(target, FULL, 'parameters')
+
+
 @pytest.mark.parametrize('target', ['101%', '5G', FULL + 1])
 def test_a_target_above_the_full_network_is_refused(target):
     with pytest.raises(TargetError, match='above the full network'):

@@ -14,7 +14,7 @@ import torch
 from mmengine.config import Config
 
 from mmdmcp.apis import train
-from mmdmcp.errors import CheckpointError, DataError
+from mmdmcp.errors import CheckpointError, DataError, TrainingError
 
 HERE = Path(__file__).parent
 CONFIG = HERE / 'search_config.py'
@@ -182,6 +182,6 @@ def test_a_data_file_that_disappears(tmp_path, uninterrupted):
 def test_nan_in_a_batch(tmp_path, uninterrupted):
     accident = dict(type='NanAt', iteration=AFTER_ARCH)
     code, (kind, text) = run(tmp_path, accident)
-    assert code == 1 and kind is DataError
+    assert code == 1 and kind is TrainingError
     assert f'iteration {AFTER_ARCH}' in text and '--resume' in text
     resume_and_compare(tmp_path, uninterrupted)

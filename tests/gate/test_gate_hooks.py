@@ -6,7 +6,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmdmcp.errors import CheckpointError, DataError
+from mmdmcp.errors import CheckpointError, TrainingError
 from mmdmcp.gate.hooks import GateHook, _has_weights
 from mmdmcp.subnet import Subnet
 
@@ -159,7 +159,7 @@ def test_random_weights_and_a_rate_that_does_not_fit_are_warned_of(
 
 def test_a_loss_that_is_no_number_stops(trained):
     runner = trained[0]
-    with pytest.raises(DataError, match='loss is nan'):
+    with pytest.raises(TrainingError, match='loss is nan'):
         GateHook().after_train_iter(
             runner, 0, outputs=dict(loss=torch.tensor(float('nan'))))
 

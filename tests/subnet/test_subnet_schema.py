@@ -100,7 +100,7 @@ UNIT = ('units', 'backbone.conv1')
     (('format', ), 2, 'format: 2; this version of mmdmcp reads format 1'),
     (('format', ), '1', 'format'),
     (('format', ), True, 'format'),
-    (('method', ), 'Gate!', 'method'),
+    (('method', ), 'gates', "'gates' is no method; write one of dmcp, gate"),
     (('method', ), 3, 'method'),
     (('cost', ), None, "'cost' is missing"),
     (('cost', 'macs'), -1, 'cost: macs'),
