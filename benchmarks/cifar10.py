@@ -31,6 +31,8 @@ SEARCH = 'dmcp_resnet20_supernet_2xb64_cifar10.py'
 SUBNET = 'dmcp_resnet20_subnet_2xb64_cifar10.py'
 GATED = '../gate/gate_resnet20_2xb64_cifar10.py'
 SMALL = '../gate/gate_resnet20_subnet_2xb64_cifar10.py'
+# What the others are compared with, seed by seed.
+REFERENCES = {'dmcp': 'uniformly narrowed', 'gate': 'full, tuned as long'}
 # The chains' learning rates: one step moves exp much further (docs/dmcp.md).
 CHAIN_RATES = {'sigmoid': 0.5, 'exp': 0.05}
 
@@ -51,7 +53,7 @@ def main() -> int:
     }
     for name, rows in results.items():
         print_table(f'ResNet-20 on CIFAR-10, {args.method}, {name}', rows)
-    summarise(list(results.values()))
+    summarise(args.method, list(results.values()))
     return 0
 
 
@@ -98,14 +100,6 @@ def common(args: argparse.Namespace, seed: int, epochs: int,
     ]
 
 
-def plain(args: argparse.Namespace, seed: int, epochs: int) -> List[str]:
-    """Settings of a run that trains a static network."""
-    return [
-        *common(args, seed, epochs, args.images),
-        f'param_scheduler.end={epochs}'
-    ]
-
-
 def dmcp(args: argparse.Namespace, folder: Path, seed: int) -> List[Row]:
     """Search with both parametrisations; retrain beside a narrow net."""
     nets = {Net('uniformly narrowed', 'narrow', NARROW): []}
@@ -116,7 +110,6 @@ def dmcp(args: argparse.Namespace, folder: Path, seed: int) -> List[Row]:
             *common(args, seed, 2, args.search_images),
             f'model.mutator.parametrisation={kind}',
             f'optim_wrapper.mutator.optimizer.lr={rate}',
-            'param_scheduler.architecture.0.end=2',
             'param_scheduler.mutator.0.begin=1',
             'param_scheduler.mutator.0.end=2'
         ])
@@ -126,7 +119,7 @@ def dmcp(args: argparse.Namespace, folder: Path, seed: int) -> List[Row]:
     rows = []
     for net, options in {full: [], **nets}.items():
         say(f'seed {seed}: {net.label}, from scratch')
-        options = [*plain(args, seed, args.epochs), *options]
+        options = [*common(args, seed, args.epochs, args.images), *options]
         train(net, folder, options)
         rows.append(
             Row(net.label, *count(net, IMAGE, options),
@@ -138,7 +131,7 @@ def gate(args: argparse.Namespace, folder: Path, seed: int) -> List[Row]:
     """Pretrain; tune with gates; tune as long without."""
     pretrained = Net('pretrained', 'full', FULL)
     say(f'seed {seed}: {pretrained.label}')
-    options = plain(args, seed, args.epochs)
+    options = common(args, seed, args.epochs, args.images)
     train(pretrained, folder, options)
     start = (folder / 'full' / 'last_checkpoint').read_text().strip()
     cost = count(pretrained, IMAGE)
@@ -147,8 +140,8 @@ def gate(args: argparse.Namespace, folder: Path, seed: int) -> List[Row]:
     tuned = Net('full, tuned as long', 'tuned', FULL)
     say(f'seed {seed}: {tuned.label}')
     options = [
-        *plain(args, seed, args.gate_epochs), f'load_from={start}',
-        'optim_wrapper.optimizer.lr=0.05'
+        *common(args, seed, args.gate_epochs, args.images),
+        f'load_from={start}', 'optim_wrapper.optimizer.lr=0.05'
     ]
     train(tuned, folder, options)
     rows.append(Row(tuned.label, *cost, test(tuned, folder, options)))
@@ -160,13 +153,12 @@ def gate(args: argparse.Namespace, folder: Path, seed: int) -> List[Row]:
     train(gated, folder, [
         *common(args, seed, args.gate_epochs, args.images),
         f'load_from={start}',
-        f'param_scheduler.architecture.0.end={args.gate_epochs}',
         f'optim_wrapper.mutator.optimizer.lr={5 / ramp:.4f}'
     ])
     subnet = folder / 'gated' / 'GATE_SUBNET_RESNET20_CIFAR10'
     small = Net('small', 'small', SMALL)
     options = [
-        *plain(args, seed, 1), f'model.subnet={subnet}.yaml',
+        *common(args, seed, 1, args.images), f'model.subnet={subnet}.yaml',
         f'model.init_cfg.checkpoint={subnet}.pth'
     ]
     rows.append(
@@ -178,7 +170,7 @@ def gate(args: argparse.Namespace, folder: Path, seed: int) -> List[Row]:
 METHODS = {'dmcp': dmcp, 'gate': gate}
 
 
-def summarise(seeds: List[List[Row]]) -> None:
+def summarise(method: str, seeds: List[List[Row]]) -> None:
     """Mean and range over the seeds, and differences seed by seed."""
     top1: Dict[str, List[float]] = {}
     for rows in seeds:
@@ -188,6 +180,13 @@ def summarise(seeds: List[List[Row]]) -> None:
     for label, values in top1.items():
         say(f'  {label:22} {statistics.mean(values):.2f} '
             f'({min(values):.2f} to {max(values):.2f})')
+    reference = REFERENCES[method]
+    say(f'Points above {reference!r}: mean (seed by seed)')
+    for label, values in top1.items():
+        if label != reference:
+            above = [a - b for a, b in zip(values, top1[reference])]
+            say(f'  {label:22} {statistics.mean(above):+.2f} '
+                f'({", ".join(f"{value:+.2f}" for value in above)})')
 
 
 if __name__ == '__main__':

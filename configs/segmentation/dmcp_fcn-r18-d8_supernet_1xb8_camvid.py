@@ -14,8 +14,7 @@ model = dict(
     type='mmdmcp.DMCP',
     architecture=_base_.model,
     target='50%',
-    input_shape=(3, 160, 160),
-    distillation='decode_head.conv_seg')
+    input_shape=(3, 160, 160))
 custom_hooks = [
     dict(type='mmdmcp.DMCPSearchHook', name='CAMVID', rank_by='mIoU')
 ]

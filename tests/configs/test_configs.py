@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmdmcp import registry
@@ -17,6 +18,7 @@ FOLDER = CONFIGS / 'pruning' / 'dmcp'
 SEARCHES = sorted(FOLDER.glob('dmcp_*_supernet_*.py'))
 SUBNETS = sorted(FOLDER.glob('dmcp_*_subnet_*.py'))
 ALL = sorted(FOLDER.glob('*.py'))
+EVERY = [*ALL, *sorted(FOLDER.with_name('gate').glob('*.py'))]
 # algorithm_backbone_role[_gpus x batch][_data]; a baseline has no algorithm.
 NAME = re.compile(r'(dmcp_)?[a-z0-9-]+(?(1)_(supernet|subnet))'
                   r'(_\d+xb\d+)?(_[a-z0-9]+)?')
@@ -133,7 +135,50 @@ def test_the_architecture_trains_in_the_second_half(path, monkeypatch,
     start = cfg.model.get('arch_start', 0.5) * cfg.train_cfg.max_epochs
     assert cfg.param_scheduler.mutator[0].begin == start
     assert cfg.param_scheduler.mutator[-1].end == cfg.train_cfg.max_epochs
-    assert cfg.param_scheduler.architecture[-1].end == cfg.train_cfg.max_epochs
+
+
+def schedulers(cfg):
+    """All of them, of one optimiser or two."""
+    found = cfg.param_scheduler
+    if 'mutator' in found:
+        return [*found.architecture, *found.mutator]
+    return found if isinstance(found, list) else [found]
+
+
+@pytest.mark.parametrize('path', EVERY, ids=lambda p: p.stem)
+def test_schedules_end_with_the_run(path, monkeypatch, tmp_path):
+    """MMEngine knows the end; those that begin later must name theirs."""
+    cfg = load(path, monkeypatch, tmp_path)
+    for scheduler in schedulers(cfg):
+        if scheduler.get('begin', 0):
+            assert scheduler.end == cfg.train_cfg.max_epochs
+        elif scheduler.type != 'LinearLR':  # a warm-up
+            assert 'end' not in scheduler
+
+
+@pytest.mark.parametrize('name,rate', [
+    ('dmcp/resnet14_digits', 0.),
+    ('dmcp/dmcp_resnet14_supernet_digits', 0.01),
+    ('gate/gate_resnet14_digits', 0.),
+])
+def test_a_shortened_run_ends_annealed(name, rate, monkeypatch, tmp_path):
+    """Two epochs, by one option: the weights' rate after the last step."""
+    cfg = load(FOLDER.parent / f'{name}.py', monkeypatch, tmp_path)
+    cfg.merge_from_dict({'train_cfg.max_epochs': 2, 'work_dir': str(tmp_path)})
+    runner = Runner.from_cfg(cfg)
+    runner._train_loop = runner.build_train_loop(cfg.train_cfg)
+    runner.optim_wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)
+    wrapper = runner.optim_wrapper
+    found = runner.build_param_scheduler(cfg.param_scheduler)
+    if isinstance(found, dict):
+        wrapper, found = wrapper['architecture'], found['architecture']
+    group, scheduler = wrapper.optimizer.param_groups[0], found[0]
+    start = group['initial_lr']
+    for _ in range(2 * len(runner.train_dataloader)):
+        wrapper.optimizer.step()
+        scheduler.step()
+    assert start >= 0.05
+    assert group['lr'] == pytest.approx(rate, abs=1e-3)
 
 
 @pytest.mark.parametrize('path', SUBNETS, ids=lambda p: p.stem)
@@ -156,7 +201,7 @@ def test_what_a_search_exports_is_what_retraining_builds(
         path, monkeypatch, tmp_path):
     """ImageNet models at 64x64, which their fixed strides allow."""
     search = load(path, monkeypatch, tmp_path)
-    channels, side, _ = search.model.input_shape
+    channels, side, _ = search.model.get('input_shape', (3, 224, 224))
     shape = (channels, min(side, 64), min(side, 64))
     search.model.update(input_shape=shape, target='50%')
     algorithm = registry.MODELS.build(search.model)

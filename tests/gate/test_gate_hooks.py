@@ -37,8 +37,7 @@ def logged(work):
 def trained(repo_root, tmp_path_factory):
     """Runs the digits config, in short, once for all tests."""
     tmp_path = tmp_path_factory.mktemp('gate')
-    cfg = config(repo_root, tmp_path, 'dmcp/resnet14_digits.py',
-                 **{'param_scheduler.end': EPOCHS})
+    cfg = config(repo_root, tmp_path, 'dmcp/resnet14_digits.py')
     runner = Runner.from_cfg(cfg)
     runner.train()
     pretrained = tmp_path / 'pretrained.pth'
@@ -52,14 +51,12 @@ def trained(repo_root, tmp_path_factory):
 
 def gate_config(repo_root, tmp_path, pretrained, **options):
     options.setdefault('optim_wrapper.mutator.optimizer.lr', 0.2)
-    cfg = config(
+    return config(
         repo_root,
         tmp_path,
         'gate/gate_resnet14_digits.py',
         load_from=str(pretrained) if pretrained else None,
         **options)
-    cfg.param_scheduler.architecture[0].end = EPOCHS
-    return cfg
 
 
 def test_the_result_is_written_within_one_percent(trained):

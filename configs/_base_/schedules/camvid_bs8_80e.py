@@ -1,5 +1,4 @@
 # 80 epochs of 46 iterations, mmseg's rates.
-max_epochs = 80
 
 optim_wrapper = dict(
     type='OptimWrapper',
@@ -9,11 +8,10 @@ param_scheduler = [
         type='PolyLR',
         eta_min=1e-4,
         power=0.9,
-        end=max_epochs,
         convert_to_iter_based=True)
 ]
 train_cfg = dict(
-    type='mmdmcp.ResumableTrainLoop', max_epochs=max_epochs, val_interval=20)
+    type='mmdmcp.ResumableTrainLoop', max_epochs=80, val_interval=20)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 auto_scale_lr = dict(base_batch_size=8)

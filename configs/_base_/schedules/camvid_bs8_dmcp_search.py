@@ -17,7 +17,6 @@ param_scheduler = dict(
             type='PolyLR',
             eta_min=1e-3,
             power=0.9,
-            end=max_epochs,
             convert_to_iter_based=True)
     ],
     mutator=[

@@ -1,30 +1,5 @@
-# 39,100 iterations after the 200 epochs of the full net. The gates' rate:
-# see docs/gate.md.
-max_epochs = 100
+_base_ = './gate.py'
 
-optim_wrapper = dict(
-    constructor='mmdmcp.SearchOptimWrapperConstructor',
-    architecture=dict(
-        type='OptimWrapper',
-        optimizer=dict(
-            type='SGD',
-            lr=0.05,
-            momentum=0.9,
-            weight_decay=5e-4,
-            nesterov=True),
-        paramwise_cfg=dict(norm_decay_mult=0., bias_decay_mult=0.)),
-    mutator=dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=5e-4)))
-param_scheduler = dict(
-    architecture=[
-        dict(
-            type='CosineAnnealingLR',
-            end=max_epochs,
-            convert_to_iter_based=True)
-    ],
-    mutator=[])
-
-train_cfg = dict(
-    type='mmdmcp.ResumableTrainLoop', max_epochs=max_epochs, val_interval=5)
-val_cfg = dict()
-test_cfg = dict()
+# 39,100 iterations after the 200 epochs of the full net.
+train_cfg = dict(max_epochs=100, val_interval=5)
 auto_scale_lr = dict(base_batch_size=128)

@@ -1,30 +1,6 @@
-# 680 iterations, as many as the training of the full net. The gates' rate:
-# see docs/gate.md.
-max_epochs = 40
+_base_ = './gate.py'
 
-optim_wrapper = dict(
-    constructor='mmdmcp.SearchOptimWrapperConstructor',
-    architecture=dict(
-        type='OptimWrapper',
-        optimizer=dict(
-            type='SGD',
-            lr=0.05,
-            momentum=0.9,
-            weight_decay=5e-4,
-            nesterov=True),
-        paramwise_cfg=dict(norm_decay_mult=0., bias_decay_mult=0.)),
-    mutator=dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=0.01)))
-param_scheduler = dict(
-    architecture=[
-        dict(
-            type='CosineAnnealingLR',
-            end=max_epochs,
-            convert_to_iter_based=True)
-    ],
-    mutator=[])
-
-train_cfg = dict(
-    type='mmdmcp.ResumableTrainLoop', max_epochs=max_epochs, val_interval=10)
-val_cfg = dict()
-test_cfg = dict()
+# 680 iterations, as many as the training of the full net.
+optim_wrapper = dict(mutator=dict(optimizer=dict(lr=0.01)))
+train_cfg = dict(max_epochs=40, val_interval=10)
 auto_scale_lr = dict(base_batch_size=64)

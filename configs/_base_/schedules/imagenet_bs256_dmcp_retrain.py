@@ -1,7 +1,7 @@
 # The authors' retraining from scratch, 100 epochs: 0.2 -> 0.8 in 1,250
 # warm-up iterations of 1,024 images (one epoch), then cosine to 0. For
-# 8 x 32 = 256 images: a quarter of the rate, the same epochs.
-max_epochs = 100
+# 8 x 32 = 256 images: a quarter of the rate, the same epochs. Another length
+# needs another param_scheduler.1.end, too.
 
 optim_wrapper = dict(
     optimizer=dict(
@@ -13,14 +13,12 @@ param_scheduler = [
     dict(
         type='CosineAnnealingLR',
         begin=1,
-        end=max_epochs,
+        end=100,
         convert_to_iter_based=True)
 ]
 
 train_cfg = dict(
-    type='mmdmcp.ResumableTrainLoop',
-    max_epochs=max_epochs,
-    val_interval=1)
+    type='mmdmcp.ResumableTrainLoop', max_epochs=100, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
 auto_scale_lr = dict(base_batch_size=256)

@@ -1,43 +1,16 @@
-# The authors' search, 40 epochs. Their rates (weights 0.5 -> 0.08, alphas
-# 0.5 -> 0.1) belong to 1,024 images an iteration; here it is 8 x 32 = 256:
-# a quarter of the rate in four times as many iterations.
-max_epochs = 40
-arch_begin = 20
+_base_ = './dmcp_search.py'
 
+# The authors' search. Their rates (weights 0.5 -> 0.08, alphas 0.5 -> 0.1)
+# belong to 1,024 images an iteration; here it is 8 x 32 = 256: a quarter of
+# the rate in four times as many iterations.
 optim_wrapper = dict(
-    constructor='mmdmcp.SearchOptimWrapperConstructor',
-    architecture=dict(
-        type='OptimWrapper',
-        optimizer=dict(
-            type='SGD',
-            lr=0.125,
-            momentum=0.9,
-            weight_decay=1e-4,
-            nesterov=True),
-        paramwise_cfg=dict(norm_decay_mult=0., bias_decay_mult=0.)),
-    mutator=dict(
-        type='OptimWrapper',
-        optimizer=dict(type='SGD', lr=0.125, momentum=0.9, nesterov=True)))
-param_scheduler = dict(
-    architecture=[
-        dict(
-            type='CosineAnnealingLR',
-            eta_min_ratio=0.16,
-            end=max_epochs,
-            convert_to_iter_based=True)
-    ],
-    mutator=[
-        dict(
-            type='CosineAnnealingLR',
-            eta_min_ratio=0.2,
-            begin=arch_begin,
-            end=max_epochs,
-            convert_to_iter_based=True)
-    ])
-
-train_cfg = dict(
-    type='mmdmcp.ResumableTrainLoop',
-    max_epochs=max_epochs,
-    val_interval=1)
-test_cfg = dict()
+    architecture=dict(optimizer=dict(lr=0.125, weight_decay=1e-4)),
+    mutator=dict(optimizer=dict(lr=0.125)))
+param_scheduler = dict(architecture=[
+    dict(
+        type='CosineAnnealingLR',
+        eta_min_ratio=0.16,
+        convert_to_iter_based=True)
+])
+train_cfg = dict(val_interval=1)
 auto_scale_lr = dict(base_batch_size=256)

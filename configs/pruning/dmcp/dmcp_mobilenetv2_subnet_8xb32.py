@@ -13,7 +13,6 @@ model = dict(
     'DMCP_SUBNET_MOBILENETV2.yaml')
 
 # The authors train the small nets longer, with less weight decay.
-max_epochs = 250
 optim_wrapper = dict(optimizer=dict(weight_decay=4e-5))
 param_scheduler = [
     dict(
@@ -21,7 +20,7 @@ param_scheduler = [
     dict(
         type='CosineAnnealingLR',
         begin=1,
-        end=max_epochs,
+        end=250,
         convert_to_iter_based=True)
 ]
-train_cfg = dict(max_epochs=max_epochs)
+train_cfg = dict(max_epochs=250)

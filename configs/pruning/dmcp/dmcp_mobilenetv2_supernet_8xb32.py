@@ -11,12 +11,9 @@ model = dict(
     type='mmdmcp.DMCP',
     architecture=_base_.model,
     target='211M',
-    input_shape=(3, 224, 224),
     # The net is 1.5 times as wide as the standard one: widths are 0.1 to 1.5
     # of the standard, in steps of 0.1.
-    mutator=dict(
-        type='mmdmcp.DMCPChannelMutator',
-        grid=dict(type='even', max_ratio=1.5)))
+    mutator=dict(grid=dict(max_ratio=1.5)))
 custom_hooks = [dict(type='mmdmcp.DMCPSearchHook', name='MOBILENETV2')]
 
 # The authors search the small nets with less weight decay and a warm-up.

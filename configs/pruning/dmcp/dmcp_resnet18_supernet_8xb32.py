@@ -10,6 +10,5 @@ model = dict(
     _delete_=True,
     type='mmdmcp.DMCP',
     architecture=_base_.model,
-    target='1.04G',
-    input_shape=(3, 224, 224))
+    target='1.04G')
 custom_hooks = [dict(type='mmdmcp.DMCPSearchHook', name='RESNET18')]

@@ -10,6 +10,5 @@ model = dict(
     _delete_=True,
     type='mmdmcp.DMCP',
     architecture=_base_.model,
-    target='2.2G',
-    input_shape=(3, 224, 224))
+    target='2.2G')
 custom_hooks = [dict(type='mmdmcp.DMCPSearchHook', name='RESNET50')]

@@ -1,6 +1,5 @@
 _base_ = [
     '../../_base_/digits_runtime.py',
-    '../../_base_/gate_training.py',
     '../../_base_/models/resnet14_digits.py',
     '../../_base_/datasets/digits.py',
     '../../_base_/schedules/digits_bs64_gate.py',

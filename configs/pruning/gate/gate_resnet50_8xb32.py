@@ -1,6 +1,5 @@
 _base_ = [
     '../../_base_/default_runtime.py',
-    '../../_base_/gate_training.py',
     'mmpretrain::_base_/models/resnet50.py',
     'mmpretrain::_base_/datasets/imagenet_bs32.py',
     '../../_base_/schedules/imagenet_bs256_gate.py',
@@ -10,8 +9,7 @@ model = dict(
     _delete_=True,
     type='mmdmcp.TrainableGate',
     architecture=_base_.model,
-    target='50%',
-    input_shape=(3, 224, 224))
+    target='50%')
 custom_hooks = [dict(type='mmdmcp.GateHook', name='RESNET50')]
 
 # From mmpretrain's model zoo; nothing is downloaded.

@@ -15,9 +15,6 @@ model = dict(
     init_cfg=dict(
         type='Pretrained', checkpoint=folder + 'GATE_SUBNET_RESNET50.pth'))
 
-max_epochs = 30
 optim_wrapper = dict(optimizer=dict(lr=0.01))
-param_scheduler = [
-    dict(type='CosineAnnealingLR', end=max_epochs, convert_to_iter_based=True)
-]
-train_cfg = dict(max_epochs=max_epochs)
+param_scheduler = [dict(type='CosineAnnealingLR', convert_to_iter_based=True)]
+train_cfg = dict(max_epochs=30)

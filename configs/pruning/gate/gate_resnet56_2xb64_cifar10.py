@@ -1,6 +1,5 @@
 _base_ = [
     '../../_base_/default_runtime.py',
-    '../../_base_/gate_training.py',
     '../../_base_/models/resnet56_cifar10.py',
     '../../_base_/datasets/cifar10_bs64.py',
     '../../_base_/schedules/cifar10_bs128_gate.py',

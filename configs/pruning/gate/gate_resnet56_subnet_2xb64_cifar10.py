@@ -11,7 +11,5 @@ model = dict(
         type='Pretrained',
         checkpoint=folder + 'GATE_SUBNET_RESNET56_CIFAR10.pth'))
 
-max_epochs = 100
 optim_wrapper = dict(optimizer=dict(lr=0.01))
-param_scheduler = dict(end=max_epochs)
-train_cfg = dict(max_epochs=max_epochs)
+train_cfg = dict(max_epochs=100)
