@@ -7,8 +7,9 @@ K positions, applied at P positions, costs ``P * K * I / g * O`` MACs and
 ``K * I / g * O + O`` parameters (with bias). I and O are linear in the
 units' widths, so the whole network is two matrix products.
 """
+import copy
 from dataclasses import dataclass
-from typing import List, Sequence
+from typing import Dict, List, Sequence
 
 import torch
 from torch import Tensor
@@ -60,6 +61,7 @@ class CostModel:
         self.layers: List[LayerCost] = list(layers)
         self.other_macs = other_macs
         self.other_params = other_params
+        self._elsewhere: Dict[torch.device, 'CostModel'] = {}
         rows = [(*x.in_layout.linear(num_units),
                  *x.out_layout.linear(num_units)) for x in self.layers]
         groups = torch.tensor([x.groups for x in self.layers]).double()
@@ -73,21 +75,36 @@ class CostModel:
             for key in ('macs', 'weights', 'vectors'))
 
     def to(self, device: torch.device) -> 'CostModel':
-        """Move the tables to a device. Costs nothing where they are there."""
-        if self._in.device != device:
+        """The same with its tables on a device, made once for each.
+
+        This one stays where it is: exact costs are asked for on the host.
+        """
+        if device == self._in.device:
+            return self
+        if device not in self._elsewhere:
+            copied = copy.copy(self)
             for key, value in vars(self).items():
                 if isinstance(value, Tensor):
-                    setattr(self, key, value.to(device))
-        return self
+                    setattr(copied, key, value.to(device))
+            self._elsewhere[device] = copied
+        return self._elsewhere[device]
+
+    def exact(self, widths: Sequence[int]) -> Dict[str, int]:
+        """``{'macs': int, 'params': int}`` at whole widths, one a unit."""
+        widths = torch.tensor(widths)
+        return dict(
+            macs=round(float(self.macs(widths))),
+            params=round(float(self.params(widths))))
 
     def _inputs_outputs(self, widths: Tensor):
-        """Inputs a group and outputs of every layer, ``[layers]`` each."""
+        """Inputs a group and outputs of every layer, ``[..., layers]``
+        each."""
         widths = widths.to(self._in)
-        return (self._in @ widths + self._in_const,
-                self._out @ widths + self._out_const)
+        return (widths @ self._in.T + self._in_const,
+                widths @ self._out.T + self._out_const)
 
     def layer_macs(self, widths: Tensor) -> Tensor:
-        """MACs of each layer, ``[layers]`` float64."""
+        """MACs of each layer, ``[..., layers]`` float64."""
         inputs, outputs = self._inputs_outputs(widths)
         return self._macs * inputs * outputs
 
@@ -99,15 +116,15 @@ class CostModel:
         exact (up to 2**53).
 
         Args:
-            widths: Width of each unit, ``[units]``, any float type.
+            widths: Width of each unit, ``[..., units]``, of any type.
 
         Returns:
-            Scalar float64 tensor.
+            Float64 tensor ``[...]``.
         """
-        return self.layer_macs(widths).sum() + self.other_macs
+        return self.layer_macs(widths).sum(-1) + self.other_macs
 
     def params(self, widths: Tensor) -> Tensor:
-        """Parameters of the whole model, scalar float64."""
+        """Parameters of the whole model, float64 ``[...]``."""
         inputs, outputs = self._inputs_outputs(widths)
         return (self._weights * inputs * outputs +
-                self._vectors * outputs).sum() + self.other_params
+                self._vectors * outputs).sum(-1) + self.other_params

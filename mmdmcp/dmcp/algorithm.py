@@ -1,29 +1,24 @@
 """DMCP: Differentiable Markov Channel Pruning (Guo et al., CVPR 2020)."""
 from contextlib import nullcontext
-from typing import (ContextManager, Dict, List, Mapping, Optional, Sequence,
-                    Tuple, Union)
+from typing import ContextManager, Dict, Optional, Sequence, Tuple, Union
 
 import torch
-from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
-from ..cost import parse_target
-from ..engine import (accumulate, finish, frozen_statistics, frozen_weights)
+from ..engine import (PruningAlgorithm, accumulate, finish, frozen_statistics,
+                      frozen_weights)
 from ..errors import ConfigError
 from ..options import refuse_unknown
 from ..registry import MODELS
-from ..subnet import Subnet, apply
 from .budget import budget_loss
 from .distill import InPlaceDistillation
 from .mutator import DMCPChannelMutator
 from .schedule import SearchSchedule
 
-Widths = Union[str, Mapping[str, int], Sequence[int]]
-
 
 @MODELS.register_module()
-class DMCP(BaseModel):
+class DMCP(PruningAlgorithm):
     """Searches the widths of a model's layers for a FLOPs target.
 
     An iteration trains the weights (stage 1: the widest, the narrowest and
@@ -57,6 +52,11 @@ class DMCP(BaseModel):
         TraceError: If the model can't be traced or pruned.
     """
 
+    method = 'dmcp'
+    default_mutator = 'mmdmcp.DMCPChannelMutator'
+    mutator: DMCPChannelMutator
+    schedule: SearchSchedule
+
     def __init__(self,
                  architecture: Union[dict, nn.Module],
                  target: Union[str, float],
@@ -70,15 +70,6 @@ class DMCP(BaseModel):
                  data_preprocessor: Optional[dict] = None,
                  init_cfg: Optional[dict] = None,
                  **unknown) -> None:
-        if isinstance(architecture, dict):
-            architecture = dict(architecture)
-            if data_preprocessor is not None:
-                architecture.setdefault('data_preprocessor',
-                                        data_preprocessor)
-            architecture = MODELS.build(architecture)
-        super().__init__(
-            getattr(architecture, 'data_preprocessor', data_preprocessor),
-            init_cfg)
         refuse_unknown(self, unknown)
         if not 0 < dead_zone <= 1:
             raise ConfigError(f'dead_zone={dead_zone} is not in (0, 1]')
@@ -86,19 +77,13 @@ class DMCP(BaseModel):
             raise ConfigError(f'budget_weight={budget_weight} is not '
                               'positive: nothing would pull the cost to the '
                               'target')
-        self.architecture = architecture
-        self.input_shape = tuple(input_shape)
+        super().__init__(architecture, target, 'macs', mutator,
+                         SearchSchedule(arch_start, random_sampling),
+                         input_shape, data_preprocessor, init_cfg)
         self.budget_weight = budget_weight
         self.dead_zone = dead_zone
-        self.schedule = SearchSchedule(arch_start, random_sampling)
         self.distillation = None if distillation is None else \
-            InPlaceDistillation(architecture, distillation)
-        self.mutator: DMCPChannelMutator = MODELS.build(
-            dict(mutator or {}, type=(mutator or {}).get(
-                'type', 'mmdmcp.DMCPChannelMutator')))
-        self.mutator.prepare(architecture, self.input_shape)
-        full = self.mutator.cost_of(self.mutator.choose('max'))['macs']
-        self.target = parse_target(target, full)
+            InPlaceDistillation(self.architecture, distillation)
         self.mutator.start(self.target)
 
     # ---- what users ask ----------------------------------------------
@@ -106,37 +91,6 @@ class DMCP(BaseModel):
     def expected_cost(self) -> Tensor:
         """Expected MACs of the whole model, scalar, differentiable."""
         return self.mutator.expected_cost()
-
-    def set_widths(self, how: Widths) -> List[int]:
-        """Run at these widths from now on: ``'max'``, ``'min'``,
-        ``'random'``, ``'direct'``, ``'expected'``, ``{unit name: channels}``
-        or one width a unit."""
-        return self.mutator.set_widths(how)
-
-    def cost(self) -> Dict[str, int]:
-        """``{'macs': int, 'params': int}`` at the current widths."""
-        return self.mutator.cost_of(self.mutator.widths)
-
-    def export_subnet(self, how: Optional[Widths] = None) -> Subnet:
-        """The network at the given (default: the current) widths, as a
-        file has it."""
-        mutator = self.mutator
-        if how is None:
-            widths = mutator.widths
-        elif isinstance(how, (str, Mapping)):
-            widths = mutator.choose(how)
-        else:
-            widths = list(how)
-        return mutator.supernet.subnet(widths, 'dmcp', self.target)
-
-    def cut(self, how: Optional[Widths] = None) -> nn.Module:
-        """A static copy of the network at these widths, with its weights.
-
-        The same as the full model made small by :meth:`export_subnet`'s
-        file.
-        """
-        subnet = self.export_subnet(how)
-        return apply(self.mutator.supernet.plain_copy(), subnet)
 
     # ---- the model's usual interface ---------------------------------
 
@@ -236,7 +190,10 @@ class DMCP(BaseModel):
                 accumulate(wrapper, task)
             finally:
                 supernet.scale(None)
-        torch.autograd.backward(scales, [leaf.grad for leaf in leaves])
+        # A unit whose outputs the loss does not read gets no gradient.
+        reached = [(scale, leaf.grad) for scale, leaf in zip(scales, leaves)
+                   if leaf.grad is not None]
+        torch.autograd.backward(*zip(*reached))
         expected = self.expected_cost()
         budget = budget_loss(expected, self.target, self.dead_zone)
         accumulate(wrapper, self.budget_weight * budget)
@@ -256,19 +213,3 @@ class DMCP(BaseModel):
         if self.distillation is None:
             return nullcontext()
         return self.distillation.watch(self.architecture)
-
-    # ---- state -------------------------------------------------------
-
-    def get_extra_state(self) -> Tensor:
-        """Where the search stands.
-
-        A tensor, since a Runner broadcasts every entry of a state dict.
-        """
-        state = self.schedule.state_dict()
-        return torch.tensor([state['iteration'], state['max_iters'] or 0])
-
-    def set_extra_state(self, state: Tensor) -> None:
-        """Restore what :meth:`get_extra_state` returned."""
-        iteration, max_iters = state.tolist()
-        self.schedule.load_state_dict(
-            dict(iteration=iteration, max_iters=max_iters or None))

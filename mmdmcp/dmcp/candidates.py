@@ -35,10 +35,10 @@ def expected_candidate(mutator: DMCPChannelMutator, target: int,
         tolerance: Accepted distance, as a share of the target.
     """
     alpha = mutator.alpha.detach().double().cpu()
-    sign = 1 if mutator.parametrisation == 'sigmoid' else -1
 
     def shifted(amount: float) -> Tuple[Candidate, List[float]]:
-        expected = mutator.expected_widths(alpha + sign * amount)
+        expected = mutator.expected_widths(
+            mutator.chains.shifted(alpha, amount))
         widths = mutator.rounded(expected)
         macs = mutator.cost_of(widths)['macs']
         return Candidate('expected', widths, macs), expected.tolist()
@@ -103,12 +103,10 @@ def direct_candidates(mutator: DMCPChannelMutator,
     while done < max_draws and len(found) < num:
         widths = mutator.chains.draw(mutator.alpha, mutator.generator, batch)
         done += batch
-        for row in widths:
-            macs = mutator.cost_of(row.tolist())['macs']
-            key = tuple(row.tolist())
-            if abs(macs - target) <= tolerance * target and key not in found:
-                found[key] = Candidate(f'direct{len(found) + 1}', list(key),
-                                       macs)
-                if len(found) == num:
-                    break
+        macs = mutator.supernet.cost.macs(widths)
+        near = (macs - target).abs() <= tolerance * target
+        for row, cost in zip(widths[near].tolist(), macs[near].tolist()):
+            if len(found) < num and tuple(row) not in found:
+                found[tuple(row)] = Candidate(f'direct{len(found) + 1}', row,
+                                              round(cost))
     return list(found.values())

@@ -153,7 +153,5 @@ class DMCPSearchHook(SearchHook):
 
     def _export(self, runner: Runner, algorithm, candidate: Candidate,
                 weights: Optional[dict]) -> None:
-        full = algorithm.mutator.cost_of(
-            algorithm.mutator.choose('max'))['macs']
         self._write(runner, algorithm.export_subnet(candidate.widths),
-                    algorithm.target / full, weights)
+                    algorithm.target / algorithm.full_cost, weights)

@@ -20,6 +20,8 @@ from torch import Tensor
 #: ``sigmoid``: p = sigmoid(alpha), as in the authors' release.
 #: ``exp``: p = exp(-max(alpha, 0)), as in the paper.
 PARAMETRISATIONS = ('sigmoid', 'exp')
+# Logits beyond which a transition is certain for all purposes.
+_FAR = 30.
 
 
 class Chains:
@@ -51,8 +53,7 @@ class Chains:
         self._full = [w[-1] for w in widths]
         index = [
             row * (num_groups + 1) + torch.repeat_interleave(
-                torch.arange(num_groups + 1),
-                torch.cat([table[:1], sizes]))
+                torch.arange(num_groups + 1), torch.cat([table[:1], sizes]))
             for row, (table, sizes) in enumerate(zip(self.table, self.sizes))
         ]
         self._channel = torch.cat(index)
@@ -66,8 +67,8 @@ class Chains:
         """Move the tables that gradients pass through to a device."""
         if self._channel.device != device:
             self._channel = self._channel.to(device)
-            self.table, self.sizes = (t.to(device)
-                                      for t in (self.table, self.sizes))
+            self.table, self.sizes = (
+                t.to(device) for t in (self.table, self.sizes))
         return self
 
     def log_transitions(self, alpha: Tensor) -> Tensor:
@@ -76,6 +77,25 @@ class Chains:
             return F.logsigmoid(alpha)
         # The gradient of clamp at its bound is 1: alpha = 0 is alive.
         return -alpha.clamp(min=0)
+
+    def shifted(self, alpha: Tensor, amount: float) -> Tensor:
+        """Logits of chains that keep more, or less if ``amount`` < 0."""
+        return alpha + amount if self.parametrisation == 'sigmoid' else \
+            alpha - amount
+
+    def extremes(self) -> Tuple[float, float]:
+        """Logits that keep next to nothing, and everything."""
+        return (-_FAR, _FAR) if self.parametrisation == 'sigmoid' else \
+            (_FAR, 0.)
+
+    def project_(self, alpha: Tensor) -> None:
+        """Move logits, in place, to where their gradient lives.
+
+        ``exp`` clamps negative logits: below zero their gradient is exactly
+        zero and they would never come back. The release clamps in place.
+        """
+        if self.parametrisation == 'exp':
+            alpha.clamp_(min=0)
 
     def marginals(self, alpha: Tensor) -> Tensor:
         """P(group g is kept), ``[units, groups]``.
@@ -93,8 +113,8 @@ class Chains:
     def channel_scales(self, alpha: Tensor) -> Tuple[Tensor, ...]:
         """P(channel is kept) of every channel: one ``[channels]`` a unit."""
         marginals = self.marginals(alpha)
-        flat = torch.cat(
-            [torch.ones_like(marginals[:, :1]), marginals], dim=1).flatten()
+        flat = torch.cat([torch.ones_like(marginals[:, :1]), marginals],
+                         dim=1).flatten()
         return flat[self._channel].split(self._full)
 
     def draw(self,

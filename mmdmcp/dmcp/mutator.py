@@ -13,10 +13,9 @@ from .grid import WidthGrid
 from .markov import PARAMETRISATIONS, Chains, solve_common_alpha
 from .unit import DMCPChannelUnit
 
+Widths = Union[str, Mapping[str, int], Sequence[int]]
 #: Ways to choose widths, beside ``{unit name: channels}``.
 HOWS = ('max', 'min', 'random', 'direct', 'expected')
-# Logits beyond which a transition is certain for all purposes.
-_FAR = 30.
 
 
 @MODELS.register_module()
@@ -116,10 +115,9 @@ class DMCPChannelMutator(BaseModule):
                     self.chains.shape, logit, dtype=torch.float64)
                 return float(self.expected_cost(alpha))
 
-        bounds = (-_FAR, _FAR) if self.parametrisation == 'sigmoid' else \
-            (_FAR, 0.)
         with torch.no_grad():
-            self.alpha.fill_(solve_common_alpha(cost, target, *bounds))
+            self.alpha.fill_(
+                solve_common_alpha(cost, target, *self.chains.extremes()))
 
     # ---- chains ------------------------------------------------------
 
@@ -139,23 +137,19 @@ class DMCPChannelMutator(BaseModule):
 
     @torch.no_grad()
     def project(self) -> None:
-        """Keep alpha where its gradient lives, after a step.
-
-        ``exp`` clamps negative logits: below zero their gradient is exactly
-        zero and they would never come back. The release clamps in place.
-        """
-        if self.parametrisation == 'exp':
-            self.alpha.clamp_(min=0)
+        """Keep alpha where its gradient lives, after a step."""
+        self.chains.project_(self.alpha)
 
     # ---- widths ------------------------------------------------------
 
-    def choose(self, how: Union[str, Mapping[str, int]]) -> List[int]:
+    def choose(self, how: Widths) -> List[int]:
         """Widths of all units, in their order.
 
         Args:
             how: ``'max'``, ``'min'``, ``'random'`` (uniform on the grid),
                 ``'direct'`` (one draw from the chains), ``'expected'``
-                (rounded), or ``{unit name: channels}`` (others stay full).
+                (rounded), ``{unit name: channels}`` (others stay full), or
+                one width a unit.
 
         Raises:
             ConfigError: If ``how`` or a unit is unknown, or a width out of
@@ -163,6 +157,8 @@ class DMCPChannelMutator(BaseModule):
         """
         if isinstance(how, Mapping):
             return self._named_widths(how)
+        if not isinstance(how, str):
+            return self._checked(how)
         if how == 'max':
             return [unit.num_channels for unit in self.units]
         if how == 'min':
@@ -185,49 +181,48 @@ class DMCPChannelMutator(BaseModule):
         ]
 
     def _named_widths(self, chosen: Mapping[str, int]) -> List[int]:
-        units = {unit.name: unit for unit in self.units}
-        for name, channels in chosen.items():
-            if name not in units:
-                raise ConfigError(
-                    f'there is no unit {name!r}; the units are '
-                    f'{", ".join(units)}')
-            if not 1 <= channels <= units[name].num_channels:
-                raise ConfigError(
-                    f'{name}: {channels} channels; choose 1 to '
-                    f'{units[name].num_channels}')
-        return [
-            int(chosen.get(unit.name, unit.num_channels))
-            for unit in self.units
-        ]
+        names = [unit.name for unit in self.units]
+        unknown = [name for name in chosen if name not in names]
+        if unknown:
+            raise ConfigError(f'there is no unit {unknown[0]!r}; the units '
+                              f'are {", ".join(names)}')
+        return self._checked(
+            [chosen.get(unit.name, unit.num_channels) for unit in self.units])
 
-    def set_widths(self, how: Union[str, Mapping[str, int],
-                                    Sequence[int]]) -> List[int]:
+    def _checked(self, widths: Sequence[int]) -> List[int]:
+        if len(widths) != len(self.units):
+            raise ConfigError(f'{len(widths)} widths for {len(self.units)} '
+                              'units; give one width a unit')
+        for unit, channels in zip(self.units, widths):
+            if not 1 <= channels <= unit.num_channels:
+                raise ConfigError(
+                    f'{unit.name}: {channels} channels; choose 1 to '
+                    f'{unit.num_channels}')
+        return [int(channels) for channels in widths]
+
+    def set_widths(self, how: Widths) -> List[int]:
         """Run the network at these widths from now on.
 
         Args:
-            how: As in :meth:`choose`, or one width a unit.
+            how: As in :meth:`choose`.
 
         Returns:
             The widths, one a unit.
         """
-        widths = list(how) if isinstance(how, (list, tuple)) else \
-            self.choose(how)
+        widths = self.choose(how)
         self.supernet.select(widths)
         for unit, channels in zip(self.units, widths):
             unit.channels = channels
         return widths
 
     @property
-    def widths(self) -> List[int]:
+    def chosen(self) -> List[int]:
         """The widths that the network runs at."""
         return [unit.channels for unit in self.units]
 
     def cost_of(self, widths: Sequence[int]) -> Dict[str, int]:
-        """``{'macs': int, 'params': int}`` at integer widths, exact."""
-        widths = torch.tensor(widths)
-        cost = self.supernet.cost
-        return dict(
-            macs=int(cost.macs(widths)), params=int(cost.params(widths)))
+        """``{'macs': int, 'params': int}`` at these widths, exact."""
+        return self.supernet.cost.exact(widths)
 
     # ---- state -------------------------------------------------------
 

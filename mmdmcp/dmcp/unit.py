@@ -1,8 +1,6 @@
 """One prunable unit, as users see it."""
 from typing import Tuple
 
-from ..ops import Selection
-
 
 class DMCPChannelUnit:
     """Layers that keep the same channels, and the widths they may take.
@@ -17,12 +15,12 @@ class DMCPChannelUnit:
         channels (int): The width it runs at now.
     """
 
-    def __init__(self, name: str, num_channels: int,
-                 grid: Tuple[int, ...]) -> None:
+    def __init__(self, name: str, num_channels: int, grid: Tuple[int,
+                                                                 ...]) -> None:
         self.name = name
         self.num_channels = num_channels
         self.grid = tuple(grid)
-        self.channels: Selection = num_channels
+        self.channels = num_channels
 
     def __repr__(self) -> str:
         return (f'{type(self).__name__}({self.name!r}, '

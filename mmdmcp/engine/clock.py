@@ -1,6 +1,9 @@
 """How far a search is."""
 from typing import Union
 
+import torch
+from torch import Tensor
+
 from ..errors import ConfigError
 
 
@@ -42,14 +45,17 @@ class Clock:
         """One iteration is done."""
         self.iteration += 1
 
-    def state_dict(self) -> dict:
-        """Plain numbers for a checkpoint."""
-        return dict(iteration=self.iteration, max_iters=self.max_iters)
+    def state(self) -> Tensor:
+        """Where it stands, for a checkpoint.
 
-    def load_state_dict(self, state: dict) -> None:
+        A tensor, since a Runner broadcasts every entry of a state dict.
+        """
+        return torch.tensor([self.iteration, self.max_iters])
+
+    def restore(self, state: Tensor) -> None:
         """Go on where a checkpoint stopped; the length is the config's."""
-        self.iteration = state['iteration']
-        self.max_iters = self.max_iters or state['max_iters'] or 0
+        self.iteration, max_iters = state.tolist()
+        self.max_iters = self.max_iters or max_iters
 
 
 def check_moment(name: str, moment: Union[int, float]) -> None:

@@ -1,28 +1,24 @@
 """Trainable gates: prune a pretrained network while it is fine-tuned."""
 from contextlib import contextmanager
-from typing import Dict, Iterator, List, Optional, Sequence, Union
+from typing import Dict, Iterator, Optional, Sequence, Union
 
-import torch
-from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
-from ..cost import parse_target
-from ..engine import accumulate, finish
+from ..engine import PruningAlgorithm, accumulate, finish
+from ..engine.algorithm import COUNTED
 from ..errors import ConfigError, TargetError
 from ..options import refuse_unknown
 from ..registry import MODELS
-from ..subnet import Subnet, apply
-from .mutator import GateChannelMutator, Widths
+from .mutator import GateChannelMutator
 from .schedule import GateSchedule
 
-#: What a target may count: option to the name in costs, and in words.
+#: What a target may count: the option, and its name in costs.
 MEASURES = {'flops': 'macs', 'params': 'params'}
-COUNTED = {'macs': 'multiply-accumulates', 'params': 'parameters'}
 
 
 @MODELS.register_module()
-class TrainableGate(BaseModel):
+class TrainableGate(PruningAlgorithm):
     """Tunes the weights of a pretrained model and a gate on every channel.
 
     Loss = task + ``budget_weight`` * |cost / full cost - target share|: the
@@ -55,6 +51,11 @@ class TrainableGate(BaseModel):
         TraceError: If the model can't be traced or pruned.
     """
 
+    method = 'gate'
+    default_mutator = 'mmdmcp.GateChannelMutator'
+    mutator: GateChannelMutator
+    schedule: GateSchedule
+
     def __init__(self,
                  architecture: Union[dict, nn.Module],
                  target: Union[str, float],
@@ -68,14 +69,6 @@ class TrainableGate(BaseModel):
                  data_preprocessor: Optional[dict] = None,
                  init_cfg: Optional[dict] = None,
                  **unknown) -> None:
-        if isinstance(architecture, dict):
-            architecture = dict(architecture)
-            if data_preprocessor is not None:
-                architecture.setdefault('data_preprocessor', data_preprocessor)
-            architecture = MODELS.build(architecture)
-        super().__init__(
-            getattr(architecture, 'data_preprocessor', data_preprocessor),
-            init_cfg)
         refuse_unknown(self, unknown)
         if cost not in MEASURES:
             raise ConfigError(f'cost={cost!r}; choose from '
@@ -85,21 +78,11 @@ class TrainableGate(BaseModel):
                               'positive: nothing would close the gates')
         if not 0 < tolerance < 1:
             raise ConfigError(f'tolerance={tolerance} is not between 0 and 1')
-        self.architecture = architecture
-        self.input_shape = tuple(input_shape)
+        super().__init__(architecture, target, MEASURES[cost], mutator,
+                         GateSchedule(ramp, freeze), input_shape,
+                         data_preprocessor, init_cfg)
         self.budget_weight = budget_weight
         self.tolerance = tolerance
-        self.measure = MEASURES[cost]
-        self.schedule = GateSchedule(ramp, freeze)
-        self.mutator: GateChannelMutator = MODELS.build(
-            dict(
-                mutator or {},
-                type=(mutator or {}).get('type', 'mmdmcp.GateChannelMutator')))
-        self.mutator.prepare(architecture, self.input_shape)
-        self.full_cost = self.mutator.cost_of(
-            self.mutator.choose('max'))[self.measure]
-        self.target = parse_target(target, self.full_cost,
-                                   COUNTED[self.measure])
         self._check_target()
         self._register_load_state_dict_pre_hook(self._accept_plain)
 
@@ -119,29 +102,6 @@ class TrainableGate(BaseModel):
         """Cost of the open channels in what ``cost`` counts, scalar,
         differentiable in the gates."""
         return self.mutator.expected_cost(self.measure)
-
-    def set_widths(self, how: Widths) -> List[int]:
-        """Run with these channels from now on: ``'open'`` (what the gates
-        say), ``'max'``, ``'min'`` or ``{unit name: channels}``."""
-        return self.mutator.set_widths(how)
-
-    def cost(self) -> Dict[str, int]:
-        """``{'macs': int, 'params': int}`` of the current channels."""
-        return self.mutator.cost_of(self.mutator.kept)
-
-    def export_subnet(self, how: Optional[Widths] = None) -> Subnet:
-        """The network with the given (default: the current) channels, as a
-        file has it."""
-        mutator = self.mutator
-        kept = mutator.kept if how is None else mutator.choose(how)
-        return mutator.supernet.subnet(kept, 'gate',
-                                       {self.measure: self.target})
-
-    def cut(self, how: Optional[Widths] = None) -> nn.Module:
-        """A static copy of the network without the closed channels, with
-        the weights of the others."""
-        subnet = self.export_subnet(how)
-        return apply(self.mutator.supernet.plain_copy(), subnet)
 
     # ---- the model's usual interface ---------------------------------
 
@@ -213,20 +173,6 @@ class TrainableGate(BaseModel):
         return log
 
     # ---- state -------------------------------------------------------
-
-    def get_extra_state(self) -> Tensor:
-        """Where the training stands.
-
-        A tensor, since a Runner broadcasts every entry of a state dict.
-        """
-        state = self.schedule.state_dict()
-        return torch.tensor([state['iteration'], state['max_iters']])
-
-    def set_extra_state(self, state: Tensor) -> None:
-        """Restore what :meth:`get_extra_state` returned."""
-        iteration, max_iters = state.tolist()
-        self.schedule.load_state_dict(
-            dict(iteration=iteration, max_iters=max_iters))
 
     def _accept_plain(self, state_dict: dict, prefix: str, *_) -> None:
         """Let a checkpoint of the plain model load: ``load_from``."""

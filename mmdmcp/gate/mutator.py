@@ -239,12 +239,9 @@ class GateChannelMutator(BaseModule):
         return [len(kept) for kept in chosen]
 
     @property
-    def kept(self) -> List[Kept]:
-        """The channels that the network runs with."""
-        chosen = self.choose('open') if self._chosen is None else self._chosen
-        for unit, channels in zip(self.units, chosen):
-            unit.kept = channels
-        return chosen
+    def chosen(self) -> List[Kept]:
+        """The channels that the network runs with, indices of each unit."""
+        return self.choose('open') if self._chosen is None else self._chosen
 
     def _masks(self, chosen: Sequence[Kept]) -> List[Tensor]:
         masks = []
@@ -256,10 +253,7 @@ class GateChannelMutator(BaseModule):
 
     def cost_of(self, chosen: Sequence[Kept]) -> Dict[str, int]:
         """``{'macs': int, 'params': int}`` with these channels, exact."""
-        widths = torch.tensor([len(kept) for kept in chosen])
-        cost = self.supernet.cost.to(widths.device)
-        return dict(
-            macs=int(cost.macs(widths)), params=int(cost.params(widths)))
+        return self.supernet.cost.exact([len(kept) for kept in chosen])
 
     # ---- state -------------------------------------------------------
 

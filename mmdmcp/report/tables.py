@@ -23,8 +23,7 @@ def preflight_table(algorithm: Any) -> str:
     """What a search can reach, before it starts.
 
     Args:
-        algorithm: A method's algorithm: ``target``, ``mutator`` with
-            ``units``, ``choose`` and ``cost_of``.
+        algorithm: A :class:`~mmdmcp.engine.PruningAlgorithm`.
     """
     mutator, target = algorithm.mutator, algorithm.target
     supernet = mutator.supernet
@@ -42,11 +41,9 @@ def preflight_table(algorithm: Any) -> str:
         table.add_row(name, millions(cost['macs']),
                       f'{cost["macs"] / full["macs"]:.1%}',
                       millions(cost['params']))
-    # Gates can count parameters instead.
-    measure = getattr(algorithm, 'measure', 'macs')
     expected = float(algorithm.expected_cost().detach())
     for name, cost in (('target', target), ('expected now', expected)):
-        table.add_row(name, *_measured(cost, full, measure))
+        table.add_row(name, *_measured(cost, full, algorithm.measure))
     lines = [render(table)]
     channels = sum(unit.num_channels for unit in mutator.units)
     lines.append(f'{len(mutator.units)} units with {channels} channels can '

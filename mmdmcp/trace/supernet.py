@@ -1,21 +1,20 @@
 """A model that runs at any choice of widths, and what each choice costs."""
 import copy
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
-from ..cost import CostModel, LayerCost, read_geometry
+from ..cost import CostModel, count, read_geometry
 from ..errors import TraceError
-from ..ops import (NORMS, Layout, Selection, SlicedLayer, SlicedParameter,
-                   is_depthwise)
+from ..modes import eval_mode
+from ..ops import NORMS, Layout, Selection, SlicedLayer, SlicedParameter
 from ..subnet import LayerWidth, Subnet, UnitWidth
 from .analyzer import analyze
+from .costs import layer_costs, other_params
 from .demo import demo_runs
 from .prunable import find_prunable
-from .units import (Sides, Unit, layer_sides, producers, renumber,
-                    scaled_layers, sliced_layers)
+from .units import Unit, layer_sides, producers, scaled_layers, sliced_layers
 
 
 class Supernet:
@@ -50,19 +49,22 @@ class Supernet:
                  any_channels: bool = False) -> None:
         self.model = model
         self.input_shape = tuple(input_shape)
-        training = [m for m in model.modules() if m.training]
-        model.eval()
+        with eval_mode(model):
+            self._build(scope, any_channels)
+
+    def _build(self, scope: Optional[Sequence[str]],
+               any_channels: bool) -> None:
+        model = self.model
         run, run_all = demo_runs(model, self.input_shape)
         trace = analyze(model, self.input_shape, run_all)
-        self._geometry = read_geometry(model, run)
+        geometry = read_geometry(model, run)
         if run_all is not run:
-            self._geometry.normalised = read_geometry(model,
-                                                      run_all).normalised
+            geometry.normalised = read_geometry(model, run_all).normalised
         sides = layer_sides(model, trace)
         first = producers(model, sides)
         groups, self.unprunable = find_prunable(
             model, trace, sides, first, scope, run_all,
-            self._geometry if any_channels else None)
+            geometry if any_channels else None)
         if not groups:
             reasons = '; '.join(f'{n}: {r}' for n, r in self.unprunable[:5])
             raise TraceError(
@@ -71,14 +73,45 @@ class Supernet:
         numbers = {group: i for i, group in enumerate(groups)}
         self.units = [Unit(first[g], trace.sizes[g]) for g in groups]
         self.layers = sliced_layers(model, sides, numbers)
-        self.scaled = scaled_layers(self.layers, self._geometry)
+        self.scaled = scaled_layers(self.layers, geometry)
         self.cost = CostModel(
-            self._layer_costs(sides, numbers), len(self.units),
-            self._other_params(sides))
+            layer_costs(model, sides, numbers, geometry), len(self.units),
+            other_params(model, sides))
         self.bind()
-        self._check_cost(run)
-        for module in training:
-            module.training = True
+        self.cost.other_macs = self._other_macs(run)
+
+    def _other_macs(self, run: Callable[[], object]) -> int:
+        """MACs of operations that are no layers (attention, say).
+
+        What the cost model misses of torch's own count, at two widths.
+
+        Raises:
+            TraceError: If it is not a constant.
+        """
+        generator = torch.Generator().manual_seed(0)
+        drawn = [
+            int(torch.randint(1, c + 1, (), generator=generator))
+            for c in self.full
+        ]
+        others = []
+        for widths in (self.full, drawn):
+            self.select(widths)
+            try:
+                counted = count(run)
+            except Exception as error:
+                raise TraceError(
+                    f'{type(self.model).__name__} fails at random widths '
+                    f'({error}); a larger `input_shape` may help') from error
+            others.append(counted - self.cost.exact(widths)['macs'])
+        self.select(self.full)
+        if others[0] != others[1] or others[0] < 0:
+            raise TraceError(
+                f'{type(self.model).__name__}: the multiply-accumulates that '
+                'torch counts differ from the cost model by '
+                f'{others[0]:,} at full width and {others[1]:,} at a random '
+                'one; some operation depends on the widths in a way that '
+                'is not known here, so the model can\'t be pruned exactly')
+        return others[0]
 
     # ---- running -----------------------------------------------------
 
@@ -131,92 +164,21 @@ class Supernet:
         for layer in self.scaled:
             layer.scale(values, open_only)
 
-    # ---- what it costs -----------------------------------------------
-
-    def _layer_costs(self, sides: Dict[str, Sides],
-                     numbers: Dict[int, int]) -> List[LayerCost]:
-        costs = []
-        modules = dict(self.model.named_modules())
-        for name, both in sides.items():
-            module = modules.get(name)
-            inputs, outputs = (renumber(layout, numbers) for layout in both)
-            if module is None or isinstance(module, nn.PReLU):
-                costs.append(
-                    LayerCost(name, Layout.fixed(1), outputs, vectors=1))
-                continue
-            bias = int(getattr(module, 'bias', None) is not None)
-            if isinstance(module, NORMS):
-                vectors = bias + int(module.weight is not None)
-                costs.append(
-                    LayerCost(name, Layout.fixed(1), outputs, vectors=vectors))
-                continue
-            kernel = 1
-            for size in getattr(module, 'kernel_size', ()):
-                kernel *= size
-            groups = getattr(module, 'groups', 1)
-            if is_depthwise(module):
-                inputs, groups = Layout.fixed(1), 1
-            positions = self._geometry.positions.get(name, 0)
-            costs.append(
-                LayerCost(name, inputs, outputs, groups, kernel * positions,
-                          kernel, bias))
-        return costs
-
-    def _other_params(self, sides: Dict[str, Sides]) -> int:
-        """Parameters that no layer's cost counts."""
-        return sum(
-            p.numel() for name, p in self.model.named_parameters()
-            if name not in sides and name.rpartition('.')[0] not in sides)
-
-    def _check_cost(self, run) -> None:
-        """Compare the cost model with torch's own count, at two widths.
-
-        MACs of other operations (attention, say) are a constant then, or
-        the model is refused.
-        """
-        generator = torch.Generator().manual_seed(0)
-        drawn = [
-            int(torch.randint(1, c + 1, (), generator=generator))
-            for c in self.full
-        ]
-        others = []
-        for widths in (self.full, drawn):
-            self.select(widths)
-            with FlopCounterMode(display=False) as counter, torch.no_grad():
-                try:
-                    run()
-                except Exception as error:
-                    raise TraceError(
-                        f'{type(self.model).__name__} fails at random widths '
-                        f'({error}); a larger `input_shape` may help'
-                    ) from error
-            macs = self.cost.macs(torch.tensor(widths))
-            others.append(counter.get_total_flops() // 2 - int(macs))
-        self.select(self.full)
-        if others[0] != others[1] or others[0] < 0:
-            raise TraceError(
-                f'{type(self.model).__name__}: the multiply-accumulates that '
-                'torch counts differ from the cost model by '
-                f'{others[0]:,} at full width and {others[1]:,} at a random '
-                'one; some operation depends on the widths in a way that '
-                'is not known here, so the model can\'t be pruned exactly')
-        self.cost.other_macs = others[0]
-
     # ---- writing -----------------------------------------------------
 
     def subnet(self,
                selections: Sequence[Selection],
                method: str,
-               target: Union[None, int, Dict[str, int]] = None) -> Subnet:
+               target: Optional[Dict[str, int]] = None) -> Subnet:
         """Describe a choice as a subnet file does.
 
         Args:
             selections: One selection a unit.
             method: ``'dmcp'`` or ``'gate'``.
-            target: MACs aimed at, or ``{'params': number}``.
+            target: What was aimed at: ``{'macs': number}`` or
+                ``{'params': number}``.
         """
         counts = [s if isinstance(s, int) else len(s) for s in selections]
-        widths = torch.tensor(counts)
         units = {
             unit.name:
             UnitWidth(count, unit.num_channels,
@@ -229,15 +191,13 @@ class Supernet:
             if width is not None:
                 layers[layer.name] = width
         cost = dict(
-            macs=int(self.cost.macs(widths)),
-            params=int(self.cost.params(widths)),
-            input_shape=list(self.input_shape))
+            self.cost.exact(counts), input_shape=list(self.input_shape))
         return Subnet(
             method=method,
             units=units,
             layers=layers,
             cost=cost,
-            target=dict(macs=target) if isinstance(target, int) else target)
+            target=target)
 
 
 def _layer_width(layer: SlicedLayer,

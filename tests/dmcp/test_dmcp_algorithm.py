@@ -152,6 +152,20 @@ def test_architecture_step_moves_alpha_alone(build):
     assert not moved[algorithm.mutator.chains.sizes == 0].any()
 
 
+def test_a_stage_that_the_loss_does_not_read(build):
+    """Its chains get no gradient of the task; the others train on."""
+    net = classifier(out_indices=(1, ))
+    net['head']['in_channels'] = 16
+    algorithm = start(build(architecture=net))
+    names = [unit.name for unit in algorithm.mutator.units]
+    before = algorithm.mutator.alpha.clone()
+    arch_step(algorithm, optimisers(algorithm))
+    moved = (algorithm.mutator.alpha != before).any(dim=1)
+    assert any(name.startswith('backbone.layer3') for name in names)
+    assert moved[names.index('backbone.conv1')]
+    assert algorithm.mutator.alpha.isfinite().all()
+
+
 def test_architecture_gradient_is_that_of_finite_differences(build):
     """Scaled norms, train mode, task and budget loss: one scalar function
     of alpha."""

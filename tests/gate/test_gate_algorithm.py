@@ -285,14 +285,14 @@ def test_chosen_widths_keep_the_largest_gates(build):
     algorithm.mutator.gates.data[0, :8] = torch.tensor(
         [.1, .9, .2, .8, .3, .7, .4, .6])
     algorithm.set_widths({unit.name: 3})
-    assert algorithm.mutator.kept[0] == (1, 3, 5) == unit.kept
+    assert algorithm.mutator.chosen[0] == (1, 3, 5)
     algorithm.set_widths({unit.name: (0, 2)})
-    assert algorithm.mutator.kept[0] == (0, 2)
+    assert algorithm.mutator.chosen[0] == (0, 2)
     algorithm.eval()
     x = torch.randn(2, 1, 8, 8)
     assert torch.allclose(algorithm(x), algorithm.cut().eval()(x), atol=1e-6)
     algorithm.set_widths('open')
-    assert len(algorithm.mutator.kept[0]) == 8
+    assert len(algorithm.mutator.chosen[0]) == 8
 
 
 def test_a_plain_checkpoint_loads(build):
