@@ -4,8 +4,10 @@ from typing import Dict, Optional
 import torch
 from mmengine.runner import Runner
 
+from ..checkpoints import compare, weights_of
 from ..engine import SearchHook, evaluate, same_randomness
 from ..errors import CheckpointError
+from ..modes import eval_mode
 from ..options import refuse_unknown
 from ..registry import HOOKS
 from ..report import network_table, preflight_table
@@ -76,30 +78,22 @@ class GateHook(SearchHook):
             CheckpointError: If nothing fits.
         """
         self._pretrained = checkpoint.get('pretrained_metrics', {})
-        found = checkpoint.get('state_dict', checkpoint)
-        wanted = self._algorithm(runner).architecture.state_dict()
-        for prefix in ('architecture.', 'module.', ''):
-            fits = [
-                name for name, value in wanted.items()
-                if getattr(found.get(prefix +
-                                     name), 'shape', None) == value.shape
-            ]
-            if fits:
-                break
-        missing = [
-            name for name in wanted.keys() - set(fits)
-            if not name.endswith('num_batches_tracked')
-        ]
-        if not fits:
+        weights = {
+            name.removeprefix('architecture.'): value
+            for name, value in weights_of(checkpoint).items()
+        }
+        fit = compare(self._algorithm(runner).architecture, weights)
+        unfit = fit.missing + fit.misshapen
+        if not fit.fitting:
             raise CheckpointError(
                 f'{runner._load_from}: none of its weights is one of the '
-                f'network\'s ({", ".join(list(wanted)[:2])}, ...). Give a '
+                f'network\'s ({", ".join(unfit[:2])}, ...). Give a '
                 'checkpoint of the network that is pruned')
-        if missing:
+        if unfit:
             runner.logger.warning(
-                f'{runner._load_from} lacks {len(missing)} of the '
-                f'{len(wanted)} weights of the network, or has them in '
-                f'another shape: {", ".join(sorted(missing)[:3])}. These '
+                f'{runner._load_from} lacks {len(unfit)} of the '
+                f'{len(unfit + fit.fitting)} weights of the network, or has '
+                f'them in another shape: {", ".join(unfit[:3])}. These '
                 'start at random')
 
     # ---- after -------------------------------------------------------
@@ -131,12 +125,13 @@ class GateHook(SearchHook):
         loop = runner.val_loop
         if loop is None:
             return {}
-        with same_randomness():
-            modes = {m: m.training for m in model.modules()}
-            metrics = evaluate(model, loop.dataloader, loop.evaluator)
-            for module, training in modes.items():
-                module.training = training
-        return metrics
+        with same_randomness(), eval_mode(model):
+            return evaluate(model, loop.dataloader, loop.evaluator)
+
+
+#: How far a gate, 1 on average at the start, should be able to go while the
+#: target tightens: enough to sink, return and sink again.
+LEAST_WAY, MOST_WAY = 2, 8
 
 
 def _check_rate(runner: Runner, schedule: GateSchedule) -> None:
@@ -150,11 +145,12 @@ def _check_rate(runner: Runner, schedule: GateSchedule) -> None:
     if not isinstance(optimizer, torch.optim.Adam) or ramp < 1:
         return
     rate = optimizer.param_groups[0]['lr']
-    if not 1.5 <= rate * ramp <= 20:
+    if not LEAST_WAY <= rate * ramp <= MOST_WAY:
         runner.logger.warning(
             f'gates start at 1 on average and can move {rate * ramp:.2g} in '
-            f'the {ramp} iterations in which the target tightens; 3 to 8 '
-            'leaves them time to sink, return and sink again: set '
+            f'the {ramp} iterations in which the target tightens; '
+            f'{LEAST_WAY} to {MOST_WAY} lets them sink, return and sink '
+            'again: set '
             f'optim_wrapper.mutator.optimizer.lr={5 / ramp:.2g}')
 
 

@@ -6,6 +6,7 @@ import yaml
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from mmdmcp.gate.hooks import LEAST_WAY, MOST_WAY
 from mmdmcp.gate.schedule import GateSchedule
 from mmdmcp.registry import MODELS
 
@@ -42,7 +43,7 @@ def test_tuning_on_reads_what_the_gates_write(path):
 
 @pytest.mark.parametrize('path', GATES, ids=lambda p: p.stem)
 def test_gates_can_sink_and_return_while_the_target_tightens(path):
-    """The rule of docs/gate.md: rate x iterations of the ramp is 2 to 8."""
+    """The rule of docs/gate.md for rate x iterations of the ramp."""
     cfg = Config.fromfile(path)
     images = {
         'digits': 1079,
@@ -51,7 +52,13 @@ def test_gates_can_sink_and_return_while_the_target_tightens(path):
     iterations = cfg.train_cfg.max_epochs * images / \
         cfg.auto_scale_lr.base_batch_size
     ramp = cfg.model.get('ramp', 0.4) * iterations
-    assert 2 <= cfg.optim_wrapper.mutator.optimizer.lr * ramp <= 8
+    way = cfg.optim_wrapper.mutator.optimizer.lr * ramp
+    assert LEAST_WAY <= way <= MOST_WAY
+
+
+def test_the_rule_is_that_of_the_docs():
+    text = (FOLDER.parents[2] / 'docs' / 'gate.md').read_text()
+    assert f'iterations of the ramp = {LEAST_WAY} to {MOST_WAY};' in text
 
 
 @pytest.mark.parametrize('path', GATES, ids=lambda p: p.stem)
