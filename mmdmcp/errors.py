@@ -3,6 +3,7 @@
 Each message names the thing that is wrong, where it was found and what to
 do about it. ``except MmdmcpError`` catches them all.
 """
+from typing import Union
 
 
 class MmdmcpError(Exception):
@@ -45,11 +46,12 @@ class ExportError(MmdmcpError):
     """A model can't be exported, or the export computes something else."""
 
 
-def first_line(error: BaseException, limit: int = 120) -> str:
+def first_line(error: Union[BaseException, str], limit: int = 120) -> str:
     """What an error says, short enough to stand inside another message.
 
     Args:
-        error: The error; one without a text gives the name of its type.
+        error: The error, or its text; one without a text gives the name of
+            its type.
         limit: Longest text. Defaults to 120 characters.
     """
     lines = str(error).strip().splitlines()

@@ -1,8 +1,15 @@
-"""Write files so that a crash leaves the old one or the new one."""
+"""Files: written whole or not at all, and those that were shipped."""
 import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Iterator, Union
+
+
+def shipped_configs() -> Path:
+    """The folder ``configs/`` of an installation, or of the checkout."""
+    package = Path(__file__).resolve().parent
+    installed = package / '.mim' / 'configs'
+    return installed if installed.is_dir() else package.parent / 'configs'
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Options that users write in configs: unknown ones are refused by name."""
 import difflib
 import inspect
-from typing import Any, Iterable, List, Optional
+from typing import Any, Callable, Iterable, List, Optional
 
 from .errors import ConfigError
 
@@ -46,7 +46,26 @@ def _known(cls: type) -> List[str]:
 def _refuse(unknown: Iterable[str], cls: type, place: str) -> None:
     known = _known(cls)
     for option in unknown:
-        close = difflib.get_close_matches(option, known, n=1)
-        hint = f' Did you mean {close[0]!r}?' if close else ''
-        raise ConfigError(f'{place} has no option {option!r}.{hint} Its '
-                          f'options are {", ".join(known)}')
+        raise ConfigError(
+            f'{place} has no option {option!r}.{did_you_mean(option, known)} '
+            f'Its options are {", ".join(known)}')
+
+
+def did_you_mean(name: str,
+                 known: Iterable[str],
+                 cutoff: float = 0.6,
+                 shown: Callable[[str], str] = repr) -> str:
+    """A sentence for the end of a message; '' if no known name is near.
+
+    Args:
+        name: What was written.
+        known: What could have been meant.
+        cutoff: How alike the two must be, from 0 to 1. Defaults to 0.6.
+        shown: What to print of the known name. Defaults to its ``repr``.
+
+    Example:
+        >>> did_you_mean('traget', ['target', 'mutator'])
+        " Did you mean 'target'?"
+    """
+    close = difflib.get_close_matches(name, known, 1, cutoff)
+    return f' Did you mean {shown(close[0])}?' if close else ''

@@ -149,10 +149,10 @@ def run(command: List[str], log: Path, watch: Callable[[str], None]) -> None:
 
 def load_config(net: Net, options: Sequence[str]):
     """The config of a network with the settings of a run."""
-    from mmengine.config import Config
-    cfg = Config.fromfile(CONFIGS / net.config)
-    cfg.merge_from_dict(dict(option.split('=', 1) for option in options))
-    return cfg
+    from mmdmcp.engine.options import load_config
+    return load_config(
+        str(CONFIGS / net.config),
+        dict(option.split('=', 1) for option in options))
 
 
 def count(net: Net, image: Tuple[int, int, int],
@@ -167,15 +167,13 @@ def count(net: Net, image: Tuple[int, int, int],
     import torch
     from mmengine.registry import init_default_scope
     from mmpretrain.registry import MODELS
-    from torch.utils.flop_counter import FlopCounterMode
+
+    from mmdmcp import cost
     cfg = load_config(net, options)
     init_default_scope(cfg.default_scope)
     model = MODELS.build(cfg.model).eval()
-    counter = FlopCounterMode(display=False)
-    with torch.no_grad(), counter:
-        model(torch.zeros(1, *image))
-    params = sum(p.numel() for p in model.parameters())
-    return counter.get_total_flops() // 2, params
+    macs = cost.count(lambda: model(torch.zeros(1, *image)))
+    return macs, sum(p.numel() for p in model.parameters())
 
 
 def print_table(title: str, rows: Sequence[Row]) -> None:

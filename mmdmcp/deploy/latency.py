@@ -2,15 +2,16 @@
 import platform
 import statistics
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Callable, Dict, List, Sequence, Tuple
+from typing import Callable, Dict, List, Sequence
 
 import torch
 from torch import nn
 from torch.utils.benchmark import Timer
-from torch.utils.flop_counter import FlopCounterMode
 
+from ..cost import count
 from .models import Plain
 
 WARM_UP = 3  # runs of each network before any is timed
@@ -36,16 +37,6 @@ class Latency:
     def speed_up(self) -> float:
         """How many times faster the pruned network is."""
         return self.full / self.pruned
-
-
-@torch.no_grad()
-def count(model: nn.Module, input_shape: Sequence[int]) -> Tuple[int, int]:
-    """Multiply-accumulates for one image, and parameters."""
-    image = torch.zeros(1, *input_shape, device=_device(model))
-    with FlopCounterMode(display=False) as counter:
-        Plain(model)(image)
-    return (counter.get_total_flops() // 2,
-            sum(p.numel() for p in model.parameters()))
 
 
 def measure(nets: Dict[str, nn.Module],
@@ -133,10 +124,14 @@ def _onnx_run(net: nn.Module, image: torch.Tensor, path: Path,
 def report(nets: Dict[str, nn.Module], input_shape: Sequence[int],
            found: Sequence[Latency], batch: int, threads: int) -> str:
     """The measurements as a table, with what they were taken on."""
-    counts = {name: count(net, input_shape) for name, net in nets.items()}
-    (full_macs, full_params), (macs, params) = (counts['full'],
-                                                counts['pruned'])
     device = _device(nets['full'])
+    image = torch.zeros(1, *input_shape, device=device)
+    full_macs, macs = (
+        count(partial(Plain(nets[name]), image))
+        for name in ('full', 'pruned'))
+    full_params, params = (
+        sum(p.numel() for p in nets[name].parameters())
+        for name in ('full', 'pruned'))
     where = f'{threads} thread{"s" * (threads > 1)} of {_cpu()}' \
         if device.type == 'cpu' else torch.cuda.get_device_name(device)
     lines = [

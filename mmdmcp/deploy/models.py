@@ -7,10 +7,11 @@ import torch
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
+from ..checkpoints import read_weights
 from ..engine.options import load_config
 from ..errors import CheckpointError, ConfigError
 from ..models.pruned import load_subnet
-from ..models.weights import read_weights
+from ..models.weights import require_fit
 from ..registry import MODELS
 from ..subnet import Subnet
 
@@ -72,12 +73,16 @@ def load_weights(model: nn.Module, checkpoint: str) -> None:
     if not os.path.isfile(checkpoint):
         raise CheckpointError(f'there is no checkpoint at {checkpoint}')
     try:
-        model.load_state_dict(read_weights(checkpoint), strict=True)
-    except (CheckpointError, RuntimeError) as error:
-        reason = ' '.join(str(error).split())[:300]
+        weights = read_weights(checkpoint)
+        require_fit(model, weights)
+    except CheckpointError as error:
+        raise CheckpointError(f'{checkpoint} {error}') from None
+    rest = model.load_state_dict(weights, strict=False).unexpected_keys
+    if rest:
         raise CheckpointError(
-            f'{checkpoint}: {reason}. Give a checkpoint of the pruned '
-            'model') from None
+            f'{checkpoint} has {len(rest)} weights that the '
+            f'{type(model).__name__} lacks: {", ".join(rest[:3])}. Give the '
+            'checkpoint that was trained with this config')
 
 
 def full_model(config: str, options: Optional[Mapping] = None) -> nn.Module:

@@ -1,48 +1,32 @@
 """Find a checkpoint to go on from; a damaged one is passed over."""
-import pickle
 import re
 from pathlib import Path
-from typing import Any, List, Optional, Tuple, Union
+from typing import List, Optional, Tuple, Union
 
-import torch
-
+from ..checkpoints import read_checkpoint
 from ..errors import CheckpointError
 
 _NAME = re.compile(r'(epoch|iter)_(\d+)\.pth')
 
 
 def unreadable(path: Union[str, Path]) -> Optional[str]:
-    """Why a checkpoint can't be read; None if it can.
-
-    It is read as it will be when it is loaded, with ``weights_only=True``:
-    nothing in it is executed.
-    """
-    return _read(path)[1]
+    """Why a checkpoint can't be read; None if it can."""
+    try:
+        read_checkpoint(path)
+    except CheckpointError as error:
+        return str(error)
+    return None
 
 
 def not_resumable(path: Union[str, Path]) -> Optional[str]:
     """Why training can't go on from a checkpoint; None if it can."""
-    content, problem = _read(path)
-    if problem is not None:
-        return problem
-    missing = {'state_dict', 'optimizer', 'meta'} - set(
-        content if isinstance(content, dict) else ())
-    if missing:
-        return f'it has no {", ".join(sorted(missing))}'
-    return None
-
-
-def _read(path: Union[str, Path]) -> Tuple[Any, Optional[str]]:
     try:
-        return torch.load(path, map_location='cpu', weights_only=True), None
-    except FileNotFoundError:
-        return None, 'it is gone'
-    except pickle.UnpicklingError:
-        return None, ('it is damaged, or holds more than tensors and plain '
-                      'data, which is not loaded: it could run code')
-    except Exception as error:
-        text = (str(error).strip() or type(error).__name__).split('\n')[0]
-        return None, f'it is damaged ({text[:120]})'
+        content = read_checkpoint(path)
+    except CheckpointError as error:
+        return str(error)
+    content = content if isinstance(content, dict) else {}
+    missing = {'state_dict', 'optimizer', 'meta'} - content.keys()
+    return f'it has no {", ".join(sorted(missing))}' if missing else None
 
 
 def find_good_checkpoint(work_dir: str) -> Tuple[Optional[str], List[str]]:

@@ -1,5 +1,5 @@
 """Data parallelism for searches."""
-from typing import Dict, Union
+from typing import Dict, Iterable, Union
 
 import torch
 from mmengine.dist import all_reduce_params, get_world_size
@@ -16,8 +16,8 @@ class SearchDistributed(nn.Module):
     A search iteration runs four networks or more and its slices bypass the
     hooks by which ``DistributedDataParallel`` learns of gradients. The
     algorithm therefore averages finished gradients itself, once an
-    iteration (:func:`~mmdmcp.engine.optim.average_gradients`), and this
-    wrapper only makes all ranks start alike.
+    iteration (:func:`~mmdmcp.engine.finish`), and this wrapper only makes
+    all ranks start alike.
 
     Args:
         module: The algorithm, on its device.
@@ -51,7 +51,11 @@ class SearchDistributed(nn.Module):
 
 
 @torch.no_grad()
-def average_buffers(tensors: list) -> None:
-    """Average floating-point tensors over all ranks, in place."""
+def average(tensors: Iterable[torch.Tensor]) -> None:
+    """Average floating-point tensors over all ranks, in place.
+
+    In one bucket a dtype: once an iteration for all gradients, however many
+    networks were run in it.
+    """
     if get_world_size() > 1:
-        all_reduce_params(tensors, coalesce=True, op='mean')
+        all_reduce_params(list(tensors), coalesce=True, op='mean')

@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from ..ops import BATCH_NORMS
-from .distributed import average_buffers
+from .distributed import average
 from .seeding import seed_everything
 
 
@@ -59,8 +59,10 @@ def recalibrate(model: nn.Module, batches: Sequence[object]) -> None:
             change. Left in eval mode.
         batches: Batches as its data loader gives them.
     """
-    norms = [m for m in model.modules() if isinstance(m, BATCH_NORMS)
-             and m.running_mean is not None]
+    norms = [
+        m for m in model.modules()
+        if isinstance(m, BATCH_NORMS) and m.running_mean is not None
+    ]
     if not norms or not batches:
         return
     momenta = [norm.momentum for norm in norms]
@@ -77,8 +79,7 @@ def recalibrate(model: nn.Module, batches: Sequence[object]) -> None:
         for norm, momentum in zip(norms, momenta):
             norm.momentum = momentum
         model.eval()
-    average_buffers([n.running_mean for n in norms] +
-                    [n.running_var for n in norms])
+    average([n.running_mean for n in norms] + [n.running_var for n in norms])
 
 
 @torch.no_grad()

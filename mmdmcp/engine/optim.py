@@ -1,14 +1,13 @@
 """Two optimisers, one for the weights and one for the chains."""
 from typing import Iterable
 
-import torch
-from mmengine.dist import all_reduce_params, get_world_size
 from mmengine.optim import (OptimWrapper, OptimWrapperDict,
                             build_optim_wrapper)
 from torch import Tensor, nn
 
 from ..errors import ConfigError
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
+from .distributed import average
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -76,20 +75,7 @@ def finish(wrapper: OptimWrapper, parameters: Iterable[Tensor]) -> bool:
     wrapper._inner_count += 1
     if not wrapper.should_update():
         return False
-    average_gradients(parameters)
+    average(p.grad for p in parameters if p.grad is not None)
     wrapper.step()
     wrapper.zero_grad()
     return True
-
-
-@torch.no_grad()
-def average_gradients(parameters: Iterable[Tensor]) -> None:
-    """Average gradients over all ranks, in one bucket a dtype.
-
-    One synchronisation an iteration, however many networks were run in it.
-    """
-    if get_world_size() > 1:
-        all_reduce_params(
-            [p.grad for p in parameters if p.grad is not None],
-            coalesce=True,
-            op='mean')

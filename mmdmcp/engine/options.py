@@ -1,15 +1,15 @@
 """Read a config and lay the command line's options over it."""
-import difflib
 import inspect
 import os.path as osp
 from pathlib import Path
-from typing import Iterable, Mapping, Optional
+from typing import Mapping, Optional
 
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 
-import mmdmcp
-from mmdmcp.errors import ConfigError
+from ..errors import ConfigError
+from ..files import shipped_configs
+from ..options import did_you_mean
 
 # What MMEngine's Runner reads from a config beside its own arguments.
 _RUNNER_KEYS = {
@@ -75,30 +75,18 @@ def set_loader_defaults(cfg: Config, cuda: bool) -> None:
             loader.persistent_workers = False  # torch refuses it otherwise
 
 
-def _shipped() -> Path:
-    """The folder of the configs: in an installation, or in the checkout."""
-    package = Path(mmdmcp.__file__).parent
-    installed = package / '.mim' / 'configs'
-    return installed if installed.is_dir() else package.parent / 'configs'
-
-
 def _find(path: str) -> Path:
     file = Path(path).expanduser()
     if file.is_file():
         return file
-    shipped = _shipped()
+    shipped = shipped_configs()
     for candidate in (shipped / file, shipped.parent / file):
         if not file.is_absolute() and candidate.is_file():
             return candidate
-    known = [
-        str(p) for p in (*file.parent.glob('*.py'), *shipped.rglob('*.py'))
-    ]
-    close = difflib.get_close_matches(
-        file.name, {Path(p).name
-                    for p in known}, n=1, cutoff=0.7)
-    hint = next((p for p in known if close and Path(p).name == close[0]), None)
-    raise ConfigError(f'there is no config at {file.absolute()}' +
-                      (f'. Did you mean {hint}?' if hint else ''))
+    known = {p.name: str(p) for p in shipped.rglob('*.py')}
+    known.update((p.name, str(p)) for p in file.parent.glob('*.py'))
+    raise ConfigError(f'there is no config at {file.absolute()}.' +
+                      did_you_mean(file.name, known, 0.7, known.__getitem__))
 
 
 def _check_options(cfg: Config, options: Mapping) -> None:
@@ -107,8 +95,8 @@ def _check_options(cfg: Config, options: Mapping) -> None:
         top, *inner = option.split('.')
         if top not in cfg and top not in _RUNNER_KEYS:
             raise ConfigError(
-                f'--cfg-options {option}: the config has no `{top}`' +
-                _did_you_mean(top, {*cfg, *_RUNNER_KEYS}, cutoff=0.6))
+                f'--cfg-options {option}: the config has no `{top}`.' +
+                did_you_mean(top, {*cfg, *_RUNNER_KEYS}))
         node = cfg.get(top)
         # The last key may be new, and so may a branch: an option is given
         # its first value that way. One that nearly is another's name isn't.
@@ -116,13 +104,8 @@ def _check_options(cfg: Config, options: Mapping) -> None:
             if not isinstance(node, Mapping):
                 break
             if name not in node:
-                hint = _did_you_mean(name, node, cutoff=0.8)
+                hint = did_you_mean(name, map(str, node), cutoff=0.8)
                 if hint:
                     raise ConfigError(f'--cfg-options {option}: there is no '
-                                      f'`{name}`{hint}')
+                                      f'`{name}`.{hint}')
             node = node.get(name)
-
-
-def _did_you_mean(name: str, known: Iterable[str], cutoff: float) -> str:
-    close = difflib.get_close_matches(name, map(str, known), 1, cutoff)
-    return f'. Did you mean `{close[0]}`?' if close else ''

@@ -12,15 +12,13 @@ from typing import Dict, List, Optional, Union
 import torch
 from torch import nn
 
-from ..errors import ConfigError, SubnetError
+from ..errors import ConfigError, SubnetError, first_line
+from ..files import shipped_configs
+from ..modes import eval_mode
 from ..registry import MODELS
 from ..subnet import Subnet, apply
 from .fit import announce
 from .weights import checked_init_cfgs
-
-_ROOT = Path(__file__).resolve().parents[1]
-# Where `configs/` lies in an installation, and in a checkout.
-_SHIPPED = (_ROOT / '.mim' / 'configs', _ROOT.parent / 'configs')
 
 SubnetLike = Union[str, os.PathLike, Subnet]
 
@@ -131,11 +129,9 @@ def load_subnet(subnet: SubnetLike) -> Subnet:
         raise ConfigError('subnet must be the path of a DMCP_SUBNET*.yaml, '
                           f'not {subnet!r}')
     path = Path(subnet).expanduser()
-    if not path.is_absolute() and not path.exists():
-        for folder in _SHIPPED:
-            if (folder / path).is_file():
-                path = folder / path
-                break
+    shipped = shipped_configs() / path
+    if not path.exists() and shipped.is_file():
+        path = shipped
     return Subnet.load(path)
 
 
@@ -166,21 +162,17 @@ def _check_size(backbone: nn.Module, subnet: Subnet) -> None:
 @torch.no_grad()
 def _out_channels(backbone: nn.Module, in_channels: int) -> List[int]:
     """Channels of each output, by running a small black image through."""
-    modes = {module: module.training for module in backbone.modules()}
-    some = next(backbone.parameters())
-    backbone.eval()
+    # Few pixels, for speed, but more than one in the deepest output: some
+    # norms refuse a single one.
+    image = next(backbone.parameters()).new_zeros(1, in_channels, 64, 32)
     try:
-        # Few pixels, for speed, but more than one in the deepest output:
-        # some norms refuse a single one.
-        outputs = backbone(some.new_zeros(1, in_channels, 64, 32))
+        with eval_mode(backbone):
+            outputs = backbone(image)
     except RuntimeError as error:
         raise SubnetError(
             f'the pruned {type(backbone).__name__} does not run '
-            f'({str(error).splitlines()[0]}): the file was made for another '
-            'variant of it, or edited') from None
-    finally:
-        for module, training in modes.items():
-            module.training = training
+            f'({first_line(error)}): the file was made for another variant '
+            'of it, or edited') from None
     if isinstance(outputs, torch.Tensor):
         outputs = [outputs]
     return [output.shape[1] for output in outputs]

@@ -7,13 +7,13 @@ are built to be tested or deployed are not held up by it, since their
 ``init_cfg`` is never used.
 """
 import os
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Dict, Mapping, Optional, Union
 
-import torch
 from mmengine.model import BaseModule
 from mmengine.model.weight_init import PretrainedInit
 from torch import nn
 
+from ..checkpoints import compare, read_weights
 from ..errors import CheckpointError, ConfigError
 
 _ZOOS = ('torchvision://', 'open-mmlab://', 'openmmlab://', 'mmcls://',
@@ -85,68 +85,45 @@ def _checked(module: nn.Module, init_cfg: dict, where: str,
         if init_cfg.get('prefix') is None and isinstance(prefix, str) and any(
                 key.startswith(prefix) for key in weights):
             init_cfg['prefix'] = prefix
-        _compare(module, weights, init_cfg.get('prefix'))
+        if init_cfg.get('prefix'):
+            weights = _under(init_cfg['prefix'], weights)
+        require_fit(module, weights)
     except CheckpointError as error:
         return dict(type=RefuseWeights, why=f'{where}: {checkpoint} {error}')
     return init_cfg
 
 
-def read_weights(path: str) -> Dict[str, torch.Tensor]:
-    """The state dict of a checkpoint; no code in it is run.
+def require_fit(model: nn.Module, weights: Mapping[str, Any]) -> None:
+    """Every weight of a pruned model must be there, in its shape.
 
     Raises:
-        CheckpointError: If the file holds none. It does not name the file.
+        CheckpointError: Naming weights that are not. The message does not
+            name the file.
     """
-    try:
-        content = torch.load(
-            path, map_location='cpu', weights_only=True, mmap=True)
-    except Exception:  # not a zip file: an old format, or damaged
-        try:
-            content = torch.load(path, map_location='cpu', weights_only=True)
-        except Exception as error:
-            reason = str(error).strip().split('\n')[0]
-            raise CheckpointError(
-                f'can\'t be loaded ({reason}); it is damaged, or not a '
-                'checkpoint with weights only') from None
-    for key in ('state_dict', 'model'):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict) or not any(
-            isinstance(value, torch.Tensor) for value in content.values()):
-        raise CheckpointError('holds no weights')
-    return {
-        key[7:] if key.startswith('module.') else key: value
-        for key, value in content.items()
-    }
-
-
-def _compare(module: nn.Module, weights: Dict[str, torch.Tensor],
-             prefix: Optional[str]) -> None:
-    """Every weight of the module must be there, in its shape."""
-    if prefix:
-        prefix = prefix.rstrip('.') + '.'
-        heads = sorted({key.partition('.')[0] for key in weights})
-        weights = {
-            key[len(prefix):]: value
-            for key, value in weights.items() if key.startswith(prefix)
-        }
-        if not weights:
-            raise CheckpointError(
-                f'has no weights under {prefix!r}; its names begin with ' +
-                ', '.join(heads[:6]))
-    missing: List[str] = []
-    for key, value in module.state_dict().items():
-        if key not in weights:
-            if not key.endswith('num_batches_tracked'):
-                missing.append(key)
-        elif weights[key].shape != value.shape:
-            raise CheckpointError(
-                f'does not fit: {key} is {list(weights[key].shape)} there '
-                f'and {list(value.shape)} here. Give the checkpoint that was '
-                'trained with this subnet file')
-    if missing:
+    fit = compare(model, weights)
+    for name in fit.misshapen:
         raise CheckpointError(
-            f'lacks {len(missing)} weights of the '
-            f'{type(module).__name__}: {", ".join(missing[:3])}. Give the '
+            f'does not fit: {name} is {list(weights[name].shape)} there and '
+            f'{list(model.state_dict()[name].shape)} here. Give the '
+            'checkpoint that was trained with this subnet file')
+    if fit.missing:
+        raise CheckpointError(
+            f'lacks {len(fit.missing)} weights of the '
+            f'{type(model).__name__}: {", ".join(fit.missing[:3])}. Give the '
             'checkpoint that was trained with this subnet file, and its '
             'prefix if the names there have one')
+
+
+def _under(prefix: str, weights: Mapping[str, Any]) -> Dict[str, Any]:
+    """The weights whose names begin with the prefix, without it."""
+    prefix = prefix.rstrip('.') + '.'
+    found = {
+        name[len(prefix):]: value
+        for name, value in weights.items() if name.startswith(prefix)
+    }
+    if not found:
+        heads = sorted({name.partition('.')[0] for name in weights})
+        raise CheckpointError(
+            f'has no weights under {prefix!r}; its names begin with ' +
+            ', '.join(heads[:6]))
+    return found

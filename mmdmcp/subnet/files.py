@@ -68,7 +68,7 @@ def parse_yaml(text: str) -> Any:
             raise SubnetError('more than one YAML document in the file')
     except yaml.MarkedYAMLError as error:
         raise SubnetError(f'{_place(error.problem_mark)}: not valid YAML: '
-                          f'{error.problem}') from None
+                          f'{first_line(error.problem)}') from None
     except (yaml.YAMLError, ValueError) as error:
         # PyYAML raises a bare ValueError for some malformed directives.
         raise SubnetError(f'not valid YAML: {first_line(error)}') from None

@@ -66,7 +66,16 @@ def test_weights_must_be_the_pruned_models(file, checkpoint, tmp_path):
     pair.build_pruned(checkpoint)
     path = str(tmp_path / 'full.pth')
     torch.save(pair.build_full().state_dict(), path)
-    with pytest.raises(CheckpointError, match='full.pth: .*size mismatch'):
+    with pytest.raises(
+            CheckpointError, match=r'full.pth does not fit: .* there and'):
+        pair.build_pruned(path)
+    weights = pair.build_pruned(checkpoint).state_dict()
+    torch.save(dict(weights, other=torch.ones(2)), path)
+    with pytest.raises(CheckpointError, match='weights that .* lacks: other'):
+        pair.build_pruned(path)
+    del weights['head.fc.bias']
+    torch.save(weights, path)
+    with pytest.raises(CheckpointError, match='lacks 1 .*: head.fc.bias'):
         pair.build_pruned(path)
     with pytest.raises(CheckpointError, match='there is no checkpoint'):
         pair.build_pruned(str(tmp_path / 'none.pth'))

@@ -34,11 +34,11 @@ def test_options_override(file):
 
 
 @pytest.mark.parametrize('option, said', [
-    ('train_dataloder.batch_size', 'Did you mean `train_dataloader`'),
-    ('lauchner', 'Did you mean `launcher`'),
+    ('train_dataloder.batch_size', "Did you mean 'train_dataloader'"),
+    ('lauchner', "Did you mean 'launcher'"),
     ('quux.x', 'has no `quux`'),
-    ('train_dataloader.datset.data_root', 'Did you mean `dataset`'),
-    ('model.backbon.depth', 'Did you mean `backbone`'),
+    ('train_dataloader.datset.data_root', "Did you mean 'dataset'"),
+    ('model.backbon.depth', "Did you mean 'backbone'"),
 ])
 def test_misspelt_options(file, option, said):
     with pytest.raises(ConfigError, match=said):
@@ -109,6 +109,7 @@ def test_configs_of_an_installed_wheel_are_found(tmp_path, monkeypatch):
     configs = tmp_path / 'site-packages' / 'mmdmcp' / '.mim' / 'configs'
     configs.mkdir(parents=True)
     (configs / 'a.py').write_text(TEXT)
-    monkeypatch.setattr('mmdmcp.__file__', str(configs.parents[1] / 'init.py'))
+    monkeypatch.setattr('mmdmcp.files.__file__',
+                        str(configs.parents[1] / 'files.py'))
     assert load_config('a.py').filename == str(configs / 'a.py')
     assert load_config('configs/a.py').filename == str(configs / 'a.py')

@@ -222,10 +222,13 @@ def test_checkpoints_that_are_none_are_refused(tmp_path):
             init_cfg=dict(type='Pretrained', checkpoint=str(path)))
         with pytest.raises(CheckpointError, match='bad.pth can\'t be loaded'):
             model.init_weights()
-    torch.save(dict(epoch=3), path)
-    model = backbone(init_cfg=dict(type='Pretrained', checkpoint=str(path)))
-    with pytest.raises(CheckpointError, match='holds no weights'):
-        model.init_weights()
+    # MMEngine would load nothing from under another key than state_dict.
+    for content in (dict(epoch=3), dict(model=backbone().state_dict())):
+        torch.save(content, path)
+        model = backbone(
+            init_cfg=dict(type='Pretrained', checkpoint=str(path)))
+        with pytest.raises(CheckpointError, match='holds no weights'):
+            model.init_weights()
 
 
 def test_another_variant_of_the_backbone_is_refused():
