@@ -25,9 +25,10 @@ def expected_candidate(mutator: DMCPChannelMutator, target: int,
                        tolerance: float) -> Candidate:
     """Expected sampling: every unit's expected width, rounded.
 
-    If the search ended off its target, all logits are shifted by one common
-    amount: the chains keep their shape, the budget is met. What rounding
-    leaves is made up by the smallest changes that the grid's divisor allows.
+    All logits are shifted by one common amount, found by bisection, wherever
+    that brings the rounded network closer to the target: the chains keep
+    their shape. A distance above the tolerance that is left is made up by
+    the smallest changes that the grid's divisor allows.
 
     Args:
         mutator: The chains.
