@@ -12,11 +12,9 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from ..ops import NORMS
+from ..ops import CONVS, NORMS
 
-TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-MATMULS = CONVS + TRANSPOSED + (nn.Linear, )
+MATMULS = CONVS + (nn.Linear, )
 
 
 @dataclass
@@ -26,18 +24,18 @@ class Geometry:
     Attributes:
         positions: Layer name to the number of positions its weight is
             applied at, a sample, summed over its calls.
-        order: Layer names in the order of their first call.
         normalised: Names of layers whose output goes straight into
             normalisation layers, and nowhere else.
     """
     positions: Dict[str, int] = field(default_factory=dict)
-    order: List[str] = field(default_factory=list)
     normalised: Set[str] = field(default_factory=set)
 
 
 @torch.no_grad()
 def read_geometry(model: nn.Module, run: Callable[[], object]) -> Geometry:
     """Run the model once and note what each layer does.
+
+    Transposed convolutions are never narrowed, and left out.
 
     Args:
         model: The model.
@@ -53,16 +51,14 @@ def read_geometry(model: nn.Module, run: Callable[[], object]) -> Geometry:
     def note(name: str, module: nn.Module):
 
         def hook(_, inputs, output):
-            if name not in found.positions:
-                found.positions[name] = 0
-                found.order.append(name)
+            found.positions.setdefault(name, 0)
             if isinstance(module, NORMS):
                 elsewhere.norms -= 1
                 source = producer.get(id(inputs[0]))
                 if source is not None:
                     found.normalised.add(source)
                 return
-            found.positions[name] += _positions(module, inputs[0], output)
+            found.positions[name] += _positions(module, output)
             producer[id(output)] = name
             alive.append(output)
 
@@ -123,10 +119,8 @@ def _tensors(tree: object) -> List[torch.Tensor]:
     return [x for x in tree_leaves(tree) if isinstance(x, torch.Tensor)]
 
 
-def _positions(module: nn.Module, x: torch.Tensor, y: torch.Tensor) -> int:
+def _positions(module: nn.Module, y: torch.Tensor) -> int:
     """Positions at which the weight is applied, for a batch of one."""
     if isinstance(module, nn.Linear):
         return y.numel() // module.out_features
-    if isinstance(module, TRANSPOSED):
-        return x.numel() // module.in_channels
     return y.numel() // module.out_channels

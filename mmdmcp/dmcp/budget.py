@@ -5,8 +5,7 @@ from torch import Tensor
 
 def budget_loss(expected: Tensor,
                 target: float,
-                dead_zone: float = 0.95,
-                unit: float = 1e6) -> Tensor:
+                dead_zone: float = 0.95) -> Tensor:
     """How far the expected cost E is from the target T (Guo et al., 2020).
 
     ==========================  ====================
@@ -15,20 +14,19 @@ def budget_loss(expected: Tensor,
     E >= T                      ``log|E - dead_zone * T|``
     ==========================  ====================
 
-    Both costs are divided by ``unit`` first (the release counts in
-    millions). A constant factor inside the logarithm shifts the loss and
-    leaves its gradient alone, so the choice matters for reading only.
+    Both costs are counted in millions first, as in the release. A constant
+    factor inside the logarithm shifts the loss and leaves its gradient
+    alone, so this matters for reading only.
 
     Args:
         expected: Expected cost, scalar tensor.
-        target: Target in the same unit.
+        target: Target.
         dead_zone: Where the loss ends, as a share of the target.
-        unit: What both are counted in.
 
     Returns:
         Scalar tensor. No host synchronisation.
     """
-    expected, target = expected / unit, target / unit
+    expected, target = expected / 1e6, target / 1e6
     lower = dead_zone * target
     below = (expected < lower).to(expected)
     above = (expected >= target).to(expected)

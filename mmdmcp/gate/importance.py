@@ -4,7 +4,6 @@ from typing import List
 import torch
 from torch import Tensor
 
-from ..ops import SlicedLayer
 from ..trace import Supernet
 
 
@@ -26,8 +25,6 @@ def channel_importance(supernet: Supernet) -> List[Tensor]:
     parameter = next(supernet.model.parameters())
     sums = [parameter.new_zeros(c) for c in supernet.full]
     for layer in supernet.scaled:
-        if not isinstance(layer, SlicedLayer):
-            continue  # layer scale and the like: the layer before counts
         squares = sum(p.detach().flatten(1).square().sum(1) if p.dim() >
                       1 else p.detach().square()
                       for p in layer.module._parameters.values()

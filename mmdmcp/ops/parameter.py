@@ -4,10 +4,10 @@ Layer scale, the two vectors of a global response norm, the slopes of a
 PReLU: ``nn.Parameter`` of one number a channel, read by the module that
 owns it.
 """
-from typing import Dict, Optional, Sequence, Union
+from typing import Dict, Sequence, Union
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from .cut import Cut, cut_parameter
 from .layout import Layout, Selection
@@ -58,11 +58,6 @@ class SlicedParameter:
         parameter = self.module._parameters[self.attribute]
         with torch.enable_grad():
             hidden[self.attribute] = cut_parameter(parameter, Cut(rows, None))
-
-    def scale(self,
-              values: Optional[Sequence[Tensor]],
-              open_only: bool = False) -> None:
-        """Nothing: the layers that make the channels are scaled."""
 
 
 def slice_layer(modules: Dict[str, nn.Module], name: str, in_layout: Layout,

@@ -4,7 +4,7 @@ from typing import Callable, Dict, List, Optional, Tuple, Union
 
 from torch import nn
 
-from ..errors import TraceError
+from ..errors import TraceError, first_line
 from ..ops import CONVS, Layout, Segment, is_depthwise
 from .classes import FIXED, NONE
 from .follow import Follower
@@ -168,5 +168,5 @@ def norm_size(module: nn.Module) -> int:
 
 
 def _reason(error: BaseException) -> str:
-    text = str(error).strip().split('\n')[0]
-    return f'{type(error).__name__}: {text}' if text else type(error).__name__
+    name = type(error).__name__
+    return f'{name}: {first_line(error)}' if str(error).strip() else name

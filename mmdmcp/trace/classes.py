@@ -4,7 +4,7 @@ Every output channel of every layer has a number. Channels that must stay
 or go together are joined; numbers that can't go at all are marked, with
 the reason.
 """
-from typing import Dict, List, Tuple
+from typing import Dict
 
 import torch
 from torch import Tensor
@@ -33,7 +33,6 @@ class ChannelClasses:
     def __init__(self) -> None:
         self._parent = torch.arange(_FIRST)
         self.reasons: Dict[int, str] = {FIXED: 'its channels are the input\'s'}
-        self._tied_to_fixed: List[Tuple[Tensor, str]] = []
 
     def new(self, count: int) -> Tensor:
         """Numbers of ``count`` new channels."""

@@ -6,6 +6,7 @@ from torch import nn
 from torch.utils._pytree import tree_leaves
 
 from ..cost import Geometry
+from ..errors import first_line
 from ..ops import SlicedLayer
 from .analyzer import Trace
 from .units import Sides, scaled_layers, sliced_layers
@@ -44,90 +45,103 @@ def find_prunable(
             candidates.append(group)
         else:
             others.append((name, reason))
-    reference = run()
-    shapes = _shapes(reference)
-
-    def attempt(groups: Sequence[int], share: float) -> Optional[str]:
-        """Run with these groups narrow; the error if it can't be done."""
-        numbers = {g: i for i, g in enumerate(groups)}
-        layers = sliced_layers(model, sides, numbers)
-        # Odd widths that are no simple fraction of the full one, and differ
-        # between neighbours: code that halves, shuffles or broadcasts
-        # channels must not pass by luck.
-        widths = [
-            _odd_width(trace.sizes[g],
-                       share * (0.6, 1., 1.4)[i % 3])
-            for i, g in enumerate(groups)
-        ]
-        for layer in layers:
-            layer.attach(model)
-            layer.select(widths)
-        try:
-            if _shapes(run()) != shapes:
-                return 'the shape of the model\'s output would change'
-            if geometry is not None and not _zero_is_gone(
-                    layers, geometry, [trace.sizes[g] for g in groups], widths,
-                    run, reference):
-                return ('a network without some of its channels is not the '
-                        'one in which they are zero: some operation mixes '
-                        'or reorders the channels')
-        except Exception as error:
-            return f'the model fails with fewer channels ({_short(error)})'
-        finally:
-            for layer in layers:
-                layer.select([trace.sizes[g] for g in groups])
-                layer.scale(None)
-                layer.detach(model)
-        return None
-
+    trial = _Trial(model, trace.sizes, sides, run, geometry)
     for share in (0.37, 0.67):
-        candidates, failed = _split(candidates, lambda g: attempt(g, share))
+        candidates, failed = _split(candidates, lambda g: trial(g, share))
         others += [(first[g], reason) for g, reason in failed]
     order = {name: i for i, name in enumerate(sides)}
     return candidates, sorted(dict.fromkeys(others), key=lambda x: order[x[0]])
 
 
+class _Trial:
+    """Runs the model with some groups narrow.
+
+    Args:
+        model: The model.
+        sizes: Channels of each group.
+        sides: Layouts of every layer.
+        run: Runs one sample.
+        geometry: As in :func:`find_prunable`.
+    """
+
+    def __init__(self, model: nn.Module, sizes: Dict[int, int],
+                 sides: Dict[str, Sides], run: Callable[[], object],
+                 geometry: Optional[Geometry]) -> None:
+        self.model, self.sizes, self.sides = model, sizes, sides
+        self.run, self.geometry = run, geometry
+        self.reference = run()
+
+    def __call__(self, groups: Sequence[int], share: float) -> Optional[str]:
+        """Why it can't be done at about that share of the channels; None if
+        it can."""
+        numbers = {g: i for i, g in enumerate(groups)}
+        layers = sliced_layers(self.model, self.sides, numbers)
+        full = [self.sizes[g] for g in groups]
+        # Odd widths that are no simple fraction of the full one, and differ
+        # between neighbours: code that halves, shuffles or broadcasts
+        # channels must not pass by luck.
+        widths = [
+            _odd_width(size,
+                       share * (0.6, 1., 1.4)[i % 3])
+            for i, size in enumerate(full)
+        ]
+        for layer in layers:
+            layer.attach(self.model)
+            layer.select(widths)
+        try:
+            if _shapes(self.run()) != _shapes(self.reference):
+                return 'the shape of the model\'s output would change'
+            if self.geometry is not None and not self._zero_is_gone(
+                    layers, full, widths):
+                return ('a network without some of its channels is not the '
+                        'one in which they are zero: some operation mixes '
+                        'or reorders the channels')
+        except Exception as error:
+            return ('the model fails with fewer channels '
+                    f'({first_line(error)})')
+        finally:
+            for layer in layers:
+                layer.select(full)
+                layer.detach(self.model)
+        return None
+
+    def _zero_is_gone(self, layers: List[SlicedLayer], sizes: List[int],
+                      widths: List[int]) -> bool:
+        """Whether zeroing channels and dropping them give the same output.
+
+        Tried with channels spread over the unit. What counts is how far the
+        two outputs are apart compared with how far either is from the full
+        one, so that weights of any size can be judged.
+
+        Args:
+            layers: Sliced layers of the units, bound to the model.
+            sizes: Channels of each unit.
+            widths: How many of them to keep.
+        """
+        generator = torch.Generator().manual_seed(0)
+        orders = [torch.randperm(size, generator=generator) for size in sizes]
+        kept = [tuple(sorted(o[:w].tolist())) for o, w in zip(orders, widths)]
+        for layer in layers:
+            layer.select(kept)
+        dropped = _values(self.run())
+        device = dropped.device
+        masks = [
+            torch.zeros(size).index_fill(0, order[:width], 1.).to(device)
+            for size, order, width in zip(sizes, orders, widths)
+        ]
+        for layer in layers:
+            layer.select(sizes)
+        for layer in scaled_layers(layers, self.geometry):
+            layer.scale(masks, open_only=True)
+        zeroed, full = _values(self.run()), _values(self.reference)
+        apart = (dropped - zeroed).abs().max()
+        moved = (dropped - full).abs().max()
+        return bool(apart <= 1e-2 * moved + 1e-5 * full.abs().max())
+
+
 def _odd_width(size: int, share: float) -> int:
     """An odd number of channels, about that share of all."""
     return min(size - 1, int(size * share) // 2 * 2 + 1) if size > 2 else 1
-
-
-def _zero_is_gone(layers: List[SlicedLayer], geometry: Geometry,
-                  sizes: List[int], widths: List[int],
-                  run: Callable[[], object], reference: object) -> bool:
-    """Whether zeroing channels and dropping them give the same output.
-
-    Tried with channels spread over the unit. What counts is how far the two
-    outputs are apart compared with how far either is from the full one, so
-    that weights of any size can be judged.
-
-    Args:
-        layers: Sliced layers of the units, bound to the model.
-        geometry: Which of them a normalisation follows.
-        sizes: Channels of each unit.
-        widths: How many of them to keep.
-        run: Runs one sample.
-        reference: The full network's output.
-    """
-    generator = torch.Generator().manual_seed(0)
-    orders = [torch.randperm(size, generator=generator) for size in sizes]
-    kept = [tuple(sorted(o[:w].tolist())) for o, w in zip(orders, widths)]
-    for layer in layers:
-        layer.select(kept)
-    dropped = _values(run())
-    device = dropped.device
-    masks = [
-        torch.zeros(size).index_fill(0, order[:width], 1.).to(device)
-        for size, order, width in zip(sizes, orders, widths)
-    ]
-    for layer in layers:
-        layer.select(sizes)
-    for layer in scaled_layers(layers, geometry):
-        layer.scale(masks, open_only=True)
-    zeroed, full = _values(run()), _values(reference)
-    apart = (dropped - zeroed).abs().max()
-    moved = (dropped - full).abs().max()
-    return bool(apart <= 1e-2 * moved + 1e-5 * full.abs().max())
 
 
 def _values(output: object) -> torch.Tensor:
@@ -179,8 +193,3 @@ def _shapes(output: object):
     if isinstance(output, (list, tuple)):
         return [_shapes(value) for value in output]
     return type(output)
-
-
-def _short(error: BaseException) -> str:
-    text = str(error).strip().split('\n')[0]
-    return text if len(text) < 120 else text[:117] + '...'
