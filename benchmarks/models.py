@@ -17,7 +17,6 @@ _BACKBONES: Dict[str, tuple] = {
     'densenet121': (1024, dict(type='DenseNet', arch='121')),
     'resnext50': (2048, dict(type='ResNeXt', depth=50)),
 }
-NAMES = tuple(_BACKBONES)
 
 
 def config(name: str) -> dict:

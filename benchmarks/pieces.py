@@ -8,12 +8,8 @@ from torch import Tensor, nn
 
 from mmdmcp.dmcp import DMCP
 from mmdmcp.dmcp.distill import InPlaceDistillation
+from mmdmcp.gate import TrainableGate
 from mmdmcp.subnet import apply
-
-
-def plain_step(model: nn.Module, data: dict, wrapper: OptimWrapper) -> None:
-    """A training step of a static model."""
-    model.train_step(data, wrapper)
 
 
 class Search:
@@ -76,6 +72,37 @@ class Search:
             Static(self.algorithm.cut(widths).train())
             for widths in self.widths
         ]
+
+
+class Gated:
+    """A training with gates, before and after they are frozen.
+
+    Args:
+        name: Name of the network.
+        size: Height and width of the images.
+        data: A batch.
+        device: Where it runs.
+    """
+
+    def __init__(self, name: str, size: int, data: dict, device: str) -> None:
+        self.data = data
+        self.algorithm = TrainableGate(
+            models.build(name), '50%', input_shape=(3, size, size))
+        self.algorithm.to(device).train()
+        self.algorithm.schedule.set_length(1000)
+        mutator = self.algorithm.mutator
+        self.wrapper = OptimWrapperDict(
+            architecture=models.optimiser(self.algorithm.architecture),
+            mutator=OptimWrapper(torch.optim.Adam(mutator.parameters(), 1e-9)))
+
+    def step(self) -> None:
+        """One iteration."""
+        self.algorithm.train_step(self.data, self.wrapper)
+
+    def freeze(self) -> None:
+        """Go on where the gates hold still."""
+        self.algorithm.schedule.iteration = 999
+        self.step()
 
 
 class Static:

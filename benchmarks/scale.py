@@ -33,15 +33,24 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--model', default='resnet50')
     parser.add_argument('--size', type=int, default=224, help='input size')
     parser.add_argument('--batch', type=int, default=32, help='a GPU')
-    parser.add_argument('--plain-ms', type=float, default=100.,
-                        help='a plain training step of the full net on your '
-                        'GPU at this size and batch')
-    parser.add_argument('--bandwidth', type=float, default=10.,
-                        help='of an all-reduce, GB/s a rank')
-    parser.add_argument('--latency-us', type=float, default=5.,
-                        help='of one hop')
-    parser.add_argument('--measure-size', type=int, default=64,
-                        help='input size for the ratios')
+    parser.add_argument(
+        '--plain-ms',
+        type=float,
+        default=100.,
+        help='a plain training step of the full net on your '
+        'GPU at this size and batch')
+    parser.add_argument(
+        '--bandwidth',
+        type=float,
+        default=10.,
+        help='of an all-reduce, GB/s a rank')
+    parser.add_argument(
+        '--latency-us', type=float, default=5., help='of one hop')
+    parser.add_argument(
+        '--measure-size',
+        type=int,
+        default=64,
+        help='input size for the ratios')
     parser.add_argument('--measure-batch', type=int, default=8)
     parser.add_argument('--rounds', type=int, default=5)
     return parser.parse_args()
@@ -72,7 +81,7 @@ def main() -> None:
     warnings.simplefilter('ignore')
     import models
     from clock import Clock
-    from pieces import Search, plain_step
+    from pieces import Search
     from rich.console import Console
     from rich.table import Table
 
@@ -84,7 +93,7 @@ def main() -> None:
     for number in range(args.rounds + 1):
         if number == 1:
             clock.seconds.clear()  # the first round warms up
-        clock.time('plain', lambda: plain_step(plain, data, wrapper))
+        clock.time('plain', lambda: plain.train_step(data, wrapper))
         clock.time('stage1', search.stage1)
         clock.time('stage2', search.stage2)
     steps = clock.ratio('stage1', 'plain') + clock.ratio('stage2', 'plain')
@@ -104,8 +113,8 @@ def main() -> None:
           f'{args.measure_batch}, CPU)')
     table = Table(title=f'{args.plain_ms:g} ms a plain step, '
                   f'{args.bandwidth:g} GB/s, {args.latency_us:g} us')
-    for column in ('GPUs', 'images a step', 'compute', 'communication',
-                   'step', 'efficiency'):
+    for column in ('GPUs', 'images a step', 'compute', 'communication', 'step',
+                   'efficiency'):
         table.add_column(column, justify='right')
     compute = args.plain_ms * steps
     for ranks in RANKS:
@@ -114,9 +123,9 @@ def main() -> None:
             (args.bandwidth * gigabyte)) + \
             2 * 2 * (ranks - 1) * args.latency_us / 1e3
         step = compute + communication
-        table.add_row(f'{ranks}', f'{ranks * args.batch}',
-                      f'{compute:.0f} ms', f'{communication:.1f} ms',
-                      f'{step:.0f} ms', f'{compute / step:.1%}')
+        table.add_row(f'{ranks}', f'{ranks * args.batch}', f'{compute:.0f} ms',
+                      f'{communication:.1f} ms', f'{step:.0f} ms',
+                      f'{compute / step:.1%}')
     Console(width=100).print(table)
 
 

@@ -17,6 +17,8 @@ the unpruned static model: forward, backward, optimiser.
     export          the subnet file, written
     rebuild         reading it and building from it, over building in full
     memory          peak of a search step over that of a plain one
+    gates           an iteration with trainable gates; gates_frozen, once
+                    they hold still
     peer            mmrazor's own DMCP, its import repaired (--peer)
 """
 import argparse
@@ -132,7 +134,9 @@ def main() -> None:
     ratios['export'] = clock.median('export') / unit
     ratios['rebuild'] = clock.ratio('rebuilt', 'full')
     ratios['memory'] = memory_ratio(search, plain, wrapper, data, args.device)
-    if args.peer:  # last: its networks would push ours out of all caches
+    # Last: these networks would push the others out of all caches.
+    ratios.update(measure_gates(args, plain, data, wrapper, clock))
+    if args.peer:
         ratios['peer'] = measure_peer(args, plain, data, wrapper, clock)
     report = dict(
         vars(args),
@@ -143,6 +147,22 @@ def main() -> None:
         },
         **ratios)
     print(json.dumps(report, default=str, indent=1))
+
+
+def measure_gates(args, plain, data, wrapper, clock) -> dict:
+    """Iterations with trainable gates beside plain steps."""
+    from pieces import Gated
+    gated = Gated(args.model, args.size, data, args.device)
+    ratios = {}
+    for name in ('gates', 'gates_frozen'):
+        gated.step()  # warm
+        for _ in range(args.rounds):
+            clock.time(f'plain_of_{name}',
+                       lambda: plain.train_step(data, wrapper))
+            clock.time(name, gated.step)
+        ratios[name] = clock.ratio(name, f'plain_of_{name}')
+        gated.freeze()
+    return ratios
 
 
 def measure_peer(args, plain, data, wrapper, clock) -> dict:

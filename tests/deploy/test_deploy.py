@@ -3,6 +3,7 @@ import json
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from torch import nn
 
 from mmdmcp import CheckpointError, ConfigError
 from mmdmcp.cli import convert, export, latency
+from mmdmcp.deploy import latency as measuring
 from mmdmcp.deploy import load_pair
 from mmdmcp.deploy.latency import measure, report
 from mmdmcp.deploy.onnx import ExportError, export_onnx
@@ -172,18 +174,28 @@ def test_latency_of_a_pair(file, capsys):
     assert 'PyTorch' in capsys.readouterr().out
 
 
-def test_a_network_of_a_tenth_is_faster():
-    """The measure itself: a far smaller network must win clearly."""
+class FakeTimer:
+    """Takes 30, 40 or 50 ms for the full net, a quarter for the other."""
+    order = []
 
-    def net(width):
-        return nn.Sequential(
-            nn.Conv2d(3, width, 3), nn.Conv2d(width, width, 3)).eval()
+    def __init__(self, stmt, globals, num_threads):
+        self.net = globals['run']()
 
-    row, = measure(
-        dict(full=net(128), pruned=net(8)), (3, 32, 32),
-        seconds=0.5,
-        onnx=False)
-    assert row.speed_up > 3
+    def blocked_autorange(self, min_run_time):
+        self.order.append(self.net)
+        scale = dict(full=1., pruned=0.25)[self.net]
+        return SimpleNamespace(times=[scale * t for t in (.03, .04, .05)])
+
+
+def test_what_is_made_of_the_times(monkeypatch):
+    """Nets in turn, medians, and how far the middle half spreads."""
+    monkeypatch.setattr(measuring, 'Timer', FakeTimer)
+    runs = dict(full=lambda: 'full', pruned=lambda: 'pruned')
+    row = measuring._measure('PyTorch', runs, threads=1, seconds=1.)
+    assert FakeTimer.order[:4] == ['full', 'pruned'] * 2
+    assert (row.full, row.pruned, row.speed_up) == (0.04, 0.01, 4.)
+    assert row.spread == pytest.approx(0.5)
+
 
 
 def test_conversion_from_the_command_line(file, tmp_path, capsys):
