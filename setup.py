@@ -34,6 +34,9 @@ REQUIREMENTS = [
     # the second broke once already, compiled extensions.
     'numpy>=1.26,<3',
     'PyYAML>=6.0',
+    # Tables and plots; mmengine has asked for both all along.
+    'rich>=13',
+    'matplotlib>=3.7',
     # mmengine 0.10 imports pkg_resources, which setuptools 82 removed.
     'setuptools<82',
 ]

@@ -1,4 +1,5 @@
 """What a user who installs the package gets."""
+import ast
 import re
 import shutil
 import subprocess
@@ -88,6 +89,21 @@ def test_source_distribution_builds_the_same(source, tmp_path):
     wanted = shipped(source, 'configs', '.py', '.yaml') | shipped(
         source, 'tools', '.py', '.sh') | {'LICENSE', 'setup.py'}
     assert wanted - names == set()
+
+
+def test_what_is_imported_is_declared(repo_root):
+    """Not left to a dependency that happens to bring it along."""
+    names = {'yaml': 'PyYAML', 'sklearn': 'scikit-learn', 'mmcv': 'mmcv-lite'}
+    imported = set()
+    for path in (repo_root / 'mmdmcp').rglob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split('.')[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(node.module.split('.')[0])
+    text = (repo_root / 'setup.py').read_text()
+    for name in imported - set(sys.stdlib_module_names) - {'mmdmcp'}:
+        assert f"'{names.get(name, name)}>=" in text, name
 
 
 def test_constraints_lie_within_the_requirements(repo_root):
