@@ -4,7 +4,7 @@ import os
 from typing import List, Optional
 
 from . import report_errors
-from .options import CfgOptions
+from .options import add_pair_options
 
 
 def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
@@ -13,21 +13,11 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
         description='Write a pruned model as ONNX, with a dynamic batch size, '
         'and check it in onnxruntime. The exit code is not 0 if it gives '
         'something else than PyTorch; no file is left then.')
-    parser.add_argument(
-        'config',
-        help='config of the pruned model, or of '
-        'the full one with --subnet')
+    add_pair_options(parser)
     parser.add_argument(
         'checkpoint',
         help='weights of the pruned model; "none" for random ones')
     parser.add_argument('out', help='file to write, .onnx')
-    parser.add_argument('--subnet', help='subnet file, if the config has none')
-    parser.add_argument(
-        '--input-shape',
-        type=int,
-        nargs=3,
-        metavar=('C', 'H', 'W'),
-        help='input size; by default the one in the subnet file')
     parser.add_argument(
         '--torch-export',
         metavar='FILE.pt2',
@@ -38,8 +28,6 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
         default=1e-4,
         help='largest difference allowed, relative to the largest value of '
         'an output (absolute if that is below 1); 1e-4 by default')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=CfgOptions, metavar='KEY=VALUE')
     return parser.parse_args(argv)
 
 

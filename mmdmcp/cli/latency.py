@@ -3,7 +3,7 @@ import argparse
 from typing import List, Optional
 
 from . import report_errors
-from .options import CfgOptions
+from .options import add_pair_options
 
 
 def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
@@ -11,17 +11,7 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Measure the full and the pruned network side by side, '
         'in PyTorch and, where it is installed, onnxruntime.')
-    parser.add_argument(
-        'config',
-        help='config of the pruned model, or of '
-        'the full one with --subnet')
-    parser.add_argument('--subnet', help='subnet file, if the config has none')
-    parser.add_argument(
-        '--input-shape',
-        type=int,
-        nargs=3,
-        metavar=('C', 'H', 'W'),
-        help='input size; by default the one in the subnet file')
+    add_pair_options(parser)
     parser.add_argument('--batch', type=int, default=1, help='images a run')
     parser.add_argument(
         '--threads', type=int, default=1, help='threads on the CPU')
@@ -33,8 +23,6 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     parser.add_argument('--device', default='cpu', help='cpu, cuda, cuda:1')
     parser.add_argument(
         '--no-onnx', action='store_true', help='leave onnxruntime out')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=CfgOptions, metavar='KEY=VALUE')
     args = parser.parse_args(argv)
     for name in ('batch', 'threads', 'seconds'):
         if getattr(args, name) <= 0:

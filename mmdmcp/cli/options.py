@@ -25,6 +25,22 @@ class CfgOptions(DictAction):
         return DictAction._parse_iterable(val)
 
 
+def add_pair_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says which full and pruned network a command is about."""
+    parser.add_argument(
+        'config',
+        help='config of the pruned model, or of the full one with --subnet')
+    parser.add_argument('--subnet', help='subnet file, if the config has none')
+    parser.add_argument(
+        '--input-shape',
+        type=int,
+        nargs=3,
+        metavar=('C', 'H', 'W'),
+        help='input size; by default the one in the subnet file')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=CfgOptions, metavar='KEY=VALUE')
+
+
 def add_common_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that OpenMMLab's train and test scripts share."""
     parser.add_argument(

@@ -5,7 +5,8 @@ makes a full model small.
 """
 from .apply import apply
 from .ranges import format_ranges, parse_ranges
-from .schema import FORMAT, LayerWidth, Subnet, UnitWidth
+from .rows import LayerWidth, UnitWidth
+from .schema import FORMAT, Subnet
 
 __all__ = [
     'FORMAT', 'LayerWidth', 'Subnet', 'UnitWidth', 'apply', 'format_ranges',

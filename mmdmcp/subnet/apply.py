@@ -7,7 +7,8 @@ from torch import nn
 from ..errors import SubnetError
 from .checks import short
 from .layers import Change, shrink, shrink_parameter
-from .schema import LayerWidth, Subnet, UnitWidth
+from .rows import LayerWidth, UnitWidth
+from .schema import Subnet
 
 Prefix = Union[None, str, Mapping[str, str]]
 

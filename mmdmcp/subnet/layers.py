@@ -1,7 +1,6 @@
 """What is left of one layer: the sliced tensors and the new sizes.
 
-The slicing of static networks; searches slice as they run, in
-:mod:`mmdmcp.ops`. Nothing here changes a module;
+The slicing of a static network. Nothing here changes a module;
 :func:`shrink` returns a :class:`Change` that :func:`mmdmcp.subnet.apply`
 carries out once every row of the file has been checked.
 """
@@ -14,7 +13,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from ..errors import SubnetError
-from .schema import LayerWidth
+from .rows import LayerWidth
 
 Indices = Sequence[int]
 

@@ -8,6 +8,8 @@ import pytest
 
 import mmdmcp
 from mmdmcp.cli import main, report_errors
+from mmdmcp.cli.export import parse_args as parse_export
+from mmdmcp.cli.latency import parse_args as parse_latency
 from mmdmcp.cli.test import parse_args as parse_test
 from mmdmcp.cli.train import parse_args as parse_train
 from mmdmcp.errors import DataError
@@ -39,6 +41,19 @@ def test_test_has_openmmlabs_options():
     assert (args.config, args.checkpoint, args.out) == ('c.py', 'x.pth',
                                                         'm.json')
     assert parse_test(['c.py', 'x.pth', '--dump', 'p.pkl']).out == 'p.pkl'
+
+
+@pytest.mark.parametrize('parse, files', [(parse_export, ['x.pth', 'x.onnx']),
+                                          (parse_latency, [])])
+def test_commands_about_a_pair_share_their_options(parse, files):
+    args = parse([
+        'c.py', *files, '--subnet', 's.yaml', '--input-shape', '3', '8', '9',
+        '--cfg-options', 'a.b=1'
+    ])
+    assert (args.config, args.subnet) == ('c.py', 's.yaml')
+    assert args.input_shape == [3, 8, 9] and args.cfg_options == {'a.b': 1}
+    args = parse(['c.py', *files])
+    assert args.subnet is args.input_shape is args.cfg_options is None
 
 
 def test_options_keep_the_spaces_of_paths():
