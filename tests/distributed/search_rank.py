@@ -1,26 +1,20 @@
-"""One rank of a data-parallel search, started by torchrun.
+"""One rank of a data-parallel search, started by ``common.ranks.launch``.
 
     python search_rank.py OUT BATCH STEPS [--slow-rank R] [--norm GN|BN]
                           [--accumulate N]
 
-Rank r of w takes the samples r, r + w, ... of a common batch of BATCH x w,
-as MMEngine's sampler deals them, and writes ``OUT.<rank>.pt``.
+All ranks share a batch of BATCH x ranks samples.
 """
 import argparse
-import os
-import sys
 import time
-from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from common.ranks import join, leave, share
+from common.small_net import batch, classifier, optimisers
 
-sys.path.insert(0, str(Path(__file__).parents[1] / 'dmcp'))
-
-from small_net import batch, classifier, optimisers  # noqa: E402
-
-from mmdmcp.engine import SearchDistributed  # noqa: E402
-from mmdmcp.registry import MODELS  # noqa: E402
+from mmdmcp.engine import SearchDistributed
+from mmdmcp.registry import MODELS
 
 
 def main() -> None:
@@ -32,15 +26,7 @@ def main() -> None:
     parser.add_argument('--norm', default='GN')
     parser.add_argument('--accumulate', type=int, default=1)
     args = parser.parse_args()
-    torch.set_num_threads(1)
-    if int(os.environ.get('WORLD_SIZE', 1)) > 1:
-        dist.init_process_group('gloo')
-    rank = dist.get_rank() if dist.is_initialized() else 0
-    world = dist.get_world_size() if dist.is_initialized() else 1
-
-    from mmengine.registry import init_default_scope
-    init_default_scope('mmpretrain')
-    torch.manual_seed(rank)  # ranks start apart; the wrapper joins them
+    rank, world = join()
     norm = dict(type='GN', num_groups=1) if args.norm == 'GN' else \
         dict(type='BN')
     algorithm = MODELS.build(
@@ -66,19 +52,15 @@ def main() -> None:
     for step in range(args.steps):
         if rank == args.slow_rank:
             time.sleep(0.2)
-        data = batch(args.batch * world, seed=step)
-        data = {key: value[rank::world] for key, value in data.items()}
+        data = share(batch(args.batch * world, seed=step), rank, world)
         model.train_step(data, wrappers)
         draws.append(algorithm.mutator.choose('random'))
-    torch.save(
-        dict(
-            state={
-                k: v
-                for k, v in algorithm.state_dict().items()
-                if isinstance(v, torch.Tensor)
-            },
-            draws=draws,
-            reductions=calls), f'{args.out}.{rank}.pt')
+    state = {
+        k: v
+        for k, v in algorithm.state_dict().items()
+        if isinstance(v, torch.Tensor)
+    }
+    leave(args.out, rank, dict(state=state, draws=draws, reductions=calls))
 
 
 if __name__ == '__main__':

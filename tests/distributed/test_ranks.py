@@ -1,36 +1,16 @@
 """Real processes over gloo: every rank computes the same search."""
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from common.ranks import launch
 
 SCRIPT = Path(__file__).with_name('search_rank.py')
 STEPS = 4
 
 
 def search(out, ranks, batch, *options):
-    """Run a search on some ranks; what each of them ended with."""
-    environment = dict(
-        os.environ,
-        OMP_NUM_THREADS='1',
-        PYTHONPATH=str(SCRIPT.parents[2]) + os.pathsep +
-        os.environ.get('PYTHONPATH', ''))
-    command = [sys.executable, '-W', 'ignore']
-    if ranks > 1:
-        command += [
-            '-m', 'torch.distributed.run', '--standalone',
-            f'--nproc-per-node={ranks}'
-        ]
-    subprocess.run(
-        [*command, str(SCRIPT), str(out), str(batch), str(STEPS), *options],
-        env=environment, check=True, timeout=300)
-    return [
-        torch.load(f'{out}.{rank}.pt', weights_only=True)
-        for rank in range(ranks)
-    ]
+    return launch(SCRIPT, ranks, out, batch, STEPS, *options)
 
 
 def weights(result):
@@ -48,7 +28,7 @@ def one_rank(tmp_path_factory):
 
 @pytest.mark.parametrize('ranks', [2, 4])
 def test_ranks_equal_one_rank_with_all_samples(tmp_path, one_rank, ranks):
-    """DEFECTS 9: weights and alphas, to float32 rounding after 4 steps."""
+    """Weights and alphas, to float32 rounding after 4 steps."""
     results = search(tmp_path / 'r', ranks, 8 // ranks, '--slow-rank',
                      str(ranks - 1))
     for result in results:

@@ -1,15 +1,10 @@
 """What the tests of the method share."""
-import sys
-from pathlib import Path
-
 import pytest
 import torch
+from common.small_net import classifier
 from mmengine.registry import init_default_scope
 
 from mmdmcp.registry import MODELS
-
-sys.path.insert(0, str(Path(__file__).parent))
-from small_net import classifier  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

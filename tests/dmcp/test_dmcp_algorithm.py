@@ -1,18 +1,13 @@
-"""The search step: what it must do, and what must not happen.
-
-DEFECTS in the comments are numbers of the list of what goes wrong in
-mmrazor 1.0's own DMCP.
-"""
+"""The search step: what it must do, and what must not happen."""
 import copy
 
 import pytest
 import torch
+from common.small_net import batch, classifier, optimisers
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmdmcp.dmcp.distill import InPlaceDistillation
-
-from small_net import batch, classifier, optimisers
 
 
 def start(algorithm, max_iters=10):
@@ -51,7 +46,7 @@ def reference_gradients(algorithm, data, choices):
 
 def test_weights_get_the_summed_gradients_of_the_four_static_nets(
         build, monkeypatch):
-    """DEFECTS 6 and 8: one accumulated step, marginals not multiplied in."""
+    """One accumulated step; the chains' marginals are not multiplied in."""
     algorithm = start(build(arch_start=0, random_sampling=(0., 0.)))
     for group in algorithm.architecture.modules():
         if isinstance(group, nn.BatchNorm2d):
@@ -76,7 +71,7 @@ def test_weights_get_the_summed_gradients_of_the_four_static_nets(
 
 
 def test_one_optimiser_step_a_stage(build, monkeypatch):
-    """DEFECTS 6."""
+    """Weights always, chains from ``arch_start`` on; not one a network."""
     algorithm = start(build(arch_start=1))
     wrappers = optimisers(algorithm)
     steps = []
@@ -93,7 +88,7 @@ def test_one_optimiser_step_a_stage(build, monkeypatch):
 
 
 def test_accumulation_counts_iterations(build):
-    """DEFECTS 6: four networks are one iteration."""
+    """Four networks are one iteration."""
     algorithm = start(build(arch_start=0))
     wrappers = optimisers(algorithm, accumulative_counts=3)
     before = algorithm.architecture.backbone.conv1.weight.clone()
@@ -109,7 +104,7 @@ def test_accumulation_counts_iterations(build):
 
 
 def test_a_sampled_supernet_is_its_static_net(build):
-    """DEFECTS 8: the same output, with trained weights and statistics."""
+    """The same output, with trained weights and statistics."""
     algorithm = start(build(arch_start=0))
     wrappers = optimisers(algorithm)
     for seed in range(3):
@@ -134,7 +129,7 @@ def arch_step(algorithm, wrappers, data=None):
 
 
 def test_architecture_step_moves_alpha_alone(build):
-    """DEFECTS 1 and 7: no weight gradient, no weight, no statistic moves."""
+    """No weight gradient, no weight, no statistic moves."""
     algorithm = start(build())
     wrappers = optimisers(algorithm)
     for p in algorithm.architecture.parameters():
@@ -205,7 +200,7 @@ def test_architecture_gradient_is_that_of_finite_differences(build):
 
 
 def test_architecture_loss_uses_batch_statistics(build):
-    """DEFECTS 7: with all chains certain it is the plain training loss."""
+    """With all chains certain it is the plain training loss."""
     algorithm = start(build(mutator=dict(init='zero')))
     with torch.no_grad():
         algorithm.mutator.alpha.fill_(30.)
@@ -221,10 +216,10 @@ def test_architecture_loss_uses_batch_statistics(build):
 
 @pytest.mark.parametrize('parametrisation', ['sigmoid', 'exp'])
 def test_no_alpha_dies(build, parametrisation):
-    """DEFECTS 5: after steps that push hard, every gradient is alive."""
+    """After steps that push hard, every gradient is alive."""
     algorithm = start(build(mutator=dict(parametrisation=parametrisation),
                             arch_start=0))
-    wrappers = optimisers(algorithm, alpha_lr=0.5)
+    wrappers = optimisers(algorithm, mutator_lr=0.5)
     for seed in range(4):
         algorithm.train_step(batch(seed=seed), wrappers)
     alpha = algorithm.mutator.alpha
@@ -238,8 +233,7 @@ def test_no_alpha_dies(build, parametrisation):
 
 
 def test_expected_cost_carries_gradient_through_inputs_and_outputs(build):
-    """DEFECTS 3: against the product of finite differences, layer by layer.
-    """
+    """Against finite differences, unit by unit."""
     algorithm = build()
     mutator = algorithm.mutator
     cost = mutator.supernet.cost
@@ -282,7 +276,7 @@ def test_chains_start_at_the_target(build, target, parametrisation):
 
 
 def test_copy_and_export_after_training_steps(build):
-    """DEFECTS 10: deepcopy and export work after any step."""
+    """Both work after any step."""
     algorithm = start(build(arch_start=0))
     wrappers = optimisers(algorithm)
     for seed in range(2):
@@ -336,7 +330,7 @@ def test_set_widths_takes_names(build):
 
 
 def test_a_restored_search_goes_on_as_the_first_would(build):
-    """DEFECTS 11: weights, alphas, momentum, schedule and draws."""
+    """Weights, alphas, momentum, schedule and draws."""
     torch.manual_seed(0)
 
     def steps(algorithm, wrappers, seeds):

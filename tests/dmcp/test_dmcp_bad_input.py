@@ -1,13 +1,12 @@
 """Wrong configs and models: a clear error before hours are spent."""
 import pytest
 import torch
+from common.small_net import batch, optimisers
 from mmengine.model import BaseModel
 from torch import nn
 
 from mmdmcp.dmcp.schedule import SearchSchedule
 from mmdmcp.errors import ConfigError, TargetError, TraceError
-
-from small_net import batch, optimisers
 
 
 class Net(BaseModel):

@@ -1,7 +1,7 @@
 """The subnets that a search chooses from."""
 import pytest
 import torch
-from small_net import classifier
+from common.small_net import classifier
 
 from mmdmcp.dmcp.candidates import direct_candidates, expected_candidate
 from mmdmcp.dmcp.grid import WidthGrid

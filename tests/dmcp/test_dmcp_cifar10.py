@@ -13,10 +13,17 @@ CONFIG = 'configs/pruning/dmcp/dmcp_resnet20_supernet_2xb64_cifar10.py'
 
 @pytest.fixture(scope='session')
 def cifar10(data_root, tmp_path_factory):
-    """CIFAR-10 in its canonical form, restored from the compact one."""
+    """A folder with CIFAR-10 in its usual form, ``cifar-10-batches-py``.
+
+    Either ``cifar10`` among the data sets, or restored from a compact form
+    by a script that lies there.
+    """
+    folder = data_root / 'cifar10'
+    if (folder / 'cifar-10-batches-py').is_dir():
+        return folder
     script = data_root / 'restore_cifar10.py'
     if not script.is_file():
-        pytest.skip(f'no {script}, which restores CIFAR-10')
+        pytest.skip(f'no cifar-10-batches-py in {folder}')
     folder = tmp_path_factory.mktemp('cifar10')
     subprocess.run([sys.executable, str(script), str(folder)], check=True)
     return folder
@@ -80,7 +87,7 @@ def test_a_short_search_ends_at_its_target(search, target):
                                                 ('exp', 0.05)])
 def test_the_release_start_moves_towards_the_target(search, parametrisation,
                                                     lr):
-    """DEFECTS 2: from below with sigmoid, from above with exp."""
+    """From below with sigmoid, from above with exp."""
     expected, macs, _ = search(
         **{
             'model.mutator.init': 'zero',

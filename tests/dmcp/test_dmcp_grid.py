@@ -9,7 +9,7 @@ from mmdmcp.errors import ConfigError
 
 @pytest.mark.parametrize('channels,step,least,num', [
     (64, 0.1, 10, 10),
-    (16, 0.1, 7, 10),   # hard to prune: DEFECTS 12
+    (16, 0.1, 7, 10),   # hard to prune
     (32, 0.1, 5, 10),
     (16, 0.05, 16, 1),  # can't be pruned at all
     (256, 0.1, 31, 10),

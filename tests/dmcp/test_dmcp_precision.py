@@ -1,11 +1,10 @@
 """Mixed precision, activation checkpointing, replaced norms."""
 import pytest
 import torch
+from common.small_net import batch, classifier, optimisers
 from mmengine.model import revert_sync_batchnorm
 from mmengine.optim import OptimWrapperDict
 from torch import nn
-
-from small_net import batch, classifier, optimisers
 
 
 def gradients(algorithm):
@@ -97,7 +96,7 @@ def test_the_amp_option_trains_on_cpu(build):
 
 
 def test_norms_may_be_replaced_after_building(build):
-    """DEFECTS 14: what Runner does to SyncBN, one way and the other."""
+    """What Runner does to SyncBN, one way and the other."""
     algorithm = build()
     algorithm.eval()
     algorithm.set_widths('min')

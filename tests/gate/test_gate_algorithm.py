@@ -3,19 +3,18 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from common.small_net import batch, classifier, plain_optimisers
 from torch import nn
 
 from mmdmcp.gate.algorithm import _match_loss_scale
 from mmdmcp.gate.importance import channel_importance
 from mmdmcp.subnet import Subnet
 
-from gated_net import batch, classifier, optimisers
-
 
 def gates_step(algorithm, **kwargs):
     """The gates' gradient of one train step, seen as an SGD step."""
     before = algorithm.mutator.gates.detach().clone()
-    log = algorithm.train_step(batch(), optimisers(algorithm, **kwargs))
+    log = algorithm.train_step(batch(), plain_optimisers(algorithm, **kwargs))
     return algorithm.mutator.gates.detach() - before, log
 
 
@@ -78,14 +77,14 @@ def test_the_budget_pulls_the_cost_to_the_target(build):
     """Above the target the gates fall, below they rise; a unit's fall in
     proportion to what a channel costs."""
     algorithm = build(budget_weight=1e6, ramp=0)
-    step, log = gates_step(algorithm, gate_lr=1e-3)
+    step, log = gates_step(algorithm, mutator_lr=1e-3)
     valid = algorithm.mutator.valid
     assert log['gate/cost'] == 1 and log['gate/target'] == pytest.approx(
         0.5, abs=1e-3)
     assert (step[valid] < 0).all()
     algorithm = build(budget_weight=1e6, ramp=0)
     algorithm.mutator.gates.data.fill_(-1.)
-    step, log = gates_step(algorithm, gate_lr=1e-3)
+    step, log = gates_step(algorithm, mutator_lr=1e-3)
     assert log['gate/cost'] < 0.5 and (step[valid] > 0).all()
 
 
@@ -158,7 +157,7 @@ def test_weights_get_the_gradient_of_the_gated_network(build):
     name = algorithm.mutator.units[1].name
     conv = algorithm.architecture.get_submodule(name)
     before = conv.weight.detach().clone()
-    algorithm.train_step(batch(), optimisers(algorithm))
+    algorithm.train_step(batch(), plain_optimisers(algorithm))
     moved = (conv.weight.detach() - before).abs().amax((1, 2, 3))
     assert moved[::2].max() < 1e-4 * moved[1::2].min()
 
@@ -170,7 +169,7 @@ def test_the_task_opens_a_channel_that_it_needs(build):
     gates = algorithm.mutator.gates
     with torch.no_grad():
         gates[1, :4] = -1e-4
-    algorithm.train_step(batch(), optimisers(algorithm, gate_lr=1.))
+    algorithm.train_step(batch(), plain_optimisers(algorithm, mutator_lr=1.))
     moved = gates[1, :4].detach()
     assert (moved > 0).any() and (moved != -1e-4).all()
 
@@ -190,7 +189,7 @@ def test_one_pass_an_iteration(build):
     calls = []
     algorithm.architecture.backbone.conv1.register_forward_hook(
         lambda *_: calls.append(1))
-    algorithm.train_step(batch(), optimisers(algorithm))
+    algorithm.train_step(batch(), plain_optimisers(algorithm))
     assert len(calls) == 1
 
 
@@ -208,7 +207,7 @@ def test_the_target_tightens_then_holds(build):
 def test_the_result_is_within_one_percent(build, cost):
     algorithm = build(
         classifier(depth=14, base_channels=16), cost=cost, length=5)
-    wrappers = optimisers(algorithm, lr=0.01)
+    wrappers = plain_optimisers(algorithm, lr=0.01)
     for _ in range(5):
         algorithm.train_step(batch(), wrappers)
     assert algorithm.mutator.frozen
@@ -221,7 +220,7 @@ def test_the_result_is_within_one_percent(build, cost):
 
 def test_frozen_gates_hold_still_while_weights_train(build):
     algorithm = build(length=4, ramp=0.25, freeze=0.5)
-    wrappers = optimisers(algorithm)
+    wrappers = plain_optimisers(algorithm)
     for _ in range(3):
         algorithm.train_step(batch(), wrappers)
     gates = algorithm.mutator.gates.detach().clone()
@@ -312,12 +311,12 @@ def test_a_plain_checkpoint_loads(build):
 def test_a_restored_training_goes_on_as_the_first_would(build):
     """At every point: before and after the gates freeze."""
     first = build(length=6)
-    wrappers = optimisers(first)
+    wrappers = plain_optimisers(first)
     for done in range(6):
         if done in (2, 4):
             second = build(seed=9, length=6)
             second.load_state_dict(first.state_dict())
-            others = optimisers(second)
+            others = plain_optimisers(second)
             for part in ('architecture', 'mutator'):
                 others[part].load_state_dict(wrappers[part].state_dict())
             log = second.train_step(batch(seed=done), others)

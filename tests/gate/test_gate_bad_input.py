@@ -1,10 +1,9 @@
 """Wrong configs: a clear error before hours are spent."""
 import pytest
 import torch
+from common.small_net import batch, plain_optimisers
 
 from mmdmcp.errors import ConfigError, TargetError, TraceError
-
-from gated_net import batch, optimisers
 
 
 @pytest.mark.parametrize('options,error,words', [
@@ -44,7 +43,7 @@ def test_schedule_that_does_not_fit(build, options, words):
 def test_length_is_needed(build):
     algorithm = build(length=0)
     with pytest.raises(ConfigError, match='mmdmcp.GateHook'):
-        algorithm.train_step(batch(), optimisers(algorithm))
+        algorithm.train_step(batch(), plain_optimisers(algorithm))
 
 
 @pytest.mark.parametrize('how,words', [

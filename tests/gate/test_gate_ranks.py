@@ -1,42 +1,16 @@
 """Real processes over gloo: ranks agree on weights, gates and channels."""
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import torch
+from common.ranks import launch
 
 SCRIPT = Path(__file__).with_name('gate_rank.py')
-
-
-def train(out, ranks, batch, steps=5):
-    environment = dict(
-        os.environ,
-        OMP_NUM_THREADS='1',
-        PYTHONPATH=str(SCRIPT.parents[2]) + os.pathsep +
-        os.environ.get('PYTHONPATH', ''))
-    command = [sys.executable, '-W', 'ignore']
-    if ranks > 1:
-        command += [
-            '-m', 'torch.distributed.run', '--standalone',
-            f'--nproc-per-node={ranks}'
-        ]
-    subprocess.run(
-        [*command, str(SCRIPT),
-         str(out), str(batch),
-         str(steps)],
-        env=environment,
-        check=True,
-        timeout=300)
-    return [
-        torch.load(f'{out}.{rank}.pt', weights_only=True)
-        for rank in range(ranks)
-    ]
+STEPS = 5
 
 
 def test_two_ranks_equal_one_with_all_samples(tmp_path):
-    one, = train(tmp_path / 'one', 1, 8)
-    first, second = train(tmp_path / 'two', 2, 4)
+    one, = launch(SCRIPT, 1, tmp_path / 'one', 8, STEPS)
+    first, second = launch(SCRIPT, 2, tmp_path / 'two', 4, STEPS)
     assert one['mutator._extra_state'] and first['mutator._extra_state']
     for name, value in first.items():
         assert torch.equal(value, second[name]), name
