@@ -55,15 +55,22 @@ def test_what_the_readme_links_to_exists():
 
 
 def test_the_readmes_example_of_another_backbone_loads(tmp_path):
-    """Both files of it, beside the configs that they inherit."""
-    text = (FOLDER / 'README.md').read_text()
+    """Both files of it, where it says that they lie."""
+    text = (ROOT / 'README.md').read_text().split('## Add a backbone')[1]
+    text = text.split('\n## ')[0]
     search, retraining = re.findall(r'```python\n(.*?)```', text, re.DOTALL)
+    folder, stem = re.search(r'`configs/(.*)/(\w+)_supernet_8xb32.py`',
+                             text).groups()
     (tmp_path / '_base_').symlink_to(FOLDER.parents[1] / '_base_')
-    place = tmp_path / 'pruning' / 'dmcp'
+    place = tmp_path / folder
     place.mkdir(parents=True)
     loaded = []
-    for name, code in dict(search=search, retraining=retraining).items():
-        (place / f'{name}.py').write_text(code)
-        loaded.append(Config.fromfile(place / f'{name}.py'))
+    for role, code in dict(supernet=search, subnet=retraining).items():
+        assert f'{stem}_{role}_8xb32.py`' in text
+        path = place / f'{stem}_{role}_8xb32.py'
+        path.write_text(code)
+        loaded.append(Config.fromfile(path))
     assert loaded[0].model.architecture == loaded[1].model.cfg
-    assert loaded[0].custom_hooks[0].name in loaded[1].model.subnet
+    name = loaded[0].custom_hooks[0].name
+    assert loaded[1].model.subnet == \
+        f'work_dirs/{stem}_supernet_8xb32/DMCP_SUBNET_{name}.yaml'
