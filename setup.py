@@ -22,7 +22,7 @@ REQUIREMENTS = [
     'torch>=2.6,<2.16',
     # mmpretrain imports torchvision without declaring it; 0.21 is torch 2.6's.
     'torchvision>=0.21',
-    # compat.py and engine/launch.py work around what this release does.
+    # compat.py and run/launch.py work around what this release does.
     'mmengine>=0.10.7,<0.11',
     # The newest releases; mmrazor 1.0 asserts mmcv <= 2.1.0.
     'mmpretrain>=1.2,<1.3',

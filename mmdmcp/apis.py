@@ -16,16 +16,15 @@ from mmengine.evaluator import DumpResults
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-import mmdmcp.registry  # noqa: F401  (registers and repairs what's needed)
-from mmdmcp.engine.checkpoints import find_good_checkpoint
-from mmdmcp.engine.device import enable_amp, fit_to_cpu
-from mmdmcp.engine.folders import fit_class_folders
-from mmdmcp.engine.inputs import check_checkpoint, check_data
-from mmdmcp.engine.launch import process_group
-from mmdmcp.engine.options import (load_config, set_loader_defaults,
-                                   set_work_dir)
-from mmdmcp.errors import ConfigError
-from mmdmcp.files import atomic_file
+from . import registry  # noqa: F401  (registers and repairs what's needed)
+from .errors import ConfigError
+from .files import atomic_file
+from .run.config import load_config, set_loader_defaults, set_work_dir
+from .run.device import enable_amp, fit_to_cpu
+from .run.folders import fit_class_folders
+from .run.inputs import check_checkpoint, check_data
+from .run.launch import process_group
+from .run.resume import find_good_checkpoint
 
 
 def train(config: str,

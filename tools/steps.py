@@ -149,7 +149,7 @@ def run(command: List[str], log: Path, watch: Callable[[str], None]) -> None:
 
 def load_config(net: Net, options: Sequence[str]):
     """The config of a network with the settings of a run."""
-    from mmdmcp.engine.options import load_config
+    from mmdmcp.run.config import load_config
     return load_config(
         str(CONFIGS / net.config),
         dict(option.split('=', 1) for option in options))

@@ -9,8 +9,8 @@ import traceback
 from importlib import import_module
 from typing import Callable, List, Optional
 
-import mmdmcp
-from mmdmcp.errors import MmdmcpError
+from .. import __version__
+from ..errors import MmdmcpError
 
 # Each is a module of this package with a function `main(argv) -> int`.
 COMMANDS = {
@@ -27,7 +27,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Run a command; return its exit code."""
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ['--version']:
-        print(mmdmcp.__version__)
+        print(__version__)
         return 0
     if argv[:1] in ([], ['-h'], ['--help']):
         print(_usage())
@@ -37,7 +37,7 @@ def main(argv: Optional[List[str]] = None) -> int:
             f'mmdmcp: unknown command {argv[0]!r}\n{_usage()}',
             file=sys.stderr)
         return 2
-    return import_module(f'mmdmcp.cli.{argv[0]}').main(argv[1:])
+    return import_module(f'.{argv[0]}', __name__).main(argv[1:])
 
 
 def report_errors(command: Callable[[], object]) -> int:

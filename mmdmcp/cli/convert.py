@@ -39,10 +39,9 @@ def main(argv: Optional[List[str]] = None) -> int:
 
 
 def _convert(args: argparse.Namespace) -> None:
-    from mmdmcp.errors import ConfigError
-    from mmdmcp.subnet import Subnet
-    from mmdmcp.subnet.convert import (from_mmrazor, read_mmrazor,
-                                       write_mmrazor)
+    from ..errors import ConfigError
+    from ..subnet import Subnet
+    from ..subnet.convert import from_mmrazor, read_mmrazor, write_mmrazor
     kinds = Path(args.file).suffix, Path(args.out).suffix
     if kinds == ('.yaml', '.json'):
         subnet = Subnet.load(args.file)
@@ -51,8 +50,8 @@ def _convert(args: argparse.Namespace) -> None:
         if args.config is None:
             raise ConfigError('--config is missing: mmrazor\'s files do not '
                               'say which layers belong to a unit')
-        from mmdmcp.deploy.models import full_model
-        from mmdmcp.trace import Supernet
+        from ..deploy.models import full_model
+        from ..trace import Supernet
         units = read_mmrazor(args.file)
         supernet = Supernet(
             full_model(args.config, args.cfg_options), args.input_shape)

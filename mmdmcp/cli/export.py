@@ -38,8 +38,8 @@ def main(argv: Optional[List[str]] = None) -> int:
 
 
 def _export(args: argparse.Namespace) -> None:
-    from mmdmcp.deploy import load_pair
-    from mmdmcp.deploy.onnx import export_onnx
+    from ..deploy import load_pair
+    from ..deploy.onnx import export_onnx
     pair = load_pair(args.config, args.subnet, args.cfg_options)
     checkpoint = None if args.checkpoint == 'none' else args.checkpoint
     model = pair.build_pruned(checkpoint)

@@ -37,8 +37,8 @@ def main(argv: Optional[List[str]] = None) -> int:
 
 
 def _latency(args: argparse.Namespace) -> None:
-    from mmdmcp.deploy import load_pair
-    from mmdmcp.deploy.latency import measure, report
+    from ..deploy import load_pair
+    from ..deploy.latency import measure, report
     pair = load_pair(args.config, args.subnet, args.cfg_options)
     nets = {
         'full': pair.build_full().to(args.device),

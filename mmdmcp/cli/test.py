@@ -27,7 +27,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     apply_common_options(args)
 
     def run() -> None:
-        from mmdmcp.apis import test
+        from ..apis import test
         test(
             args.config,
             args.checkpoint,

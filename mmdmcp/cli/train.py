@@ -41,7 +41,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     apply_common_options(args)
 
     def run() -> None:
-        from mmdmcp.apis import train
+        from ..apis import train
         train(
             args.config,
             work_dir=args.work_dir,

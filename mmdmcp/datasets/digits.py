@@ -5,8 +5,8 @@ from typing import Dict, List
 import numpy as np
 from mmpretrain.datasets import BaseDataset
 
-from mmdmcp.errors import ConfigError, DataError
-from mmdmcp.registry import DATASETS
+from ..errors import ConfigError, DataError
+from ..registry import DATASETS
 
 SPLITS = ('train', 'val', 'test')
 # Of every five images of a class, shuffled by `_card`, three are
@@ -36,7 +36,7 @@ class Digits(BaseDataset):
         DataError: If scikit-learn is not installed.
 
     Example:
-        >>> from mmdmcp.datasets import Digits
+        >>> from ..datasets import Digits
         >>> len(Digits('train')), len(Digits('val')), len(Digits('test'))
         (1079, 359, 359)
     """

@@ -2,8 +2,8 @@
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS as ROOT
 
-from mmdmcp.errors import ConfigError, DataError
-from mmdmcp.registry import DATASETS
+from ..errors import ConfigError, DataError
+from ..registry import DATASETS
 
 PARTS = ('train', 'val')
 
@@ -39,7 +39,7 @@ def HoldOut(of: str, part: str, every: int = 10, **kwargs) -> BaseDataset:
         DataError: If the data set can't be read, or is too small.
 
     Example:
-        >>> from mmdmcp.datasets import HoldOut
+        >>> from ..datasets import HoldOut
         >>> len(HoldOut('mmdmcp.Digits', 'val', every=10, split='train'))
         108
     """

@@ -8,11 +8,11 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 from ..checkpoints import read_weights
-from ..engine.options import load_config
 from ..errors import CheckpointError, ConfigError
 from ..models.pruned import load_subnet
 from ..models.weights import require_fit
 from ..registry import MODELS
+from ..run.config import load_config
 from ..subnet import Subnet
 
 _SEARCHES = ('mmdmcp.DMCP', 'mmdmcp.TrainableGate')

@@ -1,20 +1,18 @@
 """What turns MMEngine's Runner into a search: optimisers, loops, ranks."""
 from .algorithm import PruningAlgorithm
-from .checkpoints import find_good_checkpoint
 from .clock import Clock, check_moment
 from .distributed import SearchDistributed, average
 from .evaluate import evaluate, recalibrate, same_randomness, take_batches
 from .frozen import frozen_statistics, frozen_weights
 from .optim import SearchOptimWrapperConstructor, accumulate, finish
-from .train_loop import ResumableTrainLoop
 from .search_hook import SearchHook
+from .train_loop import ResumableTrainLoop
 from .val_loop import SearchValLoop
 
 __all__ = [
-    'PruningAlgorithm',
-    'Clock', 'ResumableTrainLoop', 'SearchDistributed', 'SearchHook',
-    'SearchOptimWrapperConstructor', 'SearchValLoop', 'accumulate',
-    'average', 'check_moment', 'evaluate', 'find_good_checkpoint',
-    'finish', 'frozen_statistics', 'frozen_weights', 'recalibrate',
-    'same_randomness', 'take_batches'
+    'Clock', 'PruningAlgorithm', 'ResumableTrainLoop', 'SearchDistributed',
+    'SearchHook', 'SearchOptimWrapperConstructor', 'SearchValLoop',
+    'accumulate', 'average', 'check_moment', 'evaluate', 'finish',
+    'frozen_statistics', 'frozen_weights', 'recalibrate', 'same_randomness',
+    'take_batches'
 ]

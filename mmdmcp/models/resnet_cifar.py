@@ -11,8 +11,8 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmdmcp.errors import ConfigError
-from mmdmcp.registry import MODELS
+from ..errors import ConfigError
+from ..registry import MODELS
 
 NUM_STAGES = 3
 DEFAULT_INIT = [
@@ -105,7 +105,7 @@ class ResNetCifar(BaseModule):
 
     Example:
         >>> import torch
-        >>> from mmdmcp.models.resnet_cifar import ResNetCifar
+        >>> from ..models.resnet_cifar import ResNetCifar
         >>> net = ResNetCifar(depth=20)
         >>> net(torch.zeros(1, 3, 32, 32))[0].shape
         torch.Size([1, 64, 8, 8])

@@ -64,7 +64,7 @@ def test_the_amp_option_trains_on_cpu(build):
     from mmengine.config import Config
 
     from mmdmcp.engine import SearchOptimWrapperConstructor
-    from mmdmcp.engine.device import enable_amp, fit_to_cpu
+    from mmdmcp.run.device import enable_amp, fit_to_cpu
     cfg = Config(
         dict(
             optim_wrapper=dict(

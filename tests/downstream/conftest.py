@@ -43,7 +43,7 @@ def load(checkpoint):
     """Load a shipped config, with the classifier's weights."""
 
     def use(name):
-        from mmdmcp.engine.options import load_config
+        from mmdmcp.run.config import load_config
         cfg = load_config(str(CONFIGS / name))
         cfg.model.backbone.init_cfg.checkpoint = checkpoint
         return cfg

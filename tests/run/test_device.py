@@ -5,8 +5,8 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from torch import nn
 
-from mmdmcp.engine.amp import CPUAmpOptimWrapper
-from mmdmcp.engine.device import enable_amp, fit_to_cpu
+from mmdmcp.run.amp import CPUAmpOptimWrapper
+from mmdmcp.run.device import enable_amp, fit_to_cpu
 from mmdmcp.errors import ConfigError
 
 SGD = dict(type='SGD', lr=0.1)

@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch.distributed as dist
 
-from mmdmcp.engine.launch import find_place, first_host, process_group
+from mmdmcp.run.launch import find_place, first_host, process_group
 from mmdmcp.errors import ConfigError, LaunchError
 
 SLURM = dict(
@@ -150,7 +150,7 @@ def test_too_few_gpus(alone, monkeypatch):
 
 def test_slurm_task_bound_to_one_gpu_uses_it(monkeypatch):
     """With --gpus-per-task each task sees one GPU, whatever its number."""
-    from mmdmcp.engine.launch import _choose_gpu
+    from mmdmcp.run.launch import _choose_gpu
     monkeypatch.setattr('torch.cuda.device_count', lambda: 1)
     assert _choose_gpu(find_place('slurm', SLURM), 'slurm') == 0
 
@@ -168,7 +168,7 @@ def test_port_in_use_says_which_variable_to_set(alone, monkeypatch):
 
 TASK = '''
 import os, torch, torch.distributed as dist
-from mmdmcp.engine.launch import process_group
+from mmdmcp.run.launch import process_group
 with process_group('slurm', 'cpu', dict(backend='nccl')):
     total = torch.tensor(float(dist.get_rank() + 1))
     dist.all_reduce(total)

@@ -10,8 +10,8 @@ from typing import Iterator, List, Mapping, Optional, Sequence, Tuple
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
-from mmdmcp.engine.checkpoints import not_resumable, unreadable
-from mmdmcp.errors import CheckpointError, DataError
+from ..errors import CheckpointError, DataError
+from .resume import not_resumable, unreadable
 
 # A dataset is whatever has one of these.
 _PLACES = ('data_root', 'ann_file', 'data_prefix')

@@ -10,7 +10,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODEL_WRAPPERS
 from torch.nn.parallel import DistributedDataParallel
 
-from mmdmcp.errors import ConfigError
+from ..errors import ConfigError
 
 _SYNC_BN = ('SyncBN', 'MMSyncBN', 'SyncBatchNorm')
 

@@ -1,8 +1,7 @@
 """Configs, and the command line's options over them."""
 import pytest
 
-from mmdmcp.engine.options import (load_config, set_loader_defaults,
-                                   set_work_dir)
+from mmdmcp.run.config import (load_config, set_loader_defaults, set_work_dir)
 from mmdmcp.errors import ConfigError
 
 TEXT = '''

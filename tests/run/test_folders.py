@@ -2,7 +2,7 @@
 import pytest
 from mmengine.config import Config
 
-from mmdmcp.engine.folders import fit_class_folders
+from mmdmcp.run.folders import fit_class_folders
 
 
 @pytest.fixture
@@ -16,8 +16,8 @@ def root(tmp_path):
 def config(root, **dataset):
     dataset = dict(dict(type='ImageNet', split='train'), **dataset)
     return Config(
-        dict(train_dataloader=dict(dataset=dict(dataset, data_root=str(root)))
-             ))
+        dict(
+            train_dataloader=dict(dataset=dict(dataset, data_root=str(root)))))
 
 
 def test_folder_names_are_the_classes(root):

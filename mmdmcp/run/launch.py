@@ -16,7 +16,7 @@ from typing import Callable, Dict, Iterator, Mapping, Optional
 import torch
 import torch.distributed as dist
 
-from mmdmcp.errors import ConfigError, LaunchError
+from ..errors import ConfigError, LaunchError
 
 LOOPBACK = '127.0.0.1'
 DEFAULT_PORT = 29500  # that of torch.distributed

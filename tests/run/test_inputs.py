@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmdmcp.engine.inputs import check_checkpoint, check_data
+from mmdmcp.run.inputs import check_checkpoint, check_data
 from mmdmcp.errors import CheckpointError, DataError
 
 LOADERS = ('train_dataloader', 'val_dataloader')

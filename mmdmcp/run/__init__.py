@@ -1,0 +1,1 @@
+"""What happens before a run: its config, its inputs, its place in a job."""
