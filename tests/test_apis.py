@@ -12,6 +12,8 @@ from mmdmcp.errors import CheckpointError, ConfigError, DataError
 CONFIG = 'pruning/dmcp/resnet14_digits.py'
 SMALL = {
     'train_cfg.max_epochs': 1,
+    # As long as the longest run below, which goes on from the others.
+    'param_scheduler.end': 2,
     'model.backbone.depth': 8,
     'train_dataloader.dataset.indices': 256,
 }
