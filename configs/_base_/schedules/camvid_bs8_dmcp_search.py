@@ -6,18 +6,15 @@ optim_wrapper = dict(
     constructor='mmdmcp.SearchOptimWrapperConstructor',
     architecture=dict(
         type='OptimWrapper',
-        optimizer=dict(
-            type='SGD', lr=0.01, momentum=0.9, weight_decay=0.0005)),
+        optimizer=dict(type='SGD', lr=0.01, momentum=0.9,
+                       weight_decay=0.0005)),
     mutator=dict(
         type='OptimWrapper',
         optimizer=dict(type='SGD', lr=1.0, momentum=0.9, nesterov=True)))
 param_scheduler = dict(
     architecture=[
         dict(
-            type='PolyLR',
-            eta_min=1e-3,
-            power=0.9,
-            convert_to_iter_based=True)
+            type='PolyLR', eta_min=1e-3, power=0.9, convert_to_iter_based=True)
     ],
     mutator=[
         dict(

@@ -11,10 +11,7 @@ param_scheduler = [
     dict(
         type='LinearLR', start_factor=0.25, end=1, convert_to_iter_based=True),
     dict(
-        type='CosineAnnealingLR',
-        begin=1,
-        end=100,
-        convert_to_iter_based=True)
+        type='CosineAnnealingLR', begin=1, end=100, convert_to_iter_based=True)
 ]
 
 train_cfg = dict(
