@@ -38,7 +38,7 @@ def FittedModel(host: str, backbone: dict, **parts: Any) -> nn.Module:
         ...         _delete_=True,
         ...         type='mmdmcp.PrunedBackbone',
         ...         cfg=_base_.model.backbone,
-        ...         subnet='DMCP_SUBNET_IMAGENET.yaml'))
+        ...         subnet='pruning/dmcp/DMCP_SUBNET_IMAGENET.yaml'))
     """
     if not isinstance(backbone, dict):
         raise ConfigError(f'backbone must be a config, not {backbone!r}')

@@ -98,7 +98,7 @@ def PrunedBackbone(cfg: Union[dict, nn.Module],
         ...     _delete_=True,
         ...     type='mmdmcp.PrunedBackbone',
         ...     cfg=_base_.model.backbone,
-        ...     subnet='DMCP_SUBNET_IMAGENET.yaml',
+        ...     subnet='pruning/dmcp/DMCP_SUBNET_IMAGENET.yaml',
         ...     init_cfg=dict(type='Pretrained', checkpoint='small.pth'))
     """
     if pretrained is not None:
