@@ -30,20 +30,24 @@ def apply(model: nn.Module,
             layers are called here: ``{'backbone.': ''}`` takes the rows
             whose name begins with ``backbone.`` and cuts that off;
             ``'backbone.'`` is short for it. Rows that match no key are left
-            out. Defaults to None: every row, under its own name, and the
-            result must have exactly the parameters that the file states.
+            out; their layers must not be in the model. Defaults to None:
+            every row, under its own name, and the result must have exactly
+            the parameters that the file states.
 
     Raises:
         SubnetError: If a layer is missing, has another shape or is of a
-            kind that can't be made smaller, or the parameters don't add up.
+            kind that can't be made smaller, a row that fits would be left
+            out, or the parameters don't add up.
 
     Example:
         >>> model = torchvision.models.resnet50()
         >>> mmdmcp.subnet.apply(model, 'DMCP_SUBNET_IMAGENET.yaml',
-        ...                     prefix={'backbone.': ''})
+        ...                     prefix={'backbone.': '', 'head.': ''})
     """
     if not isinstance(subnet, Subnet):
         subnet = Subnet.load(subnet)
+    if isinstance(prefix, str):
+        prefix = {prefix: ''}
     layers = _rename(subnet.layers, prefix)
     units = _rename(subnet.units, prefix)
     if prefix is not None and not layers and not units:
@@ -53,17 +57,18 @@ def apply(model: nn.Module,
     changes = _plan(model, layers, units)
     if prefix is None:
         _check_params(model, changes, subnet)
+    else:
+        _refuse_left_out(model, subnet, layers, prefix)
     for change in changes:
         change.carry_out()
     return model
 
 
-def _rename(rows: Mapping[str, object], prefix: Prefix) -> Dict[str, object]:
+def _rename(rows: Mapping[str, object],
+            prefix: Optional[Mapping[str, str]]) -> Dict[str, object]:
     """Rows under the names of the model; the longest matching key wins."""
     if prefix is None:
         return dict(rows)
-    if isinstance(prefix, str):
-        prefix = {prefix: ''}
     keys = sorted(prefix, key=len, reverse=True)
     renamed = {}
     for name, row in rows.items():
@@ -124,9 +129,13 @@ def _advice(missing: List[str], known: Set[str]) -> str:
     if 'stem.0' in known and missing[0].endswith('conv1'):
         return ('The model has a deep stem of several layers in their place: '
                 'build the plain variant (ResNet, not ResNetV1c or V1d)')
-    head, _, tail = missing[0].partition('.')
-    if tail and tail in known:
-        return f"They are without {head!r}: pass prefix='{head}.'"
+    heads = {
+        head + '.': ''
+        for head, _, tail in (name.partition('.') for name in missing)
+        if tail and tail in known
+    }
+    if heads:
+        return f'Without their first part they are: pass prefix={heads}'
     for name in sorted(known):
         head = name[:-len(missing[0])]
         if name.endswith('.' + missing[0]) and all(head + other in known
@@ -150,6 +159,30 @@ def _check_full_width(module: nn.Module, row: LayerWidth,
         if full != unit.of:
             raise SubnetError(f'has {full} channels, but had {unit.of} in '
                               'the model that was searched')
+
+
+def _refuse_left_out(model: nn.Module, subnet: Subnet,
+                     layers: Mapping[str, LayerWidth],
+                     prefix: Mapping[str, str]) -> None:
+    """A row may be left out only where its layer is not in the model.
+
+    A classifier's ``head.fc`` is the ``fc`` of torchvision's model; with the
+    inputs that it has there the small model would not run.
+    """
+    modules = dict(model.named_modules(remove_duplicate=False))
+    for name, row in subnet.layers.items():
+        head, _, tail = name.partition('.')
+        if name.startswith(tuple(prefix)) or not tail or \
+                tail in layers or tail not in modules:
+            continue
+        try:
+            shrink(modules[tail], row)  # plans, changes nothing
+        except SubnetError:
+            continue
+        raise SubnetError(
+            f'prefix {dict(prefix)} leaves out {name}, but the '
+            f'{type(model).__name__} has a layer {tail} that it fits: pass '
+            f'prefix={dict(prefix, **{head + ".": ""})}')
 
 
 def _check_params(model: nn.Module, changes: List[Change],

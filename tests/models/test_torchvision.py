@@ -105,7 +105,8 @@ from torch.utils.flop_counter import FlopCounterMode
 import mmdmcp.subnet
 
 model = torchvision.models.resnet50()
-mmdmcp.subnet.apply(model, {file!r}, prefix='backbone.')
+mmdmcp.subnet.apply(
+    model, {file!r}, prefix={{'backbone.': '', 'head.': ''}})
 weights = torch.load({weights!r}, weights_only=True)['state_dict']
 model.load_state_dict({{
     name.removeprefix('backbone.').removeprefix('head.'): value

@@ -184,7 +184,7 @@ def test_another_head_is_refused_unless_asked_for():
 
 
 def test_a_wrong_prefix_is_explained():
-    check_refused(Net(), net_subnet('backbone.'), r"prefix='backbone\.'")
+    check_refused(Net(), net_subnet('backbone.'), r"prefix={'backbone\.': ''}")
     wrapped = nn.Module()
     wrapped.backbone = Net()
     check_refused(wrapped, net_subnet(), r"prefix=\{'': 'backbone\.'\}")
@@ -194,6 +194,27 @@ def test_a_wrong_prefix_is_explained():
         'a.stem': 'x',
         'a.bn': 'x'
     })
+
+
+def test_a_head_of_another_name_is_not_forgotten():
+    """Its inputs would be the full network's: no prefix that leaves them."""
+    subnet = net_subnet('backbone.')
+    layers = dict(subnet.layers)
+    layers['head.fc'] = layers.pop('backbone.fc')
+    subnet = Subnet('gate', subnet.units, layers, subnet.cost)
+    both = r"prefix={'backbone\.': '', 'head\.': ''}"
+    check_refused(Net(), subnet, both)
+    check_refused(Net(), subnet, f'leaves out head.fc, .* fc .*{both}',
+                  'backbone.')
+    net = subnet_module.apply(
+        Net(), subnet, prefix={
+            'backbone.': '',
+            'head.': ''
+        })
+    net(torch.rand(2, 3, 2, 2))
+    part = Net()
+    del part.fc  # as in a detector
+    subnet_module.apply(part, subnet, prefix='backbone.')
 
 
 def test_two_rows_for_one_module_must_agree():
