@@ -18,6 +18,7 @@ COMMANDS = {
     'test': 'test a checkpoint as a config describes',
     'convert': 'convert subnet files from and to mmrazor',
     'export': 'write a pruned model as ONNX and check it',
+    'publish': 'write the weights of a checkpoint, for plain PyTorch',
     'latency': 'time a pruned network beside the full one',
     'plot': 'draw which channels subnets keep',
 }

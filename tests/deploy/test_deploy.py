@@ -197,7 +197,6 @@ def test_what_is_made_of_the_times(monkeypatch):
     assert row.spread == pytest.approx(0.5)
 
 
-
 def test_conversion_from_the_command_line(file, tmp_path, capsys):
     out, back = str(tmp_path / 'x.json'), str(tmp_path / 'x.yaml')
     assert convert.main([file, out]) == 0
@@ -230,8 +229,8 @@ def test_a_wider_width_names_the_widen_factor(file, tmp_path, capsys):
     assert isinstance(unit, UnitWidth)
 
 
-@pytest.mark.parametrize('script',
-                         ['convert_subnet', 'export_onnx', 'measure_latency'])
+@pytest.mark.parametrize(
+    'script', ['convert_subnet', 'export_onnx', 'measure_latency', 'publish'])
 def test_the_scripts_start_from_anywhere(script, repo_root, tmp_path):
     done = subprocess.run(
         [sys.executable, '-W', 'ignore',

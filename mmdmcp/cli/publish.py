@@ -1,0 +1,69 @@
+"""``mmdmcp publish`` and ``tools/publish.py``."""
+import argparse
+import os
+from typing import List, Optional
+
+from . import report_errors
+
+
+def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description='Write the weights of a checkpoint of training, and '
+        'nothing else: a plain state dict that torch loads with '
+        'weights_only=True on a machine without OpenMMLab.')
+    parser.add_argument('checkpoint', help='checkpoint of a network')
+    parser.add_argument('out', help='file to write, .pth')
+    return parser.parse_args(argv)
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run the command; return its exit code."""
+    args = parse_args(argv)
+    return report_errors(lambda: publish(args.checkpoint, args.out))
+
+
+def publish(checkpoint: str, out: str) -> None:
+    """Write the weights of a checkpoint, and print what was left out.
+
+    Args:
+        checkpoint: A network's, not a search's.
+        out: File to write: tensors by name.
+
+    Raises:
+        CheckpointError: If the checkpoint can't be read, holds no weights
+            or is a search's, or the file can't be written.
+    """
+    import torch
+
+    # MMEngine's containers of numbers are then known, and may be read.
+    from .. import registry  # noqa: F401
+    from ..checkpoints import read_checkpoint, weights_of
+    from ..errors import CheckpointError
+    from ..files import atomic_file
+    try:
+        content = read_checkpoint(checkpoint)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f'{checkpoint} can\'t be loaded: {error}. Name a checkpoint that '
+            'training wrote') from None
+    weights = weights_of(content) if isinstance(content, dict) else {}
+    weights = {k: v for k, v in weights.items() if torch.is_tensor(v)}
+    if not weights:
+        raise CheckpointError(f'{checkpoint} holds no weights. Name a '
+                              'checkpoint that training wrote')
+    if any(name.startswith('mutator.') for name in weights):
+        raise CheckpointError(
+            f'{checkpoint} is a search\'s. Publish the retrained network, '
+            'or the .pth that the search wrote beside its subnet file')
+    try:
+        with atomic_file(out) as file:
+            torch.save(weights, file)
+    except OSError as error:
+        raise CheckpointError(f'{out} can\'t be written ({error.strerror}): '
+                              'name a file that can') from None
+    dropped = sorted(set(content) -
+                     {'state_dict'}) if 'state_dict' in content else ()
+    sizes = [os.path.getsize(path) / 2**20 for path in (out, checkpoint)]
+    print(f'{out}: {len(weights)} tensors, {sizes[0]:.1f} of {sizes[1]:.1f} '
+          f'MiB; left out: {", ".join(dropped) or "nothing"}')

@@ -1,0 +1,13 @@
+#!/usr/bin/env python
+"""Write the weights of a checkpoint: tools/publish.py CHECKPOINT OUT."""
+import sys
+from pathlib import Path
+
+# Run the package of this checkout, installed or not. In place of this
+# script's folder, whose `test.py` would hide Python's own package `test`.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from mmdmcp.cli.publish import main  # noqa: E402
+
+if __name__ == '__main__':
+    sys.exit(main())
