@@ -7,7 +7,7 @@ are built to be tested or deployed are not held up by it, since their
 ``init_cfg`` is never used.
 """
 import os
-from typing import Any, Dict, Mapping, Optional, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Union
 
 from mmengine.model import BaseModule
 from mmengine.model.weight_init import PretrainedInit
@@ -15,6 +15,9 @@ from torch import nn
 
 from ..checkpoints import compare, read_weights
 from ..errors import CheckpointError, ConfigError
+
+#: An MMEngine module's: one initialiser, several in a list, or none.
+InitCfg = Union[None, dict, List[dict]]
 
 _ZOOS = ('torchvision://', 'open-mmlab://', 'openmmlab://', 'mmcls://',
          'modelzoo://')
@@ -31,15 +34,18 @@ class RefuseWeights:
 
 
 def checked_init_cfgs(model: nn.Module,
-                      init_cfg: Optional[dict] = None,
+                      init_cfg: InitCfg = None,
                       prefix: Any = None) -> None:
     """Give the model its ``init_cfg`` and check every one below it.
 
     Args:
         model (nn.Module): The pruned model.
-        init_cfg (dict, optional): Replaces the model's own.
+        init_cfg (dict or list, optional): Replaces the model's own.
         prefix (str, optional): What the names of its weights may begin with
             in a checkpoint.
+
+    Raises:
+        ConfigError: If the model can't use an ``init_cfg``.
     """
     if init_cfg is not None:
         if not isinstance(model, BaseModule):
@@ -47,28 +53,48 @@ def checked_init_cfgs(model: nn.Module,
                 f'init_cfg: a {type(model).__name__} is no MMEngine module '
                 'and can\'t use it; load its weights after building')
         model.init_cfg = init_cfg
-        if _is_pretrained(init_cfg):
+        if any(map(_is_pretrained, _entries(init_cfg))):
             # These come last and for the whole model: no need for others.
             for module in model.modules():
-                if module is not model and _is_pretrained(
-                        getattr(module, 'init_cfg', None)):
-                    module.init_cfg = None
+                if module is not model and hasattr(module, 'init_cfg'):
+                    _replace(module, lambda entry: None)
     for name, module in model.named_modules():
-        if _is_pretrained(getattr(module, 'init_cfg', None)):
-            where = f'{name}.init_cfg' if name else 'init_cfg'
-            module.init_cfg = _checked(module, module.init_cfg, where,
-                                       prefix if not name else None)
+        where = f'{name}.init_cfg' if name else 'init_cfg'
+        _replace(
+            module, lambda entry: _checked(module, entry, where, prefix
+                                           if not name else None))
 
 
-def _is_pretrained(init_cfg: Union[None, dict, list]) -> bool:
-    return isinstance(
-        init_cfg,
-        dict) and init_cfg.get('type') in ('Pretrained', PretrainedInit)
+def _entries(init_cfg: InitCfg) -> list:
+    """The initialisers of an ``init_cfg``, one by one."""
+    if isinstance(init_cfg, (list, tuple)):
+        return list(init_cfg)
+    return [] if init_cfg is None else [init_cfg]
+
+
+def _is_pretrained(entry: Any) -> bool:
+    kind = entry.get('type') if isinstance(entry, dict) else None
+    # With or without a scope: 'mmengine.Pretrained' is the same one.
+    return kind is PretrainedInit or isinstance(
+        kind, str) and kind.rpartition('.')[2] == 'Pretrained'
+
+
+def _replace(module: nn.Module, new: Callable[[dict], Optional[dict]]) -> None:
+    """Put others in place of what loads a checkpoint; None drops it."""
+    entries = _entries(getattr(module, 'init_cfg', None))
+    if not any(map(_is_pretrained, entries)):
+        return
+    replaced = [new(e) if _is_pretrained(e) else e for e in entries]
+    replaced = [entry for entry in replaced if entry is not None]
+    module.init_cfg = replaced if len(replaced) > 1 else \
+        next(iter(replaced), None)
 
 
 def _checked(module: nn.Module, init_cfg: dict, where: str,
              prefix: Any) -> dict:
     """The same ``init_cfg``, or one that says what is wrong with it."""
+    # MMEngine loads it last only under this very name.
+    init_cfg = dict(init_cfg, type='Pretrained')
     checkpoint = str(init_cfg.get('checkpoint'))
     if checkpoint.startswith(_ZOOS):
         return dict(
@@ -81,7 +107,6 @@ def _checked(module: nn.Module, init_cfg: dict, where: str,
         return init_cfg  # a URL, or missing: MMEngine says so when it loads
     try:
         weights = read_weights(checkpoint)
-        init_cfg = dict(init_cfg)
         if init_cfg.get('prefix') is None and isinstance(prefix, str) and any(
                 key.startswith(prefix) for key in weights):
             init_cfg['prefix'] = prefix

@@ -164,6 +164,24 @@ def test_weights_of_the_full_network_inside_cfg_are_refused(checkpoint):
     pruned(classifier(init_cfg=zoo), init_cfg=beside).init_weights()
 
 
+@pytest.mark.parametrize('kind', [
+    'Pretrained', 'mmengine.Pretrained',
+    mmengine.model.weight_init.PretrainedInit
+])
+def test_weights_in_a_list_of_initialisers_are_checked_too(
+        kind, small, checkpoint):
+    others = dict(type='Constant', layer='BatchNorm2d', val=0.5)
+    zoo = [others, dict(type=kind, checkpoint='torchvision://resnet50')]
+    with pytest.raises(CheckpointError, match='backbone.init_cfg: torchvi'):
+        pruned(classifier(init_cfg=zoo)).init_weights()
+    own = [dict(type=kind, checkpoint=checkpoint), others]
+    model = pruned(classifier(init_cfg=zoo), init_cfg=own)
+    model.init_weights()
+    assert model.backbone.init_cfg == others
+    for new, old in zip(model.parameters(), small.parameters()):
+        assert torch.equal(new, old)
+
+
 def test_a_backbone_says_its_channels_and_keeps_the_hosts_options():
     model = backbone(frozen_stages=1, norm_eval=True)
     assert model.out_channels == [106, 155, 1024, 2048]
