@@ -1,4 +1,5 @@
 """From the analyzer's groups of channels to units that can be pruned."""
+from collections import Counter
 from dataclasses import dataclass
 from typing import Dict, List, Sequence
 
@@ -14,7 +15,8 @@ class Unit:
     """Layers that must keep the same channels.
 
     Attributes:
-        name: Name of its first layer, e.g. ``backbone.layer1.0.conv1``.
+        name: Name of its first layer, e.g. ``backbone.layer1.0.conv1``; of
+            another of its layers where two units begin with the same.
         num_channels: Channels of the full network.
     """
     name: str
@@ -46,16 +48,28 @@ def producers(model: nn.Module, sides: Dict[str, Sides]) -> Dict[int, str]:
     """The first layer of each group that makes its channels.
 
     A depthwise convolution or a normalisation passes channels on; a group
-    without a maker (the model's input) is left out.
+    without a maker (the model's input) is left out. A convolution that is
+    added to a concatenation makes the channels of several groups: if it is
+    the first of more than one, each of them takes another of its makers,
+    one that makes nothing else if there is one, and is left out if none is
+    free.
     """
-    first: Dict[int, str] = {}
+    makers: Dict[int, List[str]] = {}
     modules = dict(model.named_modules())
     for name, (_, outputs) in sides.items():
-        module = modules.get(name)
-        if not makes_channels(module):
-            continue
-        for unit in outputs.units:
-            first.setdefault(unit, name)
+        if makes_channels(modules.get(name)):
+            for group in outputs.units:
+                makers.setdefault(group, []).append(name)
+    begins = Counter(names[0] for names in makers.values())
+    taken = {name for name, groups in begins.items() if groups == 1}
+    first: Dict[int, str] = {}
+    for group, names in makers.items():
+        if begins[names[0]] > 1:
+            names = sorted((name for name in names if name not in taken),
+                           key=lambda name: len(sides[name][1].units))
+        if names:
+            first[group] = names[0]
+            taken.add(names[0])
     return first
 
 

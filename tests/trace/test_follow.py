@@ -273,3 +273,40 @@ def test_tracing_leaves_no_trace():
         assert torch.equal(value, before[key])
     copy = supernet.plain_copy()
     assert not any('forward' in vars(m) for m in copy.modules())
+
+
+def test_two_units_of_one_first_layer_have_two_names():
+
+    def forward(n, x):
+        return n.z(n.d(n.e(x) + torch.cat([n.a(x), n.b(x)], 1)))
+
+    found, net = units(
+        Net(forward,
+            e=conv(3, 16),
+            a=conv(3, 8),
+            b=conv(3, 8),
+            d=conv(16, 20),
+            z=end(20)))
+    assert found == {'a': 8, 'b': 8, 'd': 20}
+    subnet = net.subnet([2, 5, 7], 'dmcp')
+    assert [u.channels for u in subnet.units.values()] == [2, 5, 7]
+    assert subnet.layers['e'].out == 7
+    assert subnet.layers['e'].out_kept == (0, 1, 8, 9, 10, 11, 12)
+
+
+def test_units_whose_layers_all_overlap_have_names_too():
+
+    def forward(n, x):
+        return n.z(
+            torch.cat([n.a(x), n.b(x)], 1) + torch.cat([n.c(x), n.d(x)], 1))
+
+    found, net = units(
+        Net(forward,
+            b=conv(3, 8),
+            a=conv(3, 4),
+            d=conv(3, 4),
+            c=conv(3, 8),
+            z=end(12)))
+    assert found == {'b': 4, 'd': 4, 'a': 4}
+    layers = net.subnet([1, 2, 3], 'dmcp').layers
+    assert [layers[n].out for n in 'abcd'] == [3, 3, 4, 2]
