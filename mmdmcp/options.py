@@ -1,6 +1,9 @@
-"""Options that users write in configs: unknown ones are refused by name."""
+"""Options that users write in configs: wrong ones are refused by name."""
 import difflib
 import inspect
+import operator
+from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, Callable, Iterable, List, Optional
 
 from .errors import ConfigError
@@ -49,6 +52,60 @@ def _refuse(unknown: Iterable[str], cls: type, place: str) -> None:
         raise ConfigError(
             f'{place} has no option {option!r}.{did_you_mean(option, known)} '
             f'Its options are {", ".join(known)}')
+
+
+def number(name: str,
+           value: Any,
+           low: Optional[float] = None,
+           high: Optional[float] = None,
+           above: Optional[float] = None,
+           below: Optional[float] = None,
+           whole: bool = False) -> Real:
+    """Check that an option is a number, and in its range.
+
+    Args:
+        name: The option, as the message shall name it.
+        value: What was written.
+        low: Least value, if there is one.
+        high: Largest value.
+        above: What the value must be above.
+        below: What the value must be below.
+        whole: Whether it must be a whole number. Defaults to False.
+
+    Returns:
+        The value.
+
+    Raises:
+        ConfigError: Naming the option, its value and its range.
+
+    Example:
+        >>> number('tolerance', 0.01, above=0, below=1)
+        0.01
+    """
+    limits = [(word, limit, holds)
+              for word, limit, holds in (('from', low, operator.ge),
+                                         ('above', above, operator.gt),
+                                         ('up to', high, operator.le),
+                                         ('below', below, operator.lt))
+              if limit is not None]
+    if isinstance(value, bool) or \
+            not isinstance(value, Integral if whole else Real) or \
+            not all(holds(value, limit) for _, limit, holds in limits):
+        range_ = ' and '.join(f'{word} {limit}' for word, limit, _ in limits)
+        raise ConfigError(f'{name}={value!r}: give a '
+                          f'{"whole " if whole else ""}number {range_}')
+    return value
+
+
+def file_name(name: str, value: Any) -> None:
+    """Check that an option can be part of a file's name.
+
+    Raises:
+        ConfigError: Naming the option and its value.
+    """
+    if Path(str(value)).name != str(value):
+        raise ConfigError(f'{name}={value!r}: give a name for a file, '
+                          'without a folder')
 
 
 def did_you_mean(name: str,
