@@ -6,6 +6,7 @@ from mmengine.dist import all_reduce_params, get_world_size
 from mmengine.optim import OptimWrapperDict
 from torch import nn
 
+from ..ops import BATCH_NORMS
 from ..registry import MODEL_WRAPPERS
 
 
@@ -17,7 +18,8 @@ class SearchDistributed(nn.Module):
     hooks by which ``DistributedDataParallel`` learns of gradients. The
     algorithm therefore averages finished gradients itself, once an
     iteration (:func:`~mmdmcp.engine.finish`), and this wrapper only makes
-    all ranks start alike.
+    all ranks start alike. Ranks may use different parameters, with or
+    without ``find_unused_parameters``.
 
     Args:
         module: The algorithm, on its device.
@@ -59,3 +61,37 @@ def average(tensors: Iterable[torch.Tensor]) -> None:
     """
     if get_world_size() > 1:
         all_reduce_params(list(tensors), coalesce=True, op='mean')
+
+
+@torch.no_grad()
+def average_gradients(parameters: Iterable[torch.Tensor]) -> None:
+    """Average the gradients of an iteration over all ranks, in place.
+
+    A gradient that only other ranks have counts as zero here, as when
+    blocks are dropped at random; one that no rank has stays None.
+    """
+    trainable = [p for p in parameters if p.requires_grad]
+    if get_world_size() == 1 or not trainable:
+        return
+    # Whether a parameter has one travels with the gradients.
+    used = torch.tensor([float(p.grad is not None) for p in trainable],
+                        device=trainable[0].device)
+    gradients = [
+        torch.zeros_like(p) if p.grad is None else p.grad for p in trainable
+    ]
+    average([*gradients, used])
+    if any(p.grad is None for p in trainable):
+        for parameter, gradient, share in zip(trainable, gradients,
+                                              used.tolist()):
+            if share > 0:
+                parameter.grad = gradient
+
+
+@torch.no_grad()
+def average_statistics(model: nn.Module) -> None:
+    """Average the running statistics of batch norms over all ranks."""
+    norms = [
+        m for m in model.modules()
+        if isinstance(m, BATCH_NORMS) and m.running_mean is not None
+    ]
+    average([n.running_mean for n in norms] + [n.running_var for n in norms])

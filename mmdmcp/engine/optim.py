@@ -1,5 +1,5 @@
 """Two optimisers, one for the weights and one for the chains."""
-from typing import Iterable
+from typing import Iterable, List
 
 from mmengine.optim import (OptimWrapper, OptimWrapperDict,
                             build_optim_wrapper)
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
-from .distributed import average
+from .distributed import average_gradients
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -39,14 +39,16 @@ class SearchOptimWrapperConstructor:
 
     def __call__(self, model: nn.Module) -> OptimWrapperDict:
         """Build the wrappers for ``model.architecture`` and
-        ``model.mutator``."""
+        ``model.mutator``; they follow the model's clock."""
         model = getattr(model, 'module', model)
-        return OptimWrapperDict(
-            **{
-                part: build_optim_wrapper(
-                    getattr(model, part), self.configs[part])
-                for part in self.parts
-            })
+        wrappers = {
+            part:
+            build_optim_wrapper(getattr(model, part), self.configs[part])
+            for part in self.parts
+        }
+        for wrapper in wrappers.values():
+            wrapper.clock = model.schedule
+        return OptimWrapperDict(**wrappers)
 
 
 def accumulate(wrapper: OptimWrapper, loss: Tensor) -> None:
@@ -55,6 +57,7 @@ def accumulate(wrapper: OptimWrapper, loss: Tensor) -> None:
     MMEngine counts backward passes to know when to step; an iteration of
     several networks counts once, in :func:`finish`.
     """
+    _follow_clock(wrapper)
     count = wrapper._inner_count
     wrapper.backward(wrapper.scale_loss(loss))
     wrapper._inner_count = count
@@ -63,7 +66,8 @@ def accumulate(wrapper: OptimWrapper, loss: Tensor) -> None:
 def finish(wrapper: OptimWrapper, parameters: Iterable[Tensor]) -> bool:
     """End an iteration: average the gradients over the ranks, and step.
 
-    Does nothing but count while gradients are accumulated.
+    While gradients are accumulated it only counts. The last iteration of a
+    search steps, however many are accumulated by then.
 
     Args:
         wrapper: The optimiser wrapper.
@@ -72,10 +76,39 @@ def finish(wrapper: OptimWrapper, parameters: Iterable[Tensor]) -> bool:
     Returns:
         Whether a step was made.
     """
+    _follow_clock(wrapper)
     wrapper._inner_count += 1
     if not wrapper.should_update():
         return False
-    average(p.grad for p in parameters if p.grad is not None)
+    average_gradients(parameters)
     wrapper.step()
     wrapper.zero_grad()
     return True
+
+
+def split_accumulations(wrappers: OptimWrapperDict,
+                        iteration: int) -> List[str]:
+    """Parts that are in the middle of an accumulation at an iteration.
+
+    Gradients are not in checkpoints: a search that is resumed there steps
+    without those of the accumulation's first iterations.
+    """
+    return [
+        part for part, wrapper in wrappers.items()
+        if iteration % wrapper._accumulative_counts
+    ]
+
+
+def _follow_clock(wrapper: OptimWrapper) -> None:
+    """Set MMEngine's counts to where the search is.
+
+    Its own count starts at zero when a search is resumed, and that of the
+    chains when they begin to train. A wrapper that was built elsewhere has
+    no clock and counts for itself.
+    """
+    clock = getattr(wrapper, 'clock', None)
+    if clock is not None:
+        wrapper._inner_count = clock.iteration
+        wrapper._max_counts = clock.max_iters
+        wrapper._remainder_counts = \
+            clock.max_iters % wrapper._accumulative_counts

@@ -15,7 +15,8 @@ def search(out, ranks, batch, *options):
 
 def weights(result):
     return {
-        k: v for k, v in result['state'].items()
+        k: v
+        for k, v in result['state'].items()
         if v.is_floating_point() and 'running' not in k
     }
 
@@ -36,27 +37,44 @@ def test_ranks_equal_one_rank_with_all_samples(tmp_path, one_rank, ranks):
         for name, value in weights(result).items():
             assert torch.equal(value, weights(results[0])[name]), name
             torch.testing.assert_close(
-                value, weights(one_rank)[name], rtol=2e-3, atol=2e-5,
+                value,
+                weights(one_rank)[name],
+                rtol=2e-3,
+                atol=2e-5,
                 msg=lambda m, name=name: f'{name}: {m}')
 
 
 def test_one_gradient_synchronisation_a_stage(tmp_path):
     """Four networks, one all-reduce; and one of the few alphas."""
     result = search(tmp_path / 'r', 2, 4)[0]
-    numel = sum(v.numel() for k, v in weights(result).items()
-                if k.startswith('architecture'))
-    alphas = result['state']['mutator.alpha'].numel()
+    tensors = [
+        v for k, v in weights(result).items() if k.startswith('architecture')
+    ]
+    # one number more a parameter: whether it has a gradient
+    numel = sum(v.numel() + 1 for v in tensors)
+    alphas = result['state']['mutator.alpha'].numel() + 1
     # the chains train from the second iteration on
     assert result['reductions'] == [numel] + [numel, alphas] * (STEPS - 1)
 
 
 def test_no_synchronisation_while_gradients_accumulate(tmp_path):
     result = search(tmp_path / 'r', 2, 4, '--accumulate', '2')[0]
-    # 4 iterations: 2 weight steps; 3 of the chains: 1 step
-    assert len(result['reductions']) == 3
+    # 4 iterations: 2 steps of the weights, 2 of the chains
+    assert len(result['reductions']) == 4
 
 
 def test_batch_norm_ranks_have_identical_weights(tmp_path):
     first, second = search(tmp_path / 'r', 2, 4, '--norm', 'BN')
     for name, value in weights(first).items():
         assert torch.equal(value, weights(second)[name]), name
+
+
+def test_ranks_that_skip_different_layers_have_identical_weights(tmp_path):
+    """Each drops a block of its own: its gradients count as zero there.
+    One that all drop stays where it is, weight decay and momentum too."""
+    script = Path(__file__).with_name('skipping_rank.py')
+    first, second = launch(script, 2, tmp_path / 'r')
+    for name, value in first['after'].items():
+        assert torch.equal(value, second['after'][name]), name
+        moved = not torch.equal(value, first['before'][name])
+        assert moved != name.startswith('all.'), name
