@@ -2,6 +2,7 @@
 from contextlib import contextmanager
 from typing import Iterator, Optional
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -18,7 +19,8 @@ class InPlaceDistillation:
     The prediction is the output of one module, seen while the model runs
     in whatever mode: no second pass for the teacher. Temperature 1, weight
     1, the teacher detached (authors' release). Classes are along dimension
-    1: logits ``[N, classes]`` or ``[N, classes, H, W]``.
+    1: logits ``[N, classes]`` or ``[N, classes, H, W]``. One class alone is
+    a sigmoid's.
 
     Args:
         model: The model.
@@ -33,8 +35,8 @@ class InPlaceDistillation:
         if module == 'auto':
             found = [name for name in _USUAL if name in names]
             linears = [
-                name for name, m in names.items() if isinstance(m, nn.Linear)
-                and name.startswith('head.')
+                name for name, m in names.items()
+                if isinstance(m, nn.Linear) and name.startswith('head.')
             ]
             found = found or linears[-1:]
             if not found:
@@ -87,6 +89,10 @@ class InPlaceDistillation:
             student: Logits ``[N, classes, ...]``.
             teacher: Logits of the same shape, detached.
         """
+        if student.size(1) == 1:  # sigmoid(x) is the softmax of x and 0
+            student, teacher = (
+                torch.cat([x, torch.zeros_like(x)], dim=1)
+                for x in (student, teacher))
         count = student.numel() // student.size(1)
         return F.kl_div(
             student.float().log_softmax(dim=1),
