@@ -6,13 +6,15 @@ from typing import Dict, Iterator, List, Sequence
 
 import numpy as np
 import torch
+from mmengine.dataset import DefaultSampler
 from mmengine.dist import get_rank
 from mmengine.evaluator import Evaluator
 from torch import nn
 from torch.utils.data import DataLoader
 
+from ..errors import ConfigError, DataError
 from ..ops import BATCH_NORMS
-from .distributed import average
+from .distributed import average_statistics
 from .seeding import seed_everything
 
 
@@ -34,17 +36,50 @@ def same_randomness() -> Iterator[None]:
 
 
 def take_batches(dataloader: DataLoader, num: int) -> List[object]:
-    """The same ``num`` batches of a data loader, whatever ran before.
+    """The same ``num`` batches of a data loader's data, whatever ran before.
 
-    In the order of the first epoch, augmented from a fixed seed: what is
-    computed from them does not depend on where a run was resumed. Call it
-    inside :func:`same_randomness`.
+    In a shuffled order of their own, augmented from a fixed seed: what is
+    computed from them does not depend on where a run was resumed. They
+    come from another loader, so that one which is being iterated over,
+    without end or with workers that stay, goes on as if nothing had been.
+    Call it inside :func:`same_randomness`.
+
+    Args:
+        dataloader: The data loader; its data, batch size and workers count.
+        num: How many; fewer if the data ends before.
+
+    Raises:
+        ConfigError: If the loader's batches have no size.
+        DataError: If there is no batch.
     """
-    sampler = dataloader.sampler
-    if hasattr(sampler, 'set_epoch'):  # training sets it before each epoch
-        sampler.set_epoch(0)
+    size = dataloader.batch_size or getattr(dataloader.batch_sampler,
+                                            'batch_size', None)
+    if not isinstance(size, int):
+        raise ConfigError(
+            'train_dataloader.batch_sampler: a '
+            f'{type(dataloader.batch_sampler).__name__} has no batch_size, '
+            'and batch norms are recalibrated with batches of that size; '
+            'give it one, or leave batch_sampler out')
+    sampler = DefaultSampler(
+        dataloader.dataset, seed=getattr(dataloader.sampler, 'seed', 0))
+    indices = list(islice(sampler, num * size))
+    if not indices:
+        raise DataError(
+            'no batch to recalibrate batch norms with: train_dataloader has '
+            f'{len(dataloader.dataset)} samples and {num} batches are asked '
+            'for (recalibration_batches)')
     seed_everything(0, get_rank())
-    return list(islice(iter(dataloader), num))
+    return list(
+        DataLoader(
+            dataloader.dataset,
+            batch_size=size,
+            sampler=indices,
+            num_workers=dataloader.num_workers,
+            collate_fn=dataloader.collate_fn,
+            worker_init_fn=dataloader.worker_init_fn,
+            multiprocessing_context=dataloader.multiprocessing_context,
+            # One sample alone has no statistics.
+            drop_last=len(indices) > size))
 
 
 @torch.no_grad()
@@ -53,6 +88,7 @@ def recalibrate(model: nn.Module, batches: Sequence[object]) -> None:
 
     A narrow network cut out of a supernet inherits statistics of other
     widths; compared without its own, every candidate looks like noise.
+    Norms that prediction does not run, of auxiliary heads, keep theirs.
 
     Args:
         model: A model of an OpenMMLab package; only its running statistics
@@ -63,9 +99,10 @@ def recalibrate(model: nn.Module, batches: Sequence[object]) -> None:
         m for m in model.modules()
         if isinstance(m, BATCH_NORMS) and m.running_mean is not None
     ]
-    if not norms or not batches:
+    if not norms:
         return
     momenta = [norm.momentum for norm in norms]
+    before = [[b.clone() for b in norm.buffers()] for norm in norms]
     model.eval()
     for norm in norms:
         norm.reset_running_stats()
@@ -76,10 +113,13 @@ def recalibrate(model: nn.Module, batches: Sequence[object]) -> None:
             # As in training: samples of several sizes are padded to one.
             model(**model.data_preprocessor(batch, True), mode='tensor')
     finally:
-        for norm, momentum in zip(norms, momenta):
+        for norm, momentum, buffers in zip(norms, momenta, before):
             norm.momentum = momentum
+            if not norm.num_batches_tracked:
+                for buffer, value in zip(norm.buffers(), buffers):
+                    buffer.copy_(value)
         model.eval()
-    average([n.running_mean for n in norms] + [n.running_var for n in norms])
+    average_statistics(model)
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@ from contextlib import contextmanager
 from typing import Iterator
 
 from torch import nn
+from torch.nn.modules.instancenorm import _InstanceNorm
 
 from ..ops import BATCH_NORMS
 
@@ -22,13 +23,25 @@ def frozen_weights(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def frozen_statistics(model: nn.Module) -> Iterator[None]:
-    """Batch norms use the batch's statistics and keep none of them."""
-    norms = [m for m in model.modules()
-             if isinstance(m, BATCH_NORMS) and m.track_running_stats]
+    """Norms use the batch's statistics and keep none of them.
+
+    Those in eval mode go on to use the running ones.
+    """
+    norms = [
+        m for m in model.modules()
+        if isinstance(m, BATCH_NORMS) and m.track_running_stats
+    ]
+    # An instance norm writes into the statistics it has, tracked or not.
+    instance = [(m, m.running_mean, m.running_var) for m in model.modules()
+                if isinstance(m, _InstanceNorm) and m.training]
     for norm in norms:
         norm.track_running_stats = False
+    for norm, *_ in instance:
+        norm.running_mean = norm.running_var = None
     try:
         yield
     finally:
         for norm in norms:
             norm.track_running_stats = True
+        for norm, mean, variance in instance:
+            norm.running_mean, norm.running_var = mean, variance

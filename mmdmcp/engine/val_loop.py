@@ -28,7 +28,8 @@ class SearchValLoop(ValLoop):
         fp16: As in MMEngine; must be False.
 
     Raises:
-        ConfigError: If a network is unknown.
+        ConfigError: If a network is unknown, or there is nothing to
+            recalibrate with.
     """
     known = ('max', 'min', 'expected')
 
@@ -47,6 +48,10 @@ class SearchValLoop(ValLoop):
         if unknown or not nets:
             raise ConfigError(f'val_cfg: nets={list(nets)}; choose from '
                               f'{self.known}')
+        if recalibration_batches < 1:
+            raise ConfigError('val_cfg: recalibration_batches='
+                              f'{recalibration_batches}; choose 1 or more: '
+                              'networks need statistics of their own')
         self.nets = tuple(nets)
         self.recalibration_batches = recalibration_batches
 

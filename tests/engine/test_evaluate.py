@@ -1,15 +1,18 @@
 """Evaluation of networks that training did not leave ready for it."""
+import copy
 import random
 
 import numpy as np
 import pytest
 import torch
+from mmengine.dataset import DefaultSampler, InfiniteSampler
 from mmengine.model import BaseModel
 from torch import nn
 from torch.utils.data import DataLoader
 
 from mmdmcp.engine import (frozen_statistics, frozen_weights, recalibrate,
                            same_randomness, take_batches)
+from mmdmcp.errors import DataError
 
 
 class Net(BaseModel):
@@ -83,7 +86,6 @@ def test_batches_do_not_depend_on_what_ran_before():
         def __getitem__(self, index):
             return index + torch.rand(())
 
-    from mmengine.dataset import DefaultSampler
     dataset = Noisy()
     sampler = DefaultSampler(dataset, shuffle=True, seed=3)
     loader = DataLoader(dataset, batch_size=4, sampler=sampler)
@@ -93,6 +95,78 @@ def test_batches_do_not_depend_on_what_ran_before():
     second = take_batches(loader, 2)
     assert len(first) == 2
     assert all(torch.equal(a, b) for a, b in zip(first, second))
+
+
+class Numbers(torch.utils.data.Dataset):
+
+    def __len__(self):
+        return 20
+
+    def __getitem__(self, index):
+        return torch.tensor(index)
+
+
+@pytest.mark.parametrize('sampler', [InfiniteSampler, DefaultSampler])
+@pytest.mark.parametrize('workers', [0, 1])
+def test_batches_do_not_disturb_an_iteration(sampler, workers):
+    """Neither an endless one nor one with workers that stay."""
+
+    def load():
+        return DataLoader(
+            Numbers(),
+            batch_size=4,
+            sampler=sampler(Numbers(), shuffle=True, seed=3),
+            num_workers=workers,
+            persistent_workers=workers > 0)
+
+    expected = [b.tolist() for b, _ in zip(iter(load()), range(5))]
+    loader = load()
+    iterator = iter(loader)
+    found, taken = [], []
+    for _ in range(5):
+        with same_randomness():
+            taken.append(torch.stack(take_batches(loader, 3)).tolist())
+        found.append(next(iterator).tolist())
+    assert found == expected
+    assert all(batches == taken[0] for batches in taken)
+
+
+def test_batches_end_with_the_data():
+    loader = DataLoader(
+        Numbers(), batch_size=6, sampler=InfiniteSampler(Numbers(), seed=0))
+    assert [len(batch) for batch in take_batches(loader, 9)] == [6, 6, 6]
+
+
+def test_no_batches_are_an_error():
+    loader = DataLoader(Numbers(), batch_size=4)
+    with pytest.raises(DataError, match='20 samples and 0 batches'):
+        take_batches(loader, 0)
+
+
+def test_norms_that_prediction_does_not_run_keep_their_statistics(batches):
+    net = Net()
+    net.auxiliary = nn.BatchNorm2d(2)
+    net.auxiliary(batches[0]['inputs'])
+    before = copy.deepcopy(net.auxiliary.state_dict())
+    recalibrate(net, batches)
+    for name, value in net.auxiliary.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    assert net.layers[0].num_batches_tracked == len(batches)
+
+
+def test_frozen_statistics_of_instance_norms():
+    """They write into the statistics that they have, tracked or not."""
+    norm = nn.InstanceNorm2d(2, track_running_stats=True)
+    x = torch.randn(3, 2, 4, 4) + 3
+    plain = norm(x)
+    before = copy.deepcopy(norm.state_dict())
+    with frozen_statistics(norm):
+        assert torch.equal(norm(x), plain)
+    assert norm.state_dict().keys() == before.keys()
+    for name, value in norm.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    with frozen_statistics(norm.eval()):
+        assert not torch.allclose(norm(x), plain)
 
 
 def test_frozen_statistics_use_the_batch_and_keep_nothing(batches):
