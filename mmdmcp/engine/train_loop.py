@@ -1,7 +1,8 @@
 """Epochs that go on, after any interruption, as if there had been none."""
 import signal
+import threading
 from pathlib import Path
-from typing import Union
+from typing import Any, Dict, Union
 
 import torch
 from mmengine.dist import all_reduce, get_rank, get_world_size, is_main_process
@@ -11,6 +12,7 @@ from ..errors import DataError
 from ..files import atomic_file
 from ..registry import LOOPS
 from .seeding import seed_everything
+from .signals import protect_workers
 
 # Ranks agree on whether to stop this often: a signal reaches them in
 # different iterations, and one that stops alone would leave the others
@@ -30,7 +32,8 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
       and a resumed run sees other crops.
     * A checkpoint from the middle of an epoch continues at the next batch.
     * SIGTERM, as sent by Slurm, ends the iteration, writes a checkpoint and
-      exits with status 143. ``--resume`` goes on from there.
+      exits with status 143. ``--resume`` goes on from there. So does
+      Ctrl-C, with status 130; a second one stops at once.
     * A batch that can't be read stops the run with an error that says which.
 
     Args:
@@ -50,12 +53,15 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         sampler = self.dataloader.sampler
         if hasattr(sampler, 'seed'):
             sampler.seed = self.runner.seed
-        handler = self._listen()
+        for loop in (self, self.runner.val_loop):
+            if loop is not None:
+                protect_workers(loop.dataloader)
+        handlers = self._listen()
         try:
             return super().run()
         finally:
-            if handler is not None:
-                signal.signal(signal.SIGTERM, handler)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
     def run_epoch(self) -> None:
         """One epoch, or what is left of it."""
@@ -88,16 +94,22 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
 
     # ---- stopping ----------------------------------------------------
 
-    def _listen(self):
-        """Note SIGTERM; the handler that was there before."""
+    def _listen(self) -> Dict[int, Any]:
+        """Note SIGTERM and Ctrl-C; the handlers that were there before."""
+        if threading.current_thread() is not threading.main_thread():
+            return {}  # signals are not ours
 
         def note(number, _frame):
             self._stop_signal = number
+            signal.signal(signal.SIGINT, handlers[signal.SIGINT])
 
-        try:
-            return signal.signal(signal.SIGTERM, note)
-        except ValueError:  # not the main thread: signals are not ours
-            return None
+        handlers = {
+            number: signal.getsignal(number)
+            for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        for number in handlers:
+            signal.signal(number, note)
+        return handlers
 
     def _agreed_to_stop(self) -> bool:
         """Whether any rank was told to stop; the same answer on all."""

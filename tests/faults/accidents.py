@@ -16,12 +16,32 @@ class SignalAt(Hook):
     """Sends this process a signal in the middle of an iteration's hooks."""
     priority = 'VERY_HIGH'
 
-    def __init__(self, iteration: int, number: int) -> None:
+    def __init__(self, iteration: int, number: int, times: int = 1) -> None:
         self.iteration, self.number = iteration, number
+        self.times = times
 
     def after_train_iter(self, runner, *args, **kwargs) -> None:
         if runner.iter == self.iteration:
-            os.kill(os.getpid(), self.number)
+            for _ in range(self.times):
+                os.kill(os.getpid(), self.number)
+
+
+@HOOKS.register_module()
+class SignalGroupAt(SignalAt):
+    """Has every process of the run signalled, data-loader workers too, as
+    Slurm, ``timeout`` and a terminal do."""
+
+    def before_run(self, runner) -> None:
+        os.setpgrp()
+
+    def after_train_iter(self, runner, *args, **kwargs) -> None:
+        if runner.iter == self.iteration:
+            # From another process: a worker obeys its parent.
+            other = os.fork()
+            if not other:
+                os.killpg(0, self.number)
+                os._exit(0)
+            os.waitpid(other, 0)
 
 
 @HOOKS.register_module()

@@ -49,7 +49,7 @@ def run(work_dir, accident=None, file_limit=None, **options):
                 work_dir=str(work_dir),
                 cfg_options=settings,
                 **options)
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
             sender.send((type(error), str(error)))
             raise SystemExit(1)
 
@@ -100,12 +100,14 @@ def test_the_same_seed_gives_the_same_search(tmp_path, uninterrupted):
     assert_same(outcome(tmp_path), uninterrupted)
 
 
-@pytest.mark.parametrize('accident', [
-    dict(type='SignalAt', iteration=BEFORE_ARCH, number=signal.SIGKILL),
-    dict(type='SignalAt', iteration=AFTER_ARCH, number=signal.SIGKILL),
-    dict(type='KillWhileWriting', name='epoch_3.pth'),
-    dict(type='KillAtExport'),
-], ids=['before_arch', 'after_arch', 'writing_checkpoint', 'export'])
+@pytest.mark.parametrize(
+    'accident', [
+        dict(type='SignalAt', iteration=BEFORE_ARCH, number=signal.SIGKILL),
+        dict(type='SignalAt', iteration=AFTER_ARCH, number=signal.SIGKILL),
+        dict(type='KillWhileWriting', name='epoch_3.pth'),
+        dict(type='KillAtExport'),
+    ],
+    ids=['before_arch', 'after_arch', 'writing_checkpoint', 'export'])
 def test_kill_9(tmp_path, uninterrupted, accident):
     assert run(tmp_path, accident)[0] == -signal.SIGKILL
     resume_and_compare(tmp_path, uninterrupted)
@@ -120,6 +122,35 @@ def test_sigterm_writes_a_checkpoint_in_the_middle_of_an_epoch(
     resume_and_compare(tmp_path, uninterrupted)
 
 
+@pytest.mark.parametrize('persistent', [False, True])
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_workers_outlive_a_signal_to_the_whole_run(tmp_path, number,
+                                                   persistent):
+    """Slurm, ``timeout`` and Ctrl-C signal data-loader workers as well."""
+    accident = dict(
+        type='SignalGroupAt', iteration=AFTER_ARCH - 1, number=int(number))
+    workers = {
+        f'{part}_dataloader.{key}': value
+        for part in ('train', 'val')
+        for key, value in (('num_workers', 2), ('persistent_workers',
+                                                persistent))
+    }
+    code, error = run(tmp_path, accident, cfg_options=workers)
+    assert code == 128 + number, error
+    assert (tmp_path / f'iter_{AFTER_ARCH}.pth').exists()
+    if not persistent:
+        code, error = run(tmp_path, resume='auto', cfg_options=workers)
+        assert code == 0, error
+
+
+def test_a_second_ctrl_c_stops_at_once(tmp_path):
+    accident = dict(
+        type='SignalAt', iteration=AFTER_ARCH, number=signal.SIGINT, times=2)
+    code, (kind, _) = run(tmp_path, accident)
+    assert code == 1 and kind is KeyboardInterrupt
+    assert not list(tmp_path.glob('iter_*.pth'))
+
+
 @pytest.mark.parametrize('damage', ['truncated', 'empty', 'noise'])
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(
         tmp_path, uninterrupted, damage):
@@ -130,7 +161,8 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
     data = newest.read_bytes()
     newest.write_bytes(
         dict(
-            truncated=data[:len(data) // 2], empty=b'',
+            truncated=data[:len(data) // 2],
+            empty=b'',
             noise=b'\x80\x02' + data[5000:9000])[damage])
     resume_and_compare(tmp_path, uninterrupted)
     logs = ''.join(p.read_text() for p in tmp_path.glob('*/*.log'))
