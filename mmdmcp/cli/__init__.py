@@ -4,6 +4,7 @@ The same commands as ``tools/train.py`` and ``tools/test.py``, for those who
 installed the package and have no checkout.
 """
 import os
+import signal
 import sys
 import traceback
 from importlib import import_module
@@ -48,7 +49,7 @@ def report_errors(command: Callable[[], object]) -> int:
     is set. Other exceptions are bugs and pass through with theirs.
 
     Returns:
-        int: Exit code, 0 or 1.
+        int: Exit code: 0, 1, or 130 after Ctrl-C.
     """
     try:
         command()
@@ -59,6 +60,12 @@ def report_errors(command: Callable[[], object]) -> int:
         where = '' if rank == '0' else f'[rank {rank}] '
         print(f'{where}{type(error).__name__}: {error}', file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(
+            'stopped by Ctrl-C; a training goes on from its last checkpoint '
+            'with --resume',
+            file=sys.stderr)
+        return 128 + signal.SIGINT
     return 0
 
 

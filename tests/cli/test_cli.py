@@ -98,6 +98,15 @@ def test_debug_shows_where(capsys, monkeypatch):
     assert 'in raise_data_error' in capsys.readouterr().err
 
 
+def test_ctrl_c_is_a_line(capsys):
+
+    def stop():
+        raise KeyboardInterrupt
+
+    assert report_errors(stop) == 130
+    assert '--resume' in capsys.readouterr().err
+
+
 def test_other_errors_keep_their_traceback():
     with pytest.raises(ZeroDivisionError):
         report_errors(lambda: 1 / 0)
