@@ -1,9 +1,10 @@
 """What the traced layers cost, for the cost model."""
-from typing import Dict, List
+from typing import Dict, List, Sequence
 
 from torch import nn
 
 from ..cost import Geometry, LayerCost
+from ..errors import TraceError
 from ..ops import NORMS, Layout, is_depthwise
 from .units import Sides, renumber
 
@@ -12,6 +13,9 @@ def layer_costs(model: nn.Module, sides: Dict[str, Sides], numbers: Dict[int,
                                                                          int],
                 geometry: Geometry) -> List[LayerCost]:
     """The contribution of every layer that was traced.
+
+    A layer whose shape depends on no unit has MACs only: its parameters
+    are among the :func:`other_params`, whatever they are.
 
     Args:
         model: The model.
@@ -24,14 +28,13 @@ def layer_costs(model: nn.Module, sides: Dict[str, Sides], numbers: Dict[int,
     for name, both in sides.items():
         module = modules.get(name)
         inputs, outputs = (renumber(layout, numbers) for layout in both)
-        if module is None or isinstance(module, nn.PReLU):
-            costs.append(LayerCost(name, Layout.fixed(1), outputs, vectors=1))
-            continue
-        bias = int(getattr(module, 'bias', None) is not None)
-        if isinstance(module, NORMS):
-            vectors = bias + int(module.weight is not None)
+        sliced = int(bool(inputs.units or outputs.units))
+        if module is None or isinstance(module, (nn.PReLU, *NORMS)):
+            vectors = 1 if module is None else sum(
+                p is not None for p in module._parameters.values())
             costs.append(
-                LayerCost(name, Layout.fixed(1), outputs, vectors=vectors))
+                LayerCost(
+                    name, Layout.fixed(1), outputs, vectors=sliced * vectors))
             continue
         kernel = 1
         for size in getattr(module, 'kernel_size', ()):
@@ -40,13 +43,40 @@ def layer_costs(model: nn.Module, sides: Dict[str, Sides], numbers: Dict[int,
         if is_depthwise(module):
             inputs, groups = Layout.fixed(1), 1
         positions = geometry.positions.get(name, 0)
+        bias = int(getattr(module, 'bias', None) is not None)
         costs.append(
             LayerCost(name, inputs, outputs, groups, kernel * positions,
-                      kernel, bias))
+                      sliced * kernel, sliced * bias))
     return costs
 
 
-def other_params(model: nn.Module, sides: Dict[str, Sides]) -> int:
-    """Parameters that no layer's cost counts."""
-    return sum(p.numel() for name, p in model.named_parameters()
-               if name not in sides and name.rpartition('.')[0] not in sides)
+def other_params(model: nn.Module, costs: Sequence[LayerCost]) -> int:
+    """Parameters that no layer's cost counts, each once."""
+    modules = dict(model.named_modules())
+    owned = dict(model.named_parameters(remove_duplicate=False))
+    counted = set()
+    for cost in costs:
+        if cost.weights or cost.vectors:
+            parameters = modules[cost.name]._parameters.values() \
+                if cost.name in modules else [owned[cost.name]]
+            counted.update(map(id, parameters))
+    return sum(p.numel() for p in model.parameters() if id(p) not in counted)
+
+
+def require_exact_params(model: nn.Module, counted: int) -> None:
+    """The cost model must count every parameter of the full model, once.
+
+    Args:
+        model: The model, at full width.
+        counted: Parameters by the cost model.
+
+    Raises:
+        TraceError: If it does not.
+    """
+    params = sum(p.numel() for p in model.parameters())
+    if counted != params:
+        raise TraceError(
+            f'{type(model).__name__} has {params:,} parameters, but its '
+            f'layers add up to {counted:,}: some layer that can be pruned '
+            'holds or computes its weights in a way that is not known here. '
+            'Leave that layer out with mutator.scope, or prune another model')

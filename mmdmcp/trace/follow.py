@@ -78,8 +78,11 @@ class Follower(TorchDispatchMode):
         for leaf in tree_leaves(output):
             if isinstance(leaf, Tensor):
                 self._tensors.fix(leaf, 'its channels are the model\'s output')
-        for name in self._used_outside:
-            reason = f'the weights of {name} are used outside its forward'
+        outside = {
+            name: f'the weights of {name} are used outside its forward'
+            for name in self._used_outside
+        }
+        for name, reason in {**outside, **_unusual(self._modules)}.items():
             for side in (self.inputs, self.outputs):
                 if name in side:
                     self.classes.fix(side[name], reason)
@@ -178,3 +181,21 @@ class Follower(TorchDispatchMode):
             return out
         self._tensors.operate(func, args, kwargs, out)
         return out
+
+
+def _unusual(modules: Dict[str, nn.Module]) -> Dict[str, str]:
+    """Layers whose weight and bias are not theirs alone, or not all they
+    have, each with the reason to leave it whole."""
+    reasons, owners = {}, {}
+    for name, module in modules.items():
+        for key, parameter in module._parameters.items():
+            if parameter is None:
+                continue
+            first = owners.setdefault(id(parameter), name)
+            if first != name:
+                reasons[first] = reasons[name] = \
+                    f'{first} and {name} share a parameter'
+            if key not in ('weight', 'bias'):
+                reasons[name] = f'{name} has a parameter beside weight and ' \
+                    f'bias: {key}'
+    return reasons

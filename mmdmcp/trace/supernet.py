@@ -11,7 +11,7 @@ from ..modes import eval_mode
 from ..ops import NORMS, Layout, Selection, SlicedLayer, SlicedParameter
 from ..subnet import LayerWidth, Subnet, UnitWidth
 from .analyzer import analyze
-from .costs import layer_costs, other_params
+from .costs import layer_costs, other_params, require_exact_params
 from .demo import demo_runs
 from .prunable import find_prunable
 from .units import Unit, layer_sides, producers, scaled_layers, sliced_layers
@@ -74,9 +74,10 @@ class Supernet:
         self.units = [Unit(first[g], trace.sizes[g]) for g in groups]
         self.layers = sliced_layers(model, sides, numbers)
         self.scaled = scaled_layers(self.layers, geometry)
-        self.cost = CostModel(
-            layer_costs(model, sides, numbers, geometry), len(self.units),
-            other_params(model, sides))
+        costs = layer_costs(model, sides, numbers, geometry)
+        self.cost = CostModel(costs, len(self.units),
+                              other_params(model, costs))
+        require_exact_params(model, self.cost.exact(self.full)['params'])
         self.bind()
         self.cost.other_macs = self._other_macs(run)
 
