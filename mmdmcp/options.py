@@ -31,8 +31,10 @@ def build_options(cls: type, options: Optional[dict], place: str) -> Any:
         place: Where the dict stands in the config, for the message.
 
     Raises:
-        ConfigError: If an option is unknown.
+        ConfigError: If it is no dict, or an option is unknown.
     """
+    if not isinstance(options, (dict, type(None))):
+        raise ConfigError(f'{place}={options!r}: give its options as a dict')
     options = dict(options or {})
     known = _known(cls)
     _refuse([option for option in options if option not in known], cls, place)

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from ..engine import (PruningAlgorithm, accumulate, finish, frozen_statistics,
                       frozen_weights)
-from ..errors import ConfigError
-from ..options import refuse_unknown
+from ..options import number, refuse_unknown
 from ..registry import MODELS
 from .budget import budget_loss
 from .distill import InPlaceDistillation
@@ -47,7 +46,7 @@ class DMCP(PruningAlgorithm):
         init_cfg: As in MMEngine.
 
     Raises:
-        ConfigError: If an option is unknown or out of range.
+        ConfigError: If an option is missing, unknown or out of range.
         TargetError: If the target can't be read or reached.
         TraceError: If the model can't be traced or pruned.
     """
@@ -58,8 +57,8 @@ class DMCP(PruningAlgorithm):
     schedule: SearchSchedule
 
     def __init__(self,
-                 architecture: Union[dict, nn.Module],
-                 target: Union[str, float],
+                 architecture: Union[dict, nn.Module, None] = None,
+                 target: Union[str, float, None] = None,
                  mutator: Optional[dict] = None,
                  input_shape: Sequence[int] = (3, 224, 224),
                  arch_start: Union[int, float] = 0.5,
@@ -71,12 +70,8 @@ class DMCP(PruningAlgorithm):
                  init_cfg: Optional[dict] = None,
                  **unknown) -> None:
         refuse_unknown(self, unknown)
-        if not 0 < dead_zone <= 1:
-            raise ConfigError(f'dead_zone={dead_zone} is not in (0, 1]')
-        if budget_weight <= 0:
-            raise ConfigError(f'budget_weight={budget_weight} is not '
-                              'positive: nothing would pull the cost to the '
-                              'target')
+        number('dead_zone', dead_zone, above=0, high=1)
+        number('budget_weight', budget_weight, above=0)
         super().__init__(architecture, target, 'macs', mutator,
                          SearchSchedule(arch_start, random_sampling),
                          input_shape, data_preprocessor, init_cfg)

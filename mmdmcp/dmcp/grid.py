@@ -2,6 +2,7 @@
 from typing import Tuple, Union
 
 from ..errors import ConfigError
+from ..options import number
 
 GRIDS = ('even', 'release')
 # The vectors of today's CPUs and the tiles of GPUs hold 8 or 16 channels.
@@ -48,22 +49,25 @@ class WidthGrid:
                  step: float = 0.1,
                  divisor: Union[int, str] = 'auto') -> None:
         if type not in GRIDS:
-            raise ConfigError(f'grid: type={type!r}; choose from {GRIDS}')
-        if not 0 < min_ratio < max_ratio:
             raise ConfigError(
-                f'grid: min_ratio={min_ratio} and max_ratio={max_ratio}; '
-                '0 < min_ratio < max_ratio is needed')
-        if not 0 < step <= max_ratio - min_ratio + 1e-9:
+                f'mutator.grid: type={type!r}; choose from {GRIDS}')
+        number('mutator.grid: max_ratio', max_ratio, above=0)
+        number('mutator.grid: min_ratio', min_ratio, above=0, below=max_ratio)
+        number('mutator.grid: step', step, above=0)
+        if step > max_ratio - min_ratio + 1e-9:
             raise ConfigError(
-                f'grid: step={step}; it must be above 0 and fit between '
+                f'mutator.grid: step={step} does not fit between '
                 f'min_ratio={min_ratio} and max_ratio={max_ratio}')
-        if divisor != 'auto' and (isinstance(divisor, bool) or not isinstance(
-                divisor, int) or divisor < 1):
-            raise ConfigError(f'grid: divisor={divisor!r} is neither a '
-                              "positive int nor 'auto'")
+        if divisor != 'auto':
+            number(
+                "mutator.grid: divisor (if not 'auto')",
+                divisor,
+                1,
+                whole=True)
         if type == 'release' and divisor not in (1, 'auto'):
             raise ConfigError(
-                "grid: the release's grid has no divisor; use type='even'")
+                "mutator.grid: the release's grid has no divisor; use "
+                "type='even'")
         self.type = type
         self.min_ratio = min_ratio
         self.max_ratio = max_ratio

@@ -5,6 +5,7 @@ import torch
 
 from ..engine import Clock, check_moment
 from ..errors import ConfigError
+from ..options import number
 
 
 class SearchSchedule(Clock):
@@ -28,12 +29,14 @@ class SearchSchedule(Clock):
                  random_sampling: Tuple[float, float]) -> None:
         super().__init__('mmdmcp.DMCPSearchHook')
         check_moment('arch_start', arch_start)
-        first, last = random_sampling
-        if not (0 <= first <= 1 and 0 <= last <= 1):
-            raise ConfigError(f'random_sampling={random_sampling!r}: two '
-                              'probabilities, each from 0 to 1')
+        if not isinstance(random_sampling, (list, tuple)) or \
+                len(random_sampling) != 2:
+            raise ConfigError(f'random_sampling={random_sampling!r}: give two '
+                              'probabilities, the first and the last')
+        for probability in random_sampling:
+            number('random_sampling: probability', probability, low=0, high=1)
         self.arch_start = arch_start
-        self.random_sampling = (first, last)
+        self.random_sampling = tuple(random_sampling)
 
     @property
     def first_arch_iteration(self) -> int:

@@ -5,6 +5,8 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ..cost import parse_target
+from ..errors import CheckpointError, ConfigError
+from ..options import number
 from ..registry import MODELS
 from ..subnet import Subnet, apply
 from .clock import Clock
@@ -39,6 +41,7 @@ class PruningAlgorithm(BaseModel):
         target (int): Cost aimed at.
 
     Raises:
+        ConfigError: If an option is of the wrong type.
         TargetError: If the target can't be read or is above the full model.
         TraceError: If the model can't be traced or pruned.
     """
@@ -54,6 +57,7 @@ class PruningAlgorithm(BaseModel):
                  input_shape: Sequence[int],
                  data_preprocessor: Optional[dict] = None,
                  init_cfg: Optional[dict] = None) -> None:
+        _check_types(architecture, mutator, input_shape)
         if isinstance(architecture, dict):
             architecture = dict(architecture)
             if data_preprocessor is not None:
@@ -74,6 +78,7 @@ class PruningAlgorithm(BaseModel):
         self.full_cost = self.mutator.cost_of(
             self.mutator.choose('max'))[measure]
         self.target = parse_target(target, self.full_cost, COUNTED[measure])
+        self._register_load_state_dict_pre_hook(self._accept_plain)
 
     def set_widths(self, how) -> List[int]:
         """Run with other channels from now on; see the mutator's ``choose``.
@@ -112,3 +117,42 @@ class PruningAlgorithm(BaseModel):
     def set_extra_state(self, state: Tensor) -> None:
         """Restore what :meth:`get_extra_state` returned."""
         self.schedule.restore(state)
+
+    def _accept_plain(self, state_dict: dict, prefix: str, *_) -> None:
+        """Let a checkpoint of the plain model load: ``load_from``.
+
+        Raises:
+            CheckpointError: If the checkpoint is one of another method.
+        """
+        inner = prefix + 'architecture.'
+        if not any(key.startswith(inner) for key in state_dict):
+            for key in [k for k in state_dict if k.startswith(prefix)]:
+                state_dict[inner + key[len(prefix):]] = state_dict.pop(key)
+            return
+        own = {name for name, _ in self.mutator.named_parameters()}
+        start = prefix + 'mutator.'
+        found = {
+            key[len(start):]
+            for key in state_dict if key.startswith(start)
+        } - {'_extra_state'}
+        if found and not found & own:
+            raise CheckpointError(
+                f'the checkpoint is one of another method: it has mutator.'
+                f'{min(found)}, a {type(self).__name__} has mutator.'
+                f'{min(own)}. Give one of this method, or one of the plain '
+                'network')
+
+
+def _check_types(architecture: Union[dict, nn.Module], mutator: Optional[dict],
+                 input_shape: Sequence[int]) -> None:
+    is_config = isinstance(architecture, dict) and 'type' in architecture
+    if not is_config and not isinstance(architecture, nn.Module):
+        raise ConfigError(f'architecture={architecture!r}: give the config '
+                          'of a model, a dict with its type, or a module')
+    if not isinstance(mutator, (dict, type(None))):
+        raise ConfigError(f'mutator={mutator!r}: give its options as a dict')
+    if not isinstance(input_shape, (list, tuple)) or len(input_shape) != 3:
+        raise ConfigError(f'input_shape={input_shape!r}: give channels, '
+                          'height and width, such as (3, 224, 224)')
+    for size in input_shape:
+        number('input_shape: size', size, low=1, whole=True)

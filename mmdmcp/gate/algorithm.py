@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ..engine import PruningAlgorithm, accumulate, finish
 from ..engine.algorithm import COUNTED
 from ..errors import ConfigError, TargetError
-from ..options import refuse_unknown
+from ..options import number, refuse_unknown
 from ..registry import MODELS
 from .mutator import GateChannelMutator
 from .schedule import GateSchedule
@@ -46,7 +46,7 @@ class TrainableGate(PruningAlgorithm):
         init_cfg: As in MMEngine.
 
     Raises:
-        ConfigError: If an option is unknown or out of range.
+        ConfigError: If an option is missing, unknown or out of range.
         TargetError: If the target can't be read or reached.
         TraceError: If the model can't be traced or pruned.
     """
@@ -57,8 +57,8 @@ class TrainableGate(PruningAlgorithm):
     schedule: GateSchedule
 
     def __init__(self,
-                 architecture: Union[dict, nn.Module],
-                 target: Union[str, float],
+                 architecture: Union[dict, nn.Module, None] = None,
+                 target: Union[str, float, None] = None,
                  cost: str = 'flops',
                  mutator: Optional[dict] = None,
                  input_shape: Sequence[int] = (3, 224, 224),
@@ -70,14 +70,11 @@ class TrainableGate(PruningAlgorithm):
                  init_cfg: Optional[dict] = None,
                  **unknown) -> None:
         refuse_unknown(self, unknown)
-        if cost not in MEASURES:
+        if cost not in tuple(MEASURES):
             raise ConfigError(f'cost={cost!r}; choose from '
                               f'{tuple(MEASURES)}')
-        if budget_weight <= 0:
-            raise ConfigError(f'budget_weight={budget_weight} is not '
-                              'positive: nothing would close the gates')
-        if not 0 < tolerance < 1:
-            raise ConfigError(f'tolerance={tolerance} is not between 0 and 1')
+        number('budget_weight', budget_weight, above=0)
+        number('tolerance', tolerance, above=0, below=1)
         super().__init__(architecture, target, MEASURES[cost], mutator,
                          GateSchedule(ramp, freeze), input_shape,
                          data_preprocessor, init_cfg)

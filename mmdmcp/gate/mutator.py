@@ -6,7 +6,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ..errors import ConfigError
-from ..options import refuse_unknown
+from ..options import number, refuse_unknown
 from ..registry import MODELS
 from ..trace import Supernet
 from .gate import SHAPES, gate
@@ -53,18 +53,14 @@ class GateChannelMutator(BaseModule):
                  **unknown) -> None:
         super().__init__()
         refuse_unknown(self, unknown)
-        if shape not in SHAPES:
+        if shape not in tuple(SHAPES):
             raise ConfigError(f'mutator: shape={shape!r}; choose from '
                               f'{tuple(SHAPES)}')
-        if not 1e3 <= magnification <= 1e6:
-            # Below, closed channels show in the output; above, float32
-            # can't resolve what an open one has beside 1.
-            raise ConfigError(f'mutator: magnification={magnification!r}; '
-                              'choose 1e3 to 1e6')
-        if init != 'importance' and not (isinstance(init, (int, float))
-                                         and 0 < init):
-            raise ConfigError(f"mutator: init={init!r}; choose 'importance' "
-                              'or a positive number')
+        # Below, closed channels show in the output; above, float32 can't
+        # resolve what an open one has beside 1.
+        number('mutator: magnification', magnification, 1000, 1000000)
+        if init != 'importance':
+            number("mutator: init (if not 'importance')", init, above=0)
         self.shape = shape
         self.magnification = magnification
         self.init = init

@@ -19,11 +19,11 @@ def build():
     def build_dmcp(architecture=None, seed=0, **options):
         torch.manual_seed(seed)
         options.setdefault('target', '50%')
+        options.setdefault('input_shape', (1, 8, 8))
         return MODELS.build(
             dict(
                 type='mmdmcp.DMCP',
                 architecture=architecture or classifier(),
-                input_shape=(1, 8, 8),
                 **options))
 
     return build_dmcp

@@ -1,12 +1,13 @@
 """Wrong configs and models: a clear error before hours are spent."""
 import pytest
 import torch
-from common.small_net import batch, optimisers
+from common.small_net import batch, classifier, optimisers
 from mmengine.model import BaseModel
 from torch import nn
 
 from mmdmcp.dmcp.schedule import SearchSchedule
 from mmdmcp.errors import ConfigError, TargetError, TraceError
+from mmdmcp.registry import MODELS
 
 
 class Net(BaseModel):
@@ -35,6 +36,18 @@ class Hidden(nn.Module):
     (dict(target=0.5), TargetError, '50%'),
     (dict(target=-1), TargetError, 'above zero'),
     (dict(target=None), TargetError, "can't be read"),
+    (dict(architecture='resnet50'), ConfigError, "architecture='resnet50'"),
+    (dict(architecture=dict(depth=50)), ConfigError, 'dict with its type'),
+    (dict(mutator='sigmoid'), ConfigError, "mutator='sigmoid': give"),
+    (dict(input_shape=224), ConfigError, 'input_shape=224: give channels'),
+    (dict(input_shape=(1, 8, '8')), ConfigError, "input_shape: size='8'"),
+    (dict(budget_weight='abc'), ConfigError, "budget_weight='abc': give"),
+    (dict(random_sampling=0.5), ConfigError, 'random_sampling=0.5: give two'),
+    (dict(random_sampling=(1, 'x')), ConfigError, "random_sampling: .*='x'"),
+    (dict(dead_zone=None), ConfigError, 'dead_zone=None'),
+    (dict(mutator=dict(grid=0.1)), ConfigError, 'mutator.grid=0.1: give'),
+    (dict(mutator=dict(grid=dict(step='x'))), ConfigError, "grid: step='x'"),
+    (dict(mutator=dict(grid=dict(min_ratio=[]))), ConfigError, 'min_ratio='),
     (dict(traget='50%'), ConfigError, "Did you mean 'target'"),
     (dict(mutator=dict(parametrization='exp')), ConfigError,
      "Did you mean 'parametrisation'"),
@@ -52,6 +65,18 @@ class Hidden(nn.Module):
 def test_bad_options(build, options, error, words):
     with pytest.raises(error, match=words):
         build(**options)
+
+
+@pytest.mark.parametrize('method', ['DMCP', 'TrainableGate'])
+def test_what_must_be_given(method):
+    with pytest.raises(ConfigError, match='architecture=None: give'):
+        MODELS.build(dict(type=f'mmdmcp.{method}', target='50%'))
+    with pytest.raises(TargetError, match='target=None'):
+        MODELS.build(
+            dict(
+                type=f'mmdmcp.{method}',
+                architecture=classifier(),
+                input_shape=(1, 8, 8)))
 
 
 def test_a_model_that_can_not_be_traced(build):
