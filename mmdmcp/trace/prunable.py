@@ -1,4 +1,5 @@
 """Which units can be pruned: decided by running the model narrow."""
+from contextlib import nullcontext
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import torch
@@ -9,6 +10,7 @@ from ..cost import Geometry
 from ..errors import first_line
 from ..ops import SlicedLayer
 from .analyzer import Trace
+from .lively import lively_weights
 from .units import Sides, scaled_layers, sliced_layers
 
 
@@ -45,10 +47,12 @@ def find_prunable(
             candidates.append(group)
         else:
             others.append((name, reason))
-    trial = _Trial(model, trace.sizes, sides, run, geometry)
-    for share in (0.37, 0.67):
-        candidates, failed = _split(candidates, lambda g: trial(g, share))
-        others += [(first[g], reason) for g, reason in failed]
+    # What zeroing a channel does must be seen in the output.
+    with nullcontext() if geometry is None else lively_weights(model, run):
+        trial = _Trial(model, trace.sizes, sides, run, geometry)
+        for share in (0.37, 0.67):
+            candidates, failed = _split(candidates, lambda g: trial(g, share))
+            others += [(first[g], reason) for g, reason in failed]
     order = {name: i for i, name in enumerate(sides)}
     return candidates, sorted(dict.fromkeys(others), key=lambda x: order[x[0]])
 
@@ -109,9 +113,10 @@ class _Trial:
                       widths: List[int]) -> bool:
         """Whether zeroing channels and dropping them give the same output.
 
-        Tried with channels spread over the unit. What counts is how far the
-        two outputs are apart compared with how far either is from the full
-        one, so that weights of any size can be judged.
+        Tried with channels spread over the unit, on lively weights. What
+        counts is how far the two outputs are apart compared with how far
+        either is from the full one, so that weights of any size can be
+        judged.
 
         Args:
             layers: Sliced layers of the units, bound to the model.
@@ -136,7 +141,7 @@ class _Trial:
         zeroed, full = _values(self.run()), _values(self.reference)
         apart = (dropped - zeroed).abs().max()
         moved = (dropped - full).abs().max()
-        return bool(apart <= 1e-2 * moved + 1e-5 * full.abs().max())
+        return bool(apart <= 1e-3 * moved)
 
 
 def _odd_width(size: int, share: float) -> int:

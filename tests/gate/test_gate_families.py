@@ -1,11 +1,10 @@
 """The network with closed gates is the small network, in every family."""
 import pytest
 import torch
+from gate.families import FAMILIES, SHAPE, as_if_trained
 from torch import nn
 
 from mmdmcp.registry import MODELS
-
-from families import FAMILIES, SHAPE, as_if_trained
 
 
 def with_random_gates(family, seed=1):

@@ -1,0 +1,171 @@
+"""Zero is the same as gone: judged on weights that show it."""
+import copy
+
+import pytest
+import torch
+from gate.families import as_if_trained, classifier
+from torch import nn
+
+from mmdmcp.registry import MODELS
+from mmdmcp.trace import Supernet
+from mmdmcp.trace.lively import lively_weights
+
+
+class Block(nn.Module):
+    """A residual branch that a new network ends in zero. Inside, a norm
+    whose groups are no single one mixes channels."""
+
+    def __init__(self, channels, last):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.norm = nn.GroupNorm(4, channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.last = last
+
+    def forward(self, x):
+        return x + self.last(self.conv2(self.norm(self.conv1(x)).relu()))
+
+
+class Scale(nn.Module):
+    """A layer scale that starts at next to nothing."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.gamma = nn.Parameter(torch.full((channels, 1, 1), 1e-6))
+
+    def forward(self, x):
+        return self.gamma * x
+
+
+class Net(nn.Module):
+
+    def __init__(self, last, channels=16):
+        super().__init__()
+        self.stem = nn.Conv2d(3, channels, 3)
+        self.bn = nn.BatchNorm2d(channels)
+        self.block = Block(channels, last)
+        self.fc = nn.Conv2d(channels, 5, 1)
+
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        return self.fc(self.block(self.bn(self.stem(inputs)).relu()))
+
+
+def zero_norm():
+    norm = nn.BatchNorm2d(16)
+    nn.init.zeros_(norm.weight)
+    return norm
+
+
+def zero_conv():
+    conv = nn.Conv2d(16, 16, 1)
+    nn.init.zeros_(conv.weight)
+    return conv
+
+
+@pytest.mark.parametrize('last', [zero_norm, zero_conv, lambda: Scale(16)])
+def test_a_branch_that_starts_at_zero_hides_nothing(last):
+    torch.manual_seed(0)
+    supernet = Supernet(Net(last()), (3, 16, 16), any_channels=True)
+    assert 'block.conv1' not in [unit.name for unit in supernet.units]
+    assert 'in which they are zero' in dict(supernet.unprunable)['block.conv1']
+
+
+def test_a_deep_network_hides_nothing():
+    """Behind norms that have seen no data the signal dies out: channels
+    shuffled between branches moved the output by a rounding error."""
+    torch.manual_seed(0)
+    algorithm = MODELS.build(
+        dict(
+            type='mmdmcp.TrainableGate',
+            architecture=classifier('ShuffleNetV2', 1024, widen_factor=1.),
+            target='90%',
+            input_shape=(3, 64, 64)))
+    assert len(algorithm.mutator.units) == 18
+    as_if_trained(algorithm.architecture)
+    gates = algorithm.mutator.gates
+    with torch.no_grad():
+        gates.copy_(torch.rand(gates.shape) - 0.3)
+    algorithm.eval()
+    x = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        gated, small = algorithm(x), algorithm.cut().eval()(x)
+    assert (gated - small).abs().max() < 1e-5 * gated.abs().max()
+
+
+def state_of(model):
+    tensors = {
+        **model.state_dict(), 'modes': [m.training for m in model.modules()]
+    }
+    return copy.deepcopy(tensors)
+
+
+def assert_same(found, expected):
+    for name, value in expected.items():
+        same = found[name] == value
+        assert torch.as_tensor(same).all(), name
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    return Net(zero_norm()).eval()
+
+
+def test_inside_nothing_is_dead(net):
+    x = torch.randn(1, 3, 16, 16)
+    with lively_weights(net, lambda: net(x)):
+        assert all(p.abs().max() > 0.01 for p in net.parameters())
+        with torch.no_grad():
+            branch = net.block(net.bn(net.stem(x)).relu()) - net.bn(
+                net.stem(x)).relu()
+        assert branch.std() > 0.1
+    with torch.no_grad():
+        x = net.bn(net.stem(x)).relu()
+        assert torch.equal(net.block(x), x)
+
+
+def test_one_value_a_channel_is_enough():
+    """A norm behind global pooling."""
+    net = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(8)).eval()
+    x = torch.randn(1, 8, 4, 4)
+    with lively_weights(net, lambda: net(x)):
+        out = net(x)
+    assert torch.isfinite(out).all() and out.std() > 0.1
+
+
+def test_everything_is_as_it_was_after(net):
+    net.block.train()
+    before, random = state_of(net), torch.get_rng_state()
+    x = torch.ones(1, 3, 16, 16)
+    with lively_weights(net, lambda: net(x)):
+        changed = [
+            name for name, value in net.state_dict().items()
+            if not torch.equal(value, before[name])
+        ]
+        assert 'bn.running_var' in changed and 'bn.weight' in changed
+    assert_same(state_of(net), before)
+    assert torch.equal(torch.get_rng_state(), random)
+    assert not any(m._forward_pre_hooks for m in net.modules())
+
+
+@pytest.mark.parametrize('where', ['pass', 'body'])
+def test_everything_is_as_it_was_after_an_error(net, where):
+    before = state_of(net)
+
+    def run():
+        net(torch.ones(1, 3, 16, 16))
+        if where == 'pass':
+            raise KeyError
+
+    with pytest.raises(KeyError), lively_weights(net, run):
+        raise KeyError
+    assert_same(state_of(net), before)
+    assert not any(m._forward_pre_hooks for m in net.modules())
+
+
+def test_building_a_supernet_leaves_the_weights_alone():
+    torch.manual_seed(0)
+    net = Net(zero_norm())
+    before = state_of(net)
+    Supernet(net, (3, 16, 16), any_channels=True)
+    assert_same(state_of(net), before)
