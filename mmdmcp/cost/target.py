@@ -28,8 +28,8 @@ def parse_target(target: Union[str, Real],
         The cost aimed at, rounded to an integer.
 
     Raises:
-        TargetError: If it can't be read, is not positive, or lies above the
-            full network.
+        TargetError: If it can't be read, is not positive, or is not below
+            the full network.
 
     Example:
         >>> parse_target('50%', 40_813_184)
@@ -49,11 +49,13 @@ def parse_target(target: Union[str, Real],
     if not (math.isfinite(cost) and cost > 0):
         raise TargetError(f'target={target!r} is not above zero: {forms}')
     if cost < 100 and not isinstance(target, str):
-        raise TargetError(f'target={target!r} means {cost:g} {counted}; for a '
-                          f'share of the full network {forms}')
-    if cost > full:
+        hint = f'; write {target:.4g} of the full network as ' \
+            f"'{100 * target:.4g}%'" if cost < 1 else f': {forms}'
+        raise TargetError(f'target={target!r} means {cost:g} {counted}{hint}')
+    if cost >= full:
         raise TargetError(
             f'target={target!r} is {cost / 1e6:,.1f} M {counted}, '
-            f'above the full network\'s {full / 1e6:,.1f} M: nothing is left '
-            'to prune. Lower the target, or widen the network')
+            f'{"above" if cost > full else "all of"} the full network\'s '
+            f'{full / 1e6:,.1f} M: nothing is left to prune. Lower the '
+            'target, or widen the network')
     return round(cost)

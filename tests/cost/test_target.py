@@ -12,12 +12,11 @@ FULL = 4_089_184_256
     ('211M', 211_000_000),
     ('211m', 211_000_000),
     (' 50 % ', FULL // 2),
-    ('100%', FULL),
     ('1e9', 1_000_000_000),
     ('2.5e3K', 2_500_000),
     (2.2e9, 2_200_000_000),
     (2_200_000_000, 2_200_000_000),
-    (FULL, FULL),
+    (FULL - 1, FULL - 1),
 ])
 def test_every_form_means_multiply_accumulates(target, macs):
     assert parse_target(target, FULL) == macs
@@ -42,14 +41,20 @@ def test_a_target_is_a_positive_number(target):
 
 
 def test_a_bare_share_is_no_target():
-    with pytest.raises(TargetError, match='50%'):
+    with pytest.raises(TargetError, match="write 0.5 of .* as '50%'$"):
         parse_target(0.5, FULL)
 
 
 def test_messages_name_what_is_counted():
-    for target in ('half', -1, 0.5):
+    for target in ('half', -1, 1.5):
         with pytest.raises(TargetError, match='number of parameters, e.g.'):
             parse_target(target, FULL, 'parameters')
+
+
+@pytest.mark.parametrize('target', ['100%', FULL])
+def test_the_full_network_is_no_target(target):
+    with pytest.raises(TargetError, match='all of the full network.*Lower'):
+        parse_target(target, FULL)
 
 
 @pytest.mark.parametrize('target', ['101%', '5G', FULL + 1])
