@@ -146,8 +146,8 @@ class DMCP(PruningAlgorithm):
                         teacher = self.distillation.take().detach()
                 else:
                     self.architecture(**data, mode='tensor')
-                    loss = self.distillation.loss(self.distillation.take(),
-                                                  teacher)
+                    loss = self.distillation.loss(
+                        self.distillation.take(teacher), teacher)
             accumulate(wrapper, loss)
             if name == 'max':
                 log.update(values)

@@ -68,17 +68,28 @@ class InPlaceDistillation:
                 output: Tensor) -> None:
         self._output = output
 
-    def take(self) -> Tensor:
+    def take(self, teacher: Optional[Tensor] = None) -> Tensor:
         """What the module returned last, once.
 
+        Args:
+            teacher: What it returned in the widest network, to learn from.
+
         Raises:
-            ConfigError: If it was not called.
+            ConfigError: If it was not called, or narrow networks return
+                another shape there.
         """
         output, self._output = self._output, None
         if output is None:
             raise ConfigError(
                 f'distillation={self.module!r}: the module was not called; '
                 'name one that every forward pass runs')
+        if teacher is not None and output.shape != teacher.shape:
+            raise ConfigError(
+                f'distillation={self.module!r}: the module gives '
+                f'{list(output.shape)} in a narrow network and '
+                f'{list(teacher.shape)} in the widest: its width is '
+                'searched. Name the one that makes the logits, usually '
+                f'{" or ".join(_USUAL)}, or set distillation=None')
         return output
 
     @staticmethod

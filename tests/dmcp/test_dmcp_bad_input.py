@@ -122,6 +122,13 @@ def test_a_search_without_its_hook_says_so(build):
         algorithm.train_step(batch(), optimisers(algorithm))
 
 
+def test_learning_from_a_module_whose_width_is_searched(build):
+    algorithm = build(distillation='backbone.conv1')
+    algorithm.schedule.set_length(10)
+    with pytest.raises(ConfigError, match='conv1.*is searched.*head.fc'):
+        algorithm.train_step(batch(), optimisers(algorithm))
+
+
 def test_optim_wrapper_of_one_optimiser_is_refused():
     from mmdmcp.engine import SearchOptimWrapperConstructor
     with pytest.raises(ConfigError, match='architecture'):
