@@ -4,7 +4,7 @@ from typing import Dict, Optional
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModel
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import ConfigError
 from ..registry import MODELS
@@ -24,14 +24,16 @@ class TorchvisionClassifier(BaseModel):
         num_classes (int): Classes. Defaults to 1000.
         weights (str, optional): Weights of torchvision's, such as
             ``'DEFAULT'``; only for 1000 classes. Defaults to None.
-        options (dict, optional): Other arguments of the network.
+        options (dict, optional): Other arguments of the network. The
+            auxiliary classifiers of GoogLeNet and Inception V3 are left out.
         label_smoothing (float): Of the cross entropy. Defaults to 0.
         data_preprocessor (dict, optional): As any classifier of mmpretrain
             has it. Defaults to mmpretrain's without normalisation.
         init_cfg (dict, optional): As in MMEngine.
 
     Raises:
-        ConfigError: If torchvision has no such network.
+        ConfigError: If torchvision has no such network, or auxiliary
+            classifiers are asked for.
 
     Example:
         >>> model = dict(
@@ -61,8 +63,15 @@ class TorchvisionClassifier(BaseModel):
             raise ConfigError(
                 f'name={name!r}: torchvision.models has no such classifier; '
                 f'it has {", ".join(known)}')
+        options = options or {}
+        if options.get('aux_logits'):
+            raise ConfigError(
+                'options.aux_logits=True: auxiliary classifiers run in '
+                'training only, with the full width of what they read, and '
+                'their loss is not used here; leave the option out')
         self.model = models.get_model(
-            name, weights=weights, num_classes=num_classes, **(options or {}))
+            name, weights=weights, num_classes=num_classes, **options)
+        _drop_auxiliary(self.model)
         self.label_smoothing = label_smoothing
 
     def forward(self,
@@ -76,7 +85,7 @@ class TorchvisionClassifier(BaseModel):
             data_samples (list[DataSample], optional): With ``gt_label``.
             mode (str): ``'tensor'``, ``'loss'`` or ``'predict'``.
         """
-        logits = self._logits(inputs)
+        logits = self.model(inputs)  # [N, classes]
         if mode == 'tensor':
             return logits
         if mode == 'loss':
@@ -84,11 +93,6 @@ class TorchvisionClassifier(BaseModel):
         if mode == 'predict':
             return self._predict(logits, data_samples)
         raise ConfigError(f'mode={mode!r} is not tensor, loss or predict')
-
-    def _logits(self, inputs: Tensor) -> Tensor:
-        """``[N, classes]``; auxiliary classifiers' are left out."""
-        output = self.model(inputs)
-        return output if isinstance(output, Tensor) else output.logits
 
     def _loss(self, logits: Tensor, data_samples: list) -> Dict[str, Tensor]:
         labels = torch.cat([sample.gt_label for sample in data_samples])
@@ -103,3 +107,16 @@ class TorchvisionClassifier(BaseModel):
         for sample, score in zip(samples, scores):
             sample.set_pred_score(score).set_pred_label(score.argmax())
         return samples
+
+
+def _drop_auxiliary(model: nn.Module) -> None:
+    """Leave out what only training runs and a trace does not see.
+
+    As torchvision itself does: with pretrained weights it takes no
+    ``aux_logits=False``.
+    """
+    if getattr(model, 'aux_logits', False):
+        model.aux_logits = False
+        for name in ('aux1', 'aux2', 'AuxLogits'):
+            if hasattr(model, name):
+                setattr(model, name, None)

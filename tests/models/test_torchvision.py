@@ -46,14 +46,30 @@ def test_bad_options_are_named(model):
         model(torch.rand(1, 3, 32, 32), mode='logits')
 
 
-def test_auxiliary_classifiers_do_not_disturb():
-    model = MODELS.build(
+@pytest.mark.parametrize('name, size', [('googlenet', 64),
+                                        ('inception_v3', 96)])
+def test_auxiliary_classifiers_are_left_out(name, size):
+    model = dict(
+        type='mmdmcp.TorchvisionClassifier',
+        name=name,
+        num_classes=5,
+        options=dict(init_weights=False))
+    search = MODELS.build(
         dict(
-            type='mmdmcp.TorchvisionClassifier',
-            name='googlenet',
-            num_classes=5,
-            options=dict(init_weights=False)))
-    assert model.train()(torch.rand(2, 3, 96, 96)).shape == (2, 5)
+            type='mmdmcp.DMCP',
+            architecture=model,
+            distillation='model.fc',
+            input_shape=(3, size, size),
+            target='50%')).train()
+    search.set_widths('min')
+    samples = [DataSample().set_gt_label(i) for i in (1, 4)]
+    loss = search.architecture(
+        torch.rand(2, 3, size, size), samples, mode='loss')['loss']
+    loss.backward()
+    used = [p.grad is not None for p in search.architecture.parameters()]
+    assert all(used)
+    with pytest.raises(ConfigError, match='aux_logits=True: .* leave the op'):
+        MODELS.build(dict(model, options=dict(aux_logits=True)))
 
 
 def test_searched_by_the_wrapper_and_rebuilt_plain(tmp_path):
