@@ -25,6 +25,11 @@ from .run.folders import fit_class_folders
 from .run.inputs import check_checkpoint, check_data
 from .run.launch import process_group
 from .run.resume import find_good_checkpoint
+from .run.weights import insist_on_fit, remedy_for_load_from
+
+_REMEDY_TEST = 'Test it with the config and --cfg-options of its training'
+_REMEDY_RESUME = ('Go on with the config and --cfg-options that the run was '
+                  'started with, or start again in another --work-dir')
 
 
 def train(config: str,
@@ -85,6 +90,10 @@ def train(config: str,
         if resume == 'auto':
             notices += _resume_latest(cfg)
         runner = _build(cfg, notices)
+        remedy = _REMEDY_RESUME if cfg.get('resume') else \
+            remedy_for_load_from(cfg)
+        if remedy is not None:
+            insist_on_fit(runner, remedy)
         runner.train()
     return runner
 
@@ -128,6 +137,7 @@ def test(config: str,
     notices = folders + _fit(cfg, device)
     with process_group(launcher, device, _dist_cfg(cfg)):
         runner = _build(cfg, notices)
+        insist_on_fit(runner, _REMEDY_TEST)
         if suffix == '.pkl':
             runner.test_evaluator.metrics.append(DumpResults(out))
         metrics = runner.test()

@@ -10,6 +10,8 @@ from mmdmcp.apis import train
 from mmdmcp.errors import CheckpointError, ConfigError, DataError
 
 CONFIG = 'pruning/dmcp/resnet14_digits.py'
+SEARCH = 'pruning/dmcp/dmcp_resnet14_supernet_digits.py'
+SUBNET = 'pruning/dmcp/dmcp_resnet14_subnet_digits.py'
 SMALL = {
     'train_cfg.max_epochs': 1,
     # As long as the longest run below, which goes on from the others.
@@ -149,3 +151,69 @@ def test_test_looks_for_its_checkpoint_and_data(tmp_path, trained):
             CONFIG,
             str(trained / 'epoch_1.pth'),
             cfg_options={'test_dataloader.dataset.data_root': 'no/where'})
+
+
+def test_no_accuracy_for_weights_that_do_not_fit(trained, tmp_path):
+    checkpoint = str(trained / 'epoch_1.pth')
+    for change in (dict(model__backbone__depth=14),
+                   dict(model__backbone__base_channels=(8, 16, 64))):
+        with pytest.raises(CheckpointError, match='config.* of its training'):
+            run_test(
+                CONFIG,
+                checkpoint,
+                work_dir=str(tmp_path),
+                cfg_options=options(**change))
+
+
+@pytest.fixture(scope='module')
+def small(tmp_path_factory):
+    """A config that retrains a small network, and the options it needs."""
+    folder = tmp_path_factory.mktemp('small')
+    search = narrowest(
+        SEARCH, cfg_options={'model.architecture.backbone.depth': 8})
+    search.save(folder / 'DMCP_SUBNET.yaml')
+    options = {
+        key.replace('model.', 'model.cfg.'): value
+        for key, value in SMALL.items()
+    }
+    return SUBNET, {
+        **options, 'model.subnet': str(folder / 'DMCP_SUBNET.yaml')
+    }
+
+
+def narrowest(config, cfg_options):
+    """The narrowest subnet of a search."""
+    from mmengine.registry import init_default_scope
+
+    from mmdmcp.registry import MODELS
+    from mmdmcp.run.config import load_config
+    cfg = load_config(config, cfg_options)
+    init_default_scope(cfg.default_scope)
+    model = dict(cfg.model, data_preprocessor=cfg.data_preprocessor)
+    return MODELS.build(model).export_subnet('min')
+
+
+def test_retraining_starts_from_weights_that_fit(trained, small, tmp_path):
+    config, settings = small
+    with pytest.raises(CheckpointError, match='load_from .*subnet file'):
+        train(
+            config,
+            work_dir=str(tmp_path),
+            cfg_options=dict(settings, load_from=str(trained / 'epoch_1.pth')))
+    with pytest.raises(CheckpointError, match='model.subnet=.*DMCP_SUBNET'):
+        run_test(
+            config,
+            str(trained / 'epoch_1.pth'),
+            work_dir=str(tmp_path),
+            cfg_options=settings)
+
+
+def test_a_search_starts_from_searches_or_init_cfg(trained, tmp_path):
+    with pytest.raises(CheckpointError, match='model.architecture.init_cfg'):
+        train(
+            SEARCH,
+            work_dir=str(tmp_path),
+            cfg_options={
+                'model.architecture.backbone.depth': 8,
+                'load_from': str(trained / 'epoch_1.pth')
+            })
