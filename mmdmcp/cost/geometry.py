@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves
 
 from ..ops import CONVS, NORMS
 
+_PRODUCTS = {'mul', 'mul_', 'multiply', '__mul__', '__rmul__', '__imul__'}
 MATMULS = CONVS + (nn.Linear, )
 
 
@@ -26,9 +27,12 @@ class Geometry:
             applied at, a sample, summed over its calls.
         normalised: Names of layers whose output goes straight into
             normalisation layers, and nowhere else.
+        factors: Names of layers whose output, activated, multiplies whole
+            feature maps: the last layer of a squeeze-and-excitation.
     """
     positions: Dict[str, int] = field(default_factory=dict)
     normalised: Set[str] = field(default_factory=set)
+    factors: Set[str] = field(default_factory=set)
 
 
 @torch.no_grad()
@@ -47,6 +51,7 @@ def read_geometry(model: nn.Module, run: Callable[[], object]) -> Geometry:
     producer: Dict[int, str] = {}
     alive: List[torch.Tensor] = []
     elsewhere = _OutsideNorms(producer)
+    factors = _Factors()
 
     def note(name: str, module: nn.Module):
 
@@ -60,6 +65,7 @@ def read_geometry(model: nn.Module, run: Callable[[], object]) -> Geometry:
                 return
             found.positions[name] += _positions(module, output)
             producer[id(output)] = name
+            factors.note(output, name)
             alive.append(output)
 
         return module.register_forward_hook(hook)
@@ -73,12 +79,13 @@ def read_geometry(model: nn.Module, run: Callable[[], object]) -> Geometry:
         for module in model.modules() if isinstance(module, NORMS)
     ]
     try:
-        with elsewhere:
+        with elsewhere, factors:
             run()
     finally:
         for handle in handles:
             handle.remove()
     found.normalised -= elsewhere.names
+    found.factors = factors.names
     return found
 
 
@@ -112,6 +119,37 @@ class _OutsideNorms(TorchFunctionMode):
             self.names.update(self.producer[id(value)]
                               for value in _tensors((args, kwargs))
                               if id(value) in self.producer)
+        return result
+
+
+class _Factors(TorchFunctionMode):
+    """Notes which layers' outputs multiply larger tensors.
+
+    Attributes:
+        names: Names of those layers.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: Set[str] = set()
+        self._source: Dict[int, str] = {}
+        self._alive: List[torch.Tensor] = []  # no id is used twice
+
+    def note(self, tensor: torch.Tensor, name: str) -> None:
+        """The tensor is a layer's output, or made of it entry by entry."""
+        self._source[id(tensor)] = name
+        self._alive.append(tensor)
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        read, made = _tensors((args, kwargs)), _tensors(result)
+        if func.__name__ in _PRODUCTS and len(read) == 2:
+            small, large = sorted(read, key=torch.Tensor.numel)
+            if small.numel() < large.numel() and id(small) in self._source:
+                self.names.add(self._source[id(small)])
+        elif len(read) == len(made) == 1 and id(read[0]) in self._source:
+            if read[0].numel() == made[0].numel():
+                self.note(made[0], self._source[id(read[0])])
         return result
 
 

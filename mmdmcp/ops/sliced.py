@@ -101,7 +101,9 @@ class SlicedLayer:
         """Scale the outputs channel by channel; None stops scaling.
 
         ``s * (gamma * x + beta)`` is computed as ``(s * gamma) * x + s *
-        beta``, which needs no extra pass over the feature map.
+        beta``, which needs no extra pass over the feature map. The inputs
+        of a depthwise convolution carry the scale already: its bias alone
+        is multiplied.
 
         Args:
             values: One tensor ``[channels]`` a unit.
@@ -126,8 +128,9 @@ class SlicedLayer:
         if self._scale is not None:
             scale = self._kept_scale()
             for name, value in found.items():
-                found[name] = value * scale.view((-1, ) + (1, ) *
-                                                 (value.dim() - 1))
+                if name == 'bias' or not self.depthwise:
+                    found[name] = value * scale.view((-1, ) + (1, ) *
+                                                     (value.dim() - 1))
         if cut is not None and cut.rows is not None:
             self._cut_statistics(found)
         return found

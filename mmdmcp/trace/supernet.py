@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from ..cost import CostModel, count, read_geometry
 from ..errors import TraceError
 from ..modes import eval_mode
-from ..ops import NORMS, Layout, Selection, SlicedLayer, SlicedParameter
+from ..ops import (BATCH_NORMS, NORMS, SLICEABLE, Layout, Selection,
+                   SlicedLayer, SlicedParameter)
 from ..subnet import LayerWidth, Subnet, UnitWidth
 from .analyzer import analyze
 from .costs import layer_costs, other_params, require_exact_params
@@ -55,11 +56,19 @@ class Supernet:
     def _build(self, scope: Optional[Sequence[str]],
                any_channels: bool) -> None:
         model = self.model
+        for name, module in model.named_modules():
+            if isinstance(module, SLICEABLE) and 'forward' in vars(module):
+                raise TraceError(
+                    f'{name}: a forward of its own was set on this layer (by '
+                    'another search, or a patch), which a narrow layer would '
+                    'not run; build the model anew, or make it a subclass')
         run, run_all = demo_runs(model, self.input_shape)
         trace = analyze(model, self.input_shape, run_all)
         geometry = read_geometry(model, run)
         if run_all is not run:
-            geometry.normalised = read_geometry(model, run_all).normalised
+            seen = read_geometry(model, run_all)
+            geometry.normalised = seen.normalised
+            geometry.factors = seen.factors
         sides = layer_sides(model, trace)
         first = producers(model, sides)
         groups, self.unprunable = find_prunable(
@@ -129,26 +138,39 @@ class Supernet:
         for layer in self.layers:
             layer.attach(self.model)
         self._witness = next(
-            (x for x in self.layers if isinstance(x.module, NORMS)),
+            (x for x in self.layers if isinstance(x.module, BATCH_NORMS)),
             self.layers[0])
 
+    def _bind_replaced(self) -> None:
+        """Bind again if layers were replaced.
+
+        SyncBN conversion, and its undoing, puts new modules in place of the
+        batch norms, all of them or none: looking at one is enough.
+        """
+        witness = self._witness
+        if self.model.get_submodule(witness.name) is not witness.module:
+            self.bind()
+
     def plain_copy(self) -> nn.Module:
-        """A copy of the full model that knows nothing of the supernet."""
+        """A copy of the full model that knows nothing of the supernet.
+
+        Nor of what else was hung onto its modules: a copied closure (as
+        MMEngine's activation checkpointing installs) would run the
+        original's layers.
+        """
         widths = self._selections
         self.select(self.full)
         model = copy.deepcopy(self.model)
         self.select(widths)
         for layer in self.layers:
             layer.detach(model)
+        for module in model.modules():
+            vars(module).pop('forward', None)
         return model
 
     def select(self, selections: Sequence[Selection]) -> None:
         """Run with the chosen channels from now on."""
-        # SyncBN conversion puts new modules in place of the norms, all of
-        # them or none: looking at one is enough.
-        witness = self._witness
-        if self.model.get_submodule(witness.name) is not witness.module:
-            self.bind()
+        self._bind_replaced()
         self._selections = list(selections)
         for layer in self.layers:
             layer.select(selections)
@@ -162,6 +184,7 @@ class Supernet:
             values: One tensor ``[channels]`` a unit.
             open_only: Norms over channels leave closed ones out.
         """
+        self._bind_replaced()
         for layer in self.scaled:
             layer.scale(values, open_only)
 

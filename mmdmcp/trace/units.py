@@ -99,9 +99,10 @@ def scaled_layers(layers: Sequence[SlicedLayer],
 
     Every normalisation, and every layer whose output is not normalised at
     once: scaling the input of a batch normalisation would be undone by it.
+    What multiplies a feature map that is scaled is left as it is.
     """
     return [
         layer for layer in layers
         if layer.out_layout.units and layer.name not in geometry.normalised
-        and isinstance(layer, SlicedLayer)
+        | geometry.factors and isinstance(layer, SlicedLayer)
     ]
