@@ -1,7 +1,8 @@
 _base_ = 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'
 
 # The backbone pruned, the neck fitted to it. Its weights come from
-# `dmcp_resnet50_subnet_8xb32.py`; without them, init_cfg=None.
+# `dmcp_resnet50_subnet_8xb32.py`; without them, both init_cfg=None: this
+# one and the stock one, in cfg.
 model = dict(
     type='mmdmcp.FittedModel',
     host=_base_.model.type,
