@@ -59,15 +59,12 @@ class DMCPSearchHook(SearchHook):
 
     # ---- before ------------------------------------------------------
 
-    def before_run(self, runner: Runner) -> None:
-        """Seed the draws with the run's seed: alike on all ranks. A
-        checkpoint that is loaded later brings its own state."""
-        self._algorithm(runner).mutator.generator.manual_seed(runner.seed)
-
     def before_train(self, runner: Runner) -> None:
-        """Print what is going to happen."""
+        """Seed the draws, and print what is going to happen."""
+        super().before_train(runner)
         algorithm = self._algorithm(runner)
-        algorithm.schedule.set_length(runner.max_iters)
+        if not runner.iter:  # a checkpoint to resume from brings its state
+            algorithm.mutator.generator.manual_seed(runner.seed)
         start = algorithm.schedule.first_arch_iteration
         if start >= runner.max_iters:
             raise ConfigError(

@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 
 from ..errors import TrainingError
 from ..files import atomic_file
+from .optim import split_accumulations
 
 
 class SearchHook(Hook):
@@ -25,6 +26,23 @@ class SearchHook(Hook):
 
     def __init__(self, name: Optional[str] = None) -> None:
         self.name = name
+
+    def before_train(self, runner: Runner) -> None:
+        """Set the clock to where the run is.
+
+        Weights that were loaded, not resumed from, may come from a search
+        that was over.
+        """
+        schedule = self._algorithm(runner).schedule
+        schedule.set_length(runner.max_iters)
+        schedule.iteration = runner.iter
+        for part in split_accumulations(runner.optim_wrapper, runner.iter):
+            runner.logger.warning(
+                f'resumed at iteration {runner.iter}, in the middle of an '
+                f'accumulation (optim_wrapper.{part}.accumulative_counts): '
+                'gradients are not in checkpoints, so the next step lacks '
+                'those of the iterations before. Save checkpoints at '
+                'multiples of it to go on exactly')
 
     def after_train_iter(self,
                          runner: Runner,

@@ -1,11 +1,13 @@
 """What training with gates does around MMEngine's training loop."""
-from typing import Dict, Optional
+from typing import Dict, Optional, Union
 
 import torch
+from mmengine.model.weight_init import PretrainedInit
 from mmengine.runner import Runner
 
 from ..checkpoints import compare, weights_of
-from ..engine import SearchHook, evaluate, same_randomness
+from ..engine import (SearchHook, average_statistics, evaluate,
+                      same_randomness)
 from ..errors import CheckpointError
 from ..modes import eval_mode
 from ..options import refuse_unknown
@@ -39,12 +41,13 @@ class GateHook(SearchHook):
 
     def before_train(self, runner: Runner) -> None:
         """Start the gates, unless the training was resumed."""
+        super().before_train(runner)
         algorithm = self._algorithm(runner)
         schedule = algorithm.schedule
-        schedule.set_length(runner.max_iters)
         schedule.require_order()
         if schedule.iteration:
             return
+        algorithm.mutator.frozen = False
         if not _has_weights(runner, algorithm):
             runner.logger.warning(
                 'the gates start from a network with random weights: give '
@@ -101,6 +104,8 @@ class GateHook(SearchHook):
     def after_train(self, runner: Runner) -> None:
         """Cut, write, evaluate, compare."""
         algorithm = self._algorithm(runner)
+        # So far every rank has those of its own samples.
+        average_statistics(algorithm.architecture)
         cost = algorithm.cost()[algorithm.measure]
         gap = abs(cost / algorithm.target - 1)
         if gap > algorithm.tolerance:
@@ -156,7 +161,15 @@ def _check_rate(runner: Runner, schedule: GateSchedule) -> None:
 
 def _has_weights(runner: Runner, algorithm) -> bool:
     """Whether the run was given weights to start from."""
-    configs = [getattr(m, 'init_cfg', None) for m in algorithm.modules()]
     return runner._load_from is not None or any(
-        isinstance(cfg, dict) and cfg.get('type') == 'Pretrained'
-        for cfg in configs)
+        _is_pretrained(getattr(m, 'init_cfg', None))
+        for m in algorithm.modules())
+
+
+def _is_pretrained(init_cfg: Union[None, dict, list]) -> bool:
+    """Whether a checkpoint is among what a module starts from."""
+    if isinstance(init_cfg, (list, tuple)):
+        return any(_is_pretrained(cfg) for cfg in init_cfg)
+    kind = init_cfg.get('type') if isinstance(init_cfg, dict) else None
+    return kind is PretrainedInit or \
+        isinstance(kind, str) and kind.split('.')[-1] == 'Pretrained'

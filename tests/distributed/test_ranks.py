@@ -78,3 +78,19 @@ def test_ranks_that_skip_different_layers_have_identical_weights(tmp_path):
         assert torch.equal(value, second['after'][name]), name
         moved = not torch.equal(value, first['before'][name])
         assert moved != name.startswith('all.'), name
+
+
+def test_small_networks_have_the_statistics_of_all_ranks(tmp_path):
+    """Not those of rank 0's samples alone."""
+    script = Path(__file__).with_name('exporting_rank.py')
+    first, second = launch(script, 2, tmp_path / 'r')
+    for name, value in first['after'].items():
+        ranks = [r['before'][name] for r in (first, second)]
+        assert not torch.equal(*ranks), name
+        torch.testing.assert_close(value, sum(ranks) / 2)
+        assert torch.equal(value, second['after'][name]), name
+    written = torch.load(
+        tmp_path / 'r' / 'GATE_SUBNET_RANKS.pth', weights_only=True)
+    name = 'backbone.bn1.running_mean'
+    assert set(written['state_dict'][name].tolist()) <= set(
+        first['after'][name].tolist())
