@@ -41,7 +41,8 @@ class PruningAlgorithm(BaseModel):
         target (int): Cost aimed at.
 
     Raises:
-        ConfigError: If an option is of the wrong type.
+        ConfigError: If an option is of the wrong type, or the architecture
+            is no model of MMEngine.
         TargetError: If the target can't be read or is above the full model.
         TraceError: If the model can't be traced or pruned.
     """
@@ -63,6 +64,12 @@ class PruningAlgorithm(BaseModel):
             if data_preprocessor is not None:
                 architecture.setdefault('data_preprocessor', data_preprocessor)
             architecture = MODELS.build(architecture)
+        if not isinstance(architecture, BaseModel):
+            raise ConfigError(
+                f'architecture: a {type(architecture).__name__} is no model '
+                'of MMEngine (mmengine.model.BaseModel), which the Runner '
+                'can validate: give one of an OpenMMLab package, or '
+                'mmdmcp.TorchvisionClassifier for a network of torchvision')
         super().__init__(
             getattr(architecture, 'data_preprocessor', data_preprocessor),
             init_cfg)

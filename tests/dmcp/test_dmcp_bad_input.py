@@ -91,6 +91,12 @@ def test_a_model_that_fails_on_the_input_shape(build):
         build(architecture=net, distillation=None)
 
 
+def test_a_model_that_the_runner_can_not_validate(build):
+    net = nn.Sequential(nn.Conv2d(1, 8, 3), nn.Conv2d(8, 4, 3))
+    with pytest.raises(ConfigError, match='a Sequential is no model of MME'):
+        build(architecture=net, distillation=None)
+
+
 def test_a_model_with_nothing_to_prune(build):
     net = Net(nn.Conv2d(1, 8, 3))
     with pytest.raises(TraceError, match="the model's output"):
