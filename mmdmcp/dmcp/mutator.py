@@ -1,4 +1,5 @@
 """DMCP's mutator: the chains, and the widths that the network runs at."""
+import operator
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import torch
@@ -152,8 +153,8 @@ class DMCPChannelMutator(BaseModule):
                 one width a unit.
 
         Raises:
-            ConfigError: If ``how`` or a unit is unknown, or a width out of
-                range.
+            ConfigError: If ``how`` or a unit is unknown, or a width no
+                whole number or out of range.
         """
         if isinstance(how, Mapping):
             return self._named_widths(how)
@@ -193,12 +194,15 @@ class DMCPChannelMutator(BaseModule):
         if len(widths) != len(self.units):
             raise ConfigError(f'{len(widths)} widths for {len(self.units)} '
                               'units; give one width a unit')
+        counts = []
         for unit, channels in zip(self.units, widths):
-            if not 1 <= channels <= unit.num_channels:
+            count = _whole(channels)
+            if count is None or not 1 <= count <= unit.num_channels:
                 raise ConfigError(
-                    f'{unit.name}: {channels} channels; choose 1 to '
-                    f'{unit.num_channels}')
-        return [int(channels) for channels in widths]
+                    f'{unit.name}: {channels!r} channels; choose 1 to '
+                    f'{unit.num_channels}, a whole number')
+            counts.append(count)
+        return counts
 
     def set_widths(self, how: Widths) -> List[int]:
         """Run the network at these widths from now on.
@@ -236,3 +240,13 @@ class DMCPChannelMutator(BaseModule):
     def set_extra_state(self, state: Tensor) -> None:
         """Restore what :meth:`get_extra_state` returned."""
         self.generator.set_state(state.cpu())
+
+
+def _whole(value: object) -> Optional[int]:
+    """A whole number of any library as an int; None for anything else."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None

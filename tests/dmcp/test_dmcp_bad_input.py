@@ -1,4 +1,5 @@
 """Wrong configs and models: a clear error before hours are spent."""
+import numpy as np
 import pytest
 import torch
 from common.small_net import batch, classifier, optimisers
@@ -120,6 +121,15 @@ def test_no_classifier_to_learn_from(build):
 def test_bad_widths(build, how, words):
     with pytest.raises(ConfigError, match=words):
         build().set_widths(how)
+
+
+def test_widths_are_whole_numbers_of_any_library(build):
+    algorithm = build()
+    for width in (2.7, 3., True, '3', None):
+        with pytest.raises(ConfigError, match='conv1: .* a whole number'):
+            algorithm.set_widths({'backbone.conv1': width})
+    for widths in (torch.tensor([3] * 6), np.array([3] * 6), (3, ) * 6):
+        assert algorithm.set_widths(widths) == [3] * 6
 
 
 def test_a_search_without_its_hook_says_so(build):
