@@ -19,6 +19,7 @@ from mmengine.runner import Runner
 from . import registry  # noqa: F401  (registers and repairs what's needed)
 from .errors import ConfigError
 from .files import atomic_file
+from .run.changes import check_changes
 from .run.config import load_config, set_loader_defaults, set_work_dir
 from .run.device import enable_amp, fit_to_cpu
 from .run.folders import fit_class_folders
@@ -80,15 +81,17 @@ def train(config: str,
         cfg.auto_scale_lr.enable = True
     folders = fit_class_folders(cfg)
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
-    if resume is not None and resume != 'auto':
+    if resume is None and cfg.get('resume'):
+        resume = cfg.get('load_from') or 'auto'
+    if resume is None:
+        check_checkpoint(cfg.get('load_from'), 'load_from')
+    elif resume != 'auto':
         check_checkpoint(resume, '--resume', resume=True)
-        cfg.resume, cfg.load_from = True, resume
-    check_checkpoint(cfg.get('load_from'), 'load_from')
     device = get_device()
     notices = folders + _fit(cfg, device)
     with process_group(launcher, device, _dist_cfg(cfg)):
-        if resume == 'auto':
-            notices += _resume_latest(cfg)
+        if resume is not None:
+            notices += _resume(cfg, resume)
         runner = _build(cfg, notices)
         remedy = _REMEDY_RESUME if cfg.get('resume') else \
             remedy_for_load_from(cfg)
@@ -156,20 +159,29 @@ def _fit(cfg: Config, device: str) -> list:
     return fit_to_cpu(cfg) if device == 'cpu' else []
 
 
-def _resume_latest(cfg: Config) -> list:
-    """Go on from the newest good checkpoint in the work dir, if any.
+def _resume(cfg: Config, resume: str) -> list:
+    """Go on from a checkpoint; return notices for the log.
 
-    Where there is none, ``load_from`` keeps its meaning: a job that is
-    always started with ``--resume``, so that it can be requeued, starts
-    from its pretrained weights the first time. Rank 0 looks, for all.
-    Returns notices for the log.
+    With 'auto', from the newest good one in the work dir; where there is
+    none, ``load_from`` keeps its meaning: a job that is always started with
+    ``--resume``, so that it can be requeued, starts from its pretrained
+    weights the first time. Rank 0 looks, for all.
     """
-    found = [find_good_checkpoint(cfg.work_dir) if is_main_process() else None]
-    broadcast_object_list(found)
-    path, warnings = found[0]
-    if path is not None:
-        cfg.resume, cfg.load_from = True, path
-    return warnings
+    notices = []
+    if resume == 'auto':
+        found = [None]
+        if is_main_process():
+            found = [find_good_checkpoint(cfg.work_dir)]
+        broadcast_object_list(found)
+        resume, notices = found[0]
+    cfg.resume = resume is not None
+    if not cfg.resume:
+        check_checkpoint(cfg.get('load_from'), 'load_from')
+        return notices
+    cfg.load_from = resume
+    if '://' in resume:
+        return notices
+    return notices + check_changes(cfg, resume)
 
 
 def _build(cfg: Config, notices: list) -> Runner:

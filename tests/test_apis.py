@@ -1,6 +1,7 @@
 """Train and test real runs: a small ResNet on the digits images."""
 import json
 import pickle
+import shutil
 
 import pytest
 import torch
@@ -217,3 +218,37 @@ def test_a_search_starts_from_searches_or_init_cfg(trained, tmp_path):
                 'model.architecture.backbone.depth': 8,
                 'load_from': str(trained / 'epoch_1.pth')
             })
+
+
+def test_only_the_same_run_is_resumed(trained, tmp_path):
+    checkpoint = str(trained / 'epoch_1.pth')
+    for change in (dict(train_dataloader__batch_size=32),
+                   dict(model__backbone__base_channels=(8, 16, 64))):
+        with pytest.raises(CheckpointError, match='another --work-dir'):
+            train(
+                CONFIG,
+                work_dir=str(tmp_path),
+                resume=checkpoint,
+                cfg_options=options(**change))
+    with pytest.raises(CheckpointError, match='model.type='):
+        train(
+            SEARCH,
+            work_dir=str(tmp_path),
+            resume=checkpoint,
+            cfg_options={'model.architecture.backbone.depth': 8})
+
+
+def test_a_requeued_run_needs_no_pretrained_weights(trained, tmp_path):
+    shutil.copy(trained / 'epoch_1.pth', tmp_path)
+    runner = train(
+        CONFIG,
+        work_dir=str(tmp_path),
+        resume='auto',
+        cfg_options=options(load_from='moved.pth'))
+    assert runner.epoch == 1
+    with pytest.raises(CheckpointError, match='load_from.*moved.pth'):
+        train(
+            CONFIG,
+            work_dir=str(tmp_path / 'new'),
+            resume='auto',
+            cfg_options=options(load_from='moved.pth'))

@@ -8,7 +8,7 @@ import torch
 from mmengine.dist import all_reduce, get_rank, get_world_size, is_main_process
 from mmengine.runner import EpochBasedTrainLoop
 
-from ..errors import DataError
+from ..errors import CheckpointError, DataError
 from ..files import atomic_file
 from ..registry import LOOPS
 from .seeding import seed_everything
@@ -46,8 +46,15 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     """
 
     def run(self) -> torch.nn.Module:
-        """Train."""
+        """Train.
+
+        Raises:
+            CheckpointError: If the run goes on from another one's
+                checkpoint.
+            DataError: If a batch can't be read.
+        """
         self._stop_signal = 0
+        self._check_position()
         # A seed that was drawn, not given, comes back with the checkpoint
         # after the sampler was built.
         sampler = self.dataloader.sampler
@@ -81,6 +88,17 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
                 self._leave()
         runner.call_hook('after_train_epoch')
         self._epoch += 1
+
+    def _check_position(self) -> None:
+        """Raise if the checkpoint counted other epochs than these."""
+        length = len(self.dataloader)
+        if not 0 <= self._iter - self._epoch * length <= length:
+            raise CheckpointError(
+                f'{self.runner._load_from} stands at iteration {self._iter}, '
+                f'in epoch {self._epoch + 1}, but here an epoch has {length} '
+                'iterations. Go on with the data, the number of processes '
+                'and the train_dataloader.batch_size that the run was '
+                'started with, or start again in another --work-dir')
 
     def _next(self, batches, index: int) -> Union[dict, list, tuple]:
         try:
