@@ -121,9 +121,16 @@ class TrainableGate(PruningAlgorithm):
             return self.architecture.test_step(data)
 
     @contextmanager
-    def _gated(self) -> Iterator[None]:
+    def _gated(self, values: Optional[Tensor] = None) -> Iterator[None]:
+        """The architecture runs with these values of its gates; None: as
+        the mutator applies them."""
         try:
-            self.mutator.apply_gates()
+            if values is None:
+                self.mutator.apply_gates()
+            else:
+                rows = zip(self.mutator.units, values)
+                self.mutator.supernet.scale(
+                    [row[:u.num_channels] for u, row in rows], open_only=True)
             yield
         finally:
             self.mutator.release()
@@ -133,6 +140,8 @@ class TrainableGate(PruningAlgorithm):
     def train_step(self, data: Union[dict, tuple, list],
                    optim_wrapper: OptimWrapperDict) -> Dict[str, Tensor]:
         """One iteration: one pass, one step of weights and gates together.
+
+        With the gates, whatever was chosen with :meth:`set_widths`.
 
         Args:
             data: A batch.
@@ -148,17 +157,24 @@ class TrainableGate(PruningAlgorithm):
         if self.schedule.freezes and not self.mutator.frozen:
             self.mutator.freeze(self.measure, self.target, self.tolerance)
         data = self.data_preprocessor(data, True)
-        with weights.optim_context(self), self._gated():
+        values = self.mutator.values()
+        # Backward stops at the leaf and goes on from it once: with
+        # activation checkpointing it comes by in pieces.
+        leaf = values.detach().requires_grad_(values.requires_grad)
+        with weights.optim_context(self), self._gated(leaf):
             loss, log = self.parse_losses(
                 self.architecture(**data, mode='loss'))
-            share = self.expected_cost() / self.full_cost
-            aim = self.schedule.fraction(self.target / self.full_cost)
-            if not self.mutator.frozen:
-                loss = loss + self.budget_weight * (share - aim).abs()
             # Inside: a recomputed forward (activation checkpointing) must
             # meet what the first one met.
             accumulate(weights, loss)
-        _match_loss_scale(self.mutator.gates, weights, gates)
+        share = self.expected_cost() / self.full_cost
+        aim = self.schedule.fraction(self.target / self.full_cost)
+        if not self.mutator.frozen:
+            pull = self.budget_weight * (share - aim).abs()
+            if leaf.grad is not None:
+                slope = _unscaled(leaf.grad, weights)
+                pull = pull + (values * slope).sum()
+            accumulate(gates, pull)
         finish(weights, self.architecture.parameters())
         if not self.mutator.frozen:
             finish(gates, [self.mutator.gates])
@@ -179,18 +195,12 @@ class TrainableGate(PruningAlgorithm):
                 state_dict[inner + key[len(prefix):]] = state_dict.pop(key)
 
 
-def _match_loss_scale(parameter: nn.Parameter, used: OptimWrapper,
-                      own: OptimWrapper) -> None:
-    """Turn a gradient scaled by one wrapper into one scaled by another.
+def _unscaled(gradient: Tensor, wrapper: OptimWrapper) -> Tensor:
+    """A gradient as it is without what a wrapper multiplies losses by.
 
-    With mixed precision each wrapper has a loss scaler, but there is one
-    backward pass for both.
+    Each wrapper has a loss scaler (mixed precision) and a number of
+    iterations to accumulate, but there is one backward pass for both.
     """
-    ratio = _loss_scale(own) / _loss_scale(used)
-    if ratio != 1 and parameter.grad is not None:
-        parameter.grad.mul_(ratio)
-
-
-def _loss_scale(wrapper: OptimWrapper) -> float:
+    factor = wrapper.scale_loss(gradient.new_ones(()))
     scaler = getattr(wrapper, 'loss_scaler', None)
-    return 1. if scaler is None else scaler.get_scale()
+    return gradient / (factor if scaler is None else scaler.scale(factor))

@@ -1,12 +1,9 @@
 """One network, one pass, one step for weights and gates."""
-from types import SimpleNamespace
-
 import pytest
 import torch
 from common.small_net import batch, classifier, plain_optimisers
 from torch import nn
 
-from mmdmcp.gate.algorithm import _match_loss_scale
 from mmdmcp.gate.importance import channel_importance
 from mmdmcp.subnet import Subnet
 
@@ -238,21 +235,6 @@ def test_gates_are_tuned_in_float32_under_autocast(build):
     assert torch.isfinite(step).all() and step.abs().sum() > 0
     plain, _ = gates_step(build(ramp=0))
     assert torch.allclose(step, plain, rtol=0.2, atol=0.02)
-
-
-def test_one_backward_pass_serves_two_loss_scalers():
-    """Each optimiser undoes its own scale; the gradient has the other's."""
-    gates = nn.Parameter(torch.zeros(3))
-    gates.grad = torch.full((3, ), 1024.)  # scaled by 1024: really 1
-
-    def wrapper(scale):
-        return SimpleNamespace(
-            loss_scaler=SimpleNamespace(get_scale=lambda: scale))
-
-    _match_loss_scale(gates, used=wrapper(1024.), own=wrapper(8.))
-    assert gates.grad.tolist() == [8.] * 3
-    _match_loss_scale(gates, used=wrapper(8.), own=SimpleNamespace())
-    assert gates.grad.tolist() == [1.] * 3
 
 
 def test_the_shape_scales_the_gradient(build):
