@@ -81,7 +81,6 @@ class TrainableGate(PruningAlgorithm):
         self.budget_weight = budget_weight
         self.tolerance = tolerance
         self._check_target()
-        self._register_load_state_dict_pre_hook(self._accept_plain)
 
     def _check_target(self) -> None:
         least = self.mutator.cost_of(self.mutator.choose('min'))[self.measure]
@@ -184,15 +183,6 @@ class TrainableGate(PruningAlgorithm):
             'gate/target': loss.new_tensor(aim),
         })
         return log
-
-    # ---- state -------------------------------------------------------
-
-    def _accept_plain(self, state_dict: dict, prefix: str, *_) -> None:
-        """Let a checkpoint of the plain model load: ``load_from``."""
-        inner = prefix + 'architecture.'
-        if not any(key.startswith(inner) for key in state_dict):
-            for key in [k for k in state_dict if k.startswith(prefix)]:
-                state_dict[inner + key[len(prefix):]] = state_dict.pop(key)
 
 
 def _unscaled(gradient: Tensor, wrapper: OptimWrapper) -> Tensor:
