@@ -20,8 +20,9 @@ from torch import Tensor
 #: ``sigmoid``: p = sigmoid(alpha), as in the authors' release.
 #: ``exp``: p = exp(-max(alpha, 0)), as in the paper.
 PARAMETRISATIONS = ('sigmoid', 'exp')
-# Logits beyond which a transition is certain for all purposes.
-_FAR = 30.
+# Logits at which a transition is as good as certain, but still learns: its
+# gradient falls as exp(-|alpha|).
+_FAR = 8.
 
 
 class Chains:
@@ -84,7 +85,8 @@ class Chains:
             alpha - amount
 
     def extremes(self) -> Tuple[float, float]:
-        """Logits that keep next to nothing, and everything."""
+        """Logits that keep next to nothing, and next to everything, and
+        from which chains can still move."""
         return (-_FAR, _FAR) if self.parametrisation == 'sigmoid' else \
             (_FAR, 0.)
 
@@ -160,12 +162,13 @@ def solve_common_alpha(cost: Callable[[float], float],
     Args:
         cost: Expected cost as a function of the common logit.
         target: Cost wanted.
-        low: A logit whose cost is at most the target.
-        high: A logit whose cost is at least the target. May be below
-            ``low`` (``exp`` falls with alpha).
+        low: The logit of the lowest cost.
+        high: The logit of the highest cost. May be below ``low`` (``exp``
+            falls with alpha).
 
     Returns:
-        The logit, to about 1e-12 of the interval.
+        The logit, to about 1e-12 of the interval; ``low`` or ``high`` if
+        the target lies beyond its cost.
     """
     for _ in range(steps):
         middle = (low + high) / 2

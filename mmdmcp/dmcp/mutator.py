@@ -1,8 +1,9 @@
 """DMCP's mutator: the chains, and the widths that the network runs at."""
-import operator
+import logging
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import torch
+from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -94,6 +95,9 @@ class DMCPChannelMutator(BaseModule):
     def start(self, target: int) -> None:
         """Check that a target can be reached, and start the chains.
 
+        Next to the cheapest or the full network they start a little off the
+        target, with a warning, so that every chain has a gradient.
+
         Args:
             target: MACs aimed at.
 
@@ -116,9 +120,17 @@ class DMCPChannelMutator(BaseModule):
                     self.chains.shape, logit, dtype=torch.float64)
                 return float(self.expected_cost(alpha))
 
+        logit = solve_common_alpha(cost, target, *self.chains.extremes())
+        if abs(cost(logit) / target - 1) > 1e-6:
+            print_log(
+                f'the chains start at an expected cost of {cost(logit):,.0f} '
+                f'multiply-accumulates, not at the target of {target:,}: '
+                'nearer to the end of what the grid allows they would hardly '
+                'learn',
+                logger='current',
+                level=logging.WARNING)
         with torch.no_grad():
-            self.alpha.fill_(
-                solve_common_alpha(cost, target, *self.chains.extremes()))
+            self.alpha.fill_(logit)
 
     # ---- chains ------------------------------------------------------
 
@@ -194,15 +206,7 @@ class DMCPChannelMutator(BaseModule):
         if len(widths) != len(self.units):
             raise ConfigError(f'{len(widths)} widths for {len(self.units)} '
                               'units; give one width a unit')
-        counts = []
-        for unit, channels in zip(self.units, widths):
-            count = _whole(channels)
-            if count is None or not 1 <= count <= unit.num_channels:
-                raise ConfigError(
-                    f'{unit.name}: {channels!r} channels; choose 1 to '
-                    f'{unit.num_channels}, a whole number')
-            counts.append(count)
-        return counts
+        return [unit.checked(w) for unit, w in zip(self.units, widths)]
 
     def set_widths(self, how: Widths) -> List[int]:
         """Run the network at these widths from now on.
@@ -240,13 +244,3 @@ class DMCPChannelMutator(BaseModule):
     def set_extra_state(self, state: Tensor) -> None:
         """Restore what :meth:`get_extra_state` returned."""
         self.generator.set_state(state.cpu())
-
-
-def _whole(value: object) -> Optional[int]:
-    """A whole number of any library as an int; None for anything else."""
-    if isinstance(value, bool):
-        return None
-    try:
-        return operator.index(value)
-    except TypeError:
-        return None

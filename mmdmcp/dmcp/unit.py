@@ -1,5 +1,8 @@
 """One prunable unit, as users see it."""
-from typing import Tuple
+import operator
+from typing import Any, Tuple
+
+from ..errors import ConfigError
 
 
 class DMCPChannelUnit:
@@ -21,6 +24,21 @@ class DMCPChannelUnit:
         self.num_channels = num_channels
         self.grid = tuple(grid)
         self.channels = num_channels
+
+    def checked(self, channels: Any) -> int:
+        """A width that was asked for, a whole number of any library.
+
+        Raises:
+            ConfigError: If it is no whole number or out of range.
+        """
+        try:
+            count = operator.index(channels)
+        except TypeError:
+            count = 0
+        if isinstance(channels, bool) or not 1 <= count <= self.num_channels:
+            raise ConfigError(f'{self.name}: {channels!r} channels; choose 1 '
+                              f'to {self.num_channels}, a whole number')
+        return count
 
     def __repr__(self) -> str:
         return (f'{type(self).__name__}({self.name!r}, '

@@ -132,6 +132,23 @@ def test_widths_are_whole_numbers_of_any_library(build):
         assert algorithm.set_widths(widths) == [3] * 6
 
 
+def test_chains_next_to_the_ends_of_the_grid_start_alive(build, monkeypatch):
+    said = []
+    monkeypatch.setattr('mmdmcp.dmcp.mutator.print_log',
+                        lambda text, **_: said.append(text))
+    plain = build().mutator
+    least = plain.cost_of(plain.choose('min'))['macs']
+    assert not said
+    for i, target in enumerate((least, '99.999%')):
+        algorithm = build(target=target)
+        assert len(said) == i + 1 and 'not at the target of' in said[i]
+        cost = algorithm.expected_cost()
+        assert cost.item() == pytest.approx(algorithm.target, rel=0.02)
+        cost.backward()
+        # Where a chain begins: at the narrow end it rarely gets farther.
+        assert (algorithm.mutator.alpha.grad[:, 0] > 0.1).all()
+
+
 def test_a_search_without_its_hook_says_so(build):
     algorithm = build()
     with pytest.raises(ConfigError, match='DMCPSearchHook'):

@@ -153,6 +153,22 @@ def test_certain_chains_neither_overflow_nor_vanish():
             assert torch.isfinite(alpha.grad).all()
 
 
+@pytest.mark.parametrize('parametrisation', PARAMETRISATIONS)
+def test_chains_at_the_extremes_still_learn(parametrisation):
+    chains = Chains([tuple(range(10, 101, 10))], parametrisation)
+    for logit, width in zip(chains.extremes(), (10, 100)):
+        alpha = torch.full(chains.shape, logit, requires_grad=True)
+        expected = chains.expected(alpha)
+        expected.sum().backward()
+        assert expected.item() == pytest.approx(width, rel=2e-3)
+        assert alpha.grad[0, 0].abs() > 1e-3
+
+
+def test_the_nearest_extreme_where_the_target_lies_beyond():
+    assert solve_common_alpha(lambda x: x, 9., -8., 8.) == pytest.approx(8)
+    assert solve_common_alpha(lambda x: -x, -9., 8., 0.) == pytest.approx(8)
+
+
 @pytest.mark.parametrize('parametrisation,bounds', [('sigmoid', (-30, 30)),
                                                     ('exp', (30, 0))])
 def test_common_logit_meets_the_target(parametrisation, bounds):
