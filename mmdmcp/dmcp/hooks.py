@@ -1,14 +1,15 @@
 """What a search does around MMEngine's training loop."""
-from typing import List, Optional
+from typing import Dict, Iterable, List, Optional
 
 from mmengine.runner import Runner
 
-from ..engine import (SearchHook, evaluate, recalibrate, same_randomness,
-                      take_batches)
+from ..engine import (SearchHook, SearchValLoop, evaluate, recalibrate,
+                      same_randomness, take_batches)
 from ..errors import ConfigError
-from ..options import refuse_unknown
+from ..options import check_hook, file_name, number, refuse_unknown
 from ..registry import HOOKS
 from ..report import candidate_table, preflight_table
+from .algorithm import DMCP
 from .candidates import Candidate, direct_candidates, expected_candidate
 
 
@@ -43,13 +44,15 @@ class DMCPSearchHook(SearchHook):
                  rank_by: Optional[str] = None,
                  **unknown) -> None:
         refuse_unknown(self, unknown)
-        if not 0 < tolerance < 1:
-            raise ConfigError(f'DMCPSearchHook: tolerance={tolerance} is not '
-                              'between 0 and 1')
-        if num_candidates < 0 or max_draws < 1 or recalibration_batches < 1:
-            raise ConfigError(
-                'DMCPSearchHook: num_candidates must be 0 or more, max_draws '
-                'and recalibration_batches 1 or more')
+        file_name('DMCPSearchHook: name', name)
+        number('DMCPSearchHook: tolerance', tolerance, above=0, below=1)
+        number('DMCPSearchHook: num_candidates', num_candidates, 0, whole=True)
+        number('DMCPSearchHook: max_draws', max_draws, 1, whole=True)
+        number(
+            'DMCPSearchHook: recalibration_batches',
+            recalibration_batches,
+            1,
+            whole=True)
         super().__init__(name)
         self.tolerance = tolerance
         self.num_candidates = num_candidates
@@ -58,6 +61,20 @@ class DMCPSearchHook(SearchHook):
         self.rank_by = rank_by
 
     # ---- before ------------------------------------------------------
+
+    def before_run(self, runner: Runner) -> None:
+        """Check what the end of the search depends on."""
+        check_hook(self, runner, DMCP)
+        if runner.val_loop is None:
+            runner.logger.warning(
+                'there is no validation (val_cfg, val_dataloader, '
+                'val_evaluator): nothing will rank the candidates, and the '
+                'first of them, as a rule the expected network, is written')
+        elif not isinstance(runner.val_loop, SearchValLoop):
+            runner.logger.warning(
+                'val_cfg: what is validated during the search is the widest '
+                "network; val_cfg=dict(type='mmdmcp.SearchValLoop') validates "
+                'several, each by its name')
 
     def before_train(self, runner: Runner) -> None:
         """Seed the draws, and print what is going to happen."""
@@ -79,6 +96,18 @@ class DMCPSearchHook(SearchHook):
         runner.logger.info(
             f'{runner.max_iters} iterations; the chains train from iteration '
             f'{start} on')
+
+    # ---- during ------------------------------------------------------
+
+    def after_val_epoch(self,
+                        runner: Runner,
+                        metrics: Optional[Dict[str, float]] = None) -> None:
+        """Look for ``rank_by``: not only when the search is over."""
+        if self.rank_by is None or not metrics:
+            return
+        if isinstance(runner.val_loop, SearchValLoop):  # 'max/mIoU'
+            metrics = [key.partition('/')[2] for key in metrics]
+        self._key(metrics)
 
     # ---- after -------------------------------------------------------
 
@@ -119,13 +148,13 @@ class DMCPSearchHook(SearchHook):
             batches = take_batches(runner.train_dataloader,
                                    self.recalibration_batches)
             best, best_net, best_score = candidates[0], None, None
-            for number, candidate in enumerate(candidates, 1):
+            for nth, candidate in enumerate(candidates, 1):
                 net = algorithm.cut(candidate.widths)
                 recalibrate(net, batches)
                 if loop is None:
                     best_net = net
                     break
-                runner.logger.info(f'evaluating candidate {number} of '
+                runner.logger.info(f'evaluating candidate {nth} of '
                                    f'{len(candidates)}: {candidate.name}')
                 candidate.metrics = evaluate(net, loop.dataloader,
                                              loop.evaluator)
@@ -134,19 +163,20 @@ class DMCPSearchHook(SearchHook):
                     best, best_net, best_score = candidate, net, score
         if loop is not None:
             runner.logger.info('\n' + candidate_table(
-                candidates, best, algorithm.target, self._key(best)))
+                candidates, best, algorithm.target, self._key(best.metrics)))
         return best, best_net
 
-    def _key(self, candidate: Candidate) -> str:
-        key = self.rank_by or next(iter(candidate.metrics))
-        if key not in candidate.metrics:
+    def _key(self, metrics: Iterable[str]) -> str:
+        known = sorted(set(metrics))
+        key = self.rank_by or next(iter(metrics))
+        if key not in known:
             raise ConfigError(
                 f'DMCPSearchHook: rank_by={key!r} is not among the metrics '
-                f'{sorted(candidate.metrics)}')
+                f'{known}')
         return key
 
     def _score(self, candidate: Candidate) -> float:
-        return float(candidate.metrics[self._key(candidate)])
+        return float(candidate.metrics[self._key(candidate.metrics)])
 
     def _export(self, runner: Runner, algorithm, candidate: Candidate,
                 weights: Optional[dict]) -> None:

@@ -10,9 +10,10 @@ from ..engine import (SearchHook, average_statistics, evaluate,
                       same_randomness)
 from ..errors import CheckpointError
 from ..modes import eval_mode
-from ..options import refuse_unknown
+from ..options import check_hook, file_name, refuse_unknown
 from ..registry import HOOKS
 from ..report import network_table, preflight_table
+from .algorithm import TrainableGate
 from .schedule import GateSchedule
 
 
@@ -34,10 +35,15 @@ class GateHook(SearchHook):
 
     def __init__(self, name: Optional[str] = None, **unknown) -> None:
         refuse_unknown(self, unknown)
+        file_name('GateHook: name', name)
         super().__init__(name)
         self._pretrained: Dict[str, float] = {}
 
     # ---- before ------------------------------------------------------
+
+    def before_run(self, runner: Runner) -> None:
+        """Check that the model is one with gates."""
+        check_hook(self, runner, TrainableGate)
 
     def before_train(self, runner: Runner) -> None:
         """Start the gates, unless the training was resumed."""
@@ -78,20 +84,32 @@ class GateHook(SearchHook):
         was left at random would prune noise.
 
         Raises:
-            CheckpointError: If nothing fits.
+            CheckpointError: If nothing fits, or the network is of other
+                widths.
         """
         self._pretrained = checkpoint.get('pretrained_metrics', {})
         weights = {
             name.removeprefix('architecture.'): value
             for name, value in weights_of(checkpoint).items()
         }
-        fit = compare(self._algorithm(runner).architecture, weights)
+        algorithm = self._algorithm(runner)
+        fit = compare(algorithm.architecture, weights)
         unfit = fit.missing + fit.misshapen
         if not fit.fitting:
             raise CheckpointError(
                 f'{runner._load_from}: none of its weights is one of the '
                 f'network\'s ({", ".join(unfit[:2])}, ...). Give a '
                 'checkpoint of the network that is pruned')
+        # A head for other classes may be new; what has gates may not.
+        units = [unit.name for unit in algorithm.mutator.units]
+        other = [n for n in units if f'{n}.weight' in fit.misshapen]
+        if other:
+            raise CheckpointError(
+                f'{runner._load_from}: {len(other)} of the {len(units)} '
+                'layers that get gates have other widths there '
+                f'({", ".join(other[:3])}): it is a smaller network\'s, or '
+                'another one\'s. Give a checkpoint of the full network, or '
+                'its config as model.architecture')
         if unfit:
             runner.logger.warning(
                 f'{runner._load_from} lacks {len(unfit)} of the '

@@ -173,6 +173,25 @@ def test_weights_that_do_not_fit_are_refused(trained, repo_root):
         MODELS.build(cfg.model).init_weights()
 
 
+def test_a_small_networks_checkpoint_is_refused(trained, repo_root, tmp_path):
+    """Gates on what was left at random would prune noise."""
+    *_, work = trained
+    cfg = gate_config(repo_root, tmp_path, work / 'GATE_SUBNET_DIGITS.pth')
+    with pytest.raises(CheckpointError, match='layers that get gates have'):
+        Runner.from_cfg(cfg).load_or_resume()
+
+
+def test_a_head_of_other_classes_may_be_new(trained, repo_root, tmp_path):
+    _, start, *_ = trained
+    path = tmp_path / 'x.pth'
+    torch.save({
+        k: v[:5] if '.fc.' in k else v
+        for k, v in start.items()
+    }, path)
+    Runner.from_cfg(gate_config(repo_root, tmp_path, path)).load_or_resume()
+    assert re.search('lacks 2 of the .*head.fc', logged(tmp_path / 'work'))
+
+
 @pytest.mark.parametrize('change,error,words', [
     (lambda k: 'encoder.' + k, CheckpointError, 'none of its weights'),
     (lambda k: k.replace('head.fc', 'head.layer'), None,

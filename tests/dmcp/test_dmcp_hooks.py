@@ -1,0 +1,89 @@
+"""What the hook of a search refuses, and says, before time is spent."""
+import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from mmdmcp.dmcp.hooks import DMCPSearchHook
+from mmdmcp.errors import ConfigError
+from mmdmcp.gate.hooks import GateHook
+
+
+@pytest.fixture
+def search(repo_root, tmp_path):
+    """A function that builds the runner of a search of two iterations."""
+
+    def build(**options):
+        cfg = Config.fromfile(repo_root / 'tests/faults/search_config.py')
+        cfg.work_dir = str(tmp_path)
+        cfg.merge_from_dict({
+            'train_cfg.max_epochs': 2,
+            'train_cfg.val_interval': 1,
+            'train_dataloader.dataset.indices': 64,
+            'train_dataloader.batch_size': 64,
+            'val_dataloader.dataset.indices': 64,
+            'param_scheduler': None,
+            **options
+        })
+        return Runner.from_cfg(cfg)
+
+    return build
+
+
+def logged(tmp_path):
+    return next(tmp_path.glob('*/*.log')).read_text()
+
+
+@pytest.mark.parametrize('options,said', [
+    (dict(name='a/b'), "name='a/b'"),
+    (dict(tolerance='1%'), "tolerance='1%': give a number above 0"),
+    (dict(tolerance=0), 'tolerance=0'),
+    (dict(num_candidates=-1), 'num_candidates=-1'),
+    (dict(max_draws=0.5), 'max_draws=0.5: give a whole number'),
+    (dict(recalibration_batches=None), 'recalibration_batches=None'),
+])
+def test_options(options, said):
+    with pytest.raises(ConfigError, match=f'DMCPSearchHook: {said}'):
+        DMCPSearchHook(**options)
+
+
+def test_a_gate_hook_has_a_name_for_files_too():
+    with pytest.raises(ConfigError, match="GateHook: name='../x'"):
+        GateHook(name='../x')
+
+
+def test_an_unknown_metric_is_found_at_the_first_validation(search):
+    runner = search(**{'custom_hooks.0.rank_by': 'mIoU'})
+    with pytest.raises(ConfigError, match=r"'mIoU'.*\['accuracy/top1'"):
+        runner.train()
+    assert runner.epoch == 1
+
+
+@pytest.mark.parametrize('loop', ['mmdmcp.SearchValLoop', 'ValLoop'])
+def test_a_known_metric_ranks(search, tmp_path, loop):
+    search(
+        **{
+            'custom_hooks.0.rank_by': 'accuracy/top1',
+            'val_cfg': dict(_delete_=True, type=loop)
+        }).train()
+    plain = 'what is validated during the search is the widest' in \
+        logged(tmp_path)
+    assert plain == (loop == 'ValLoop')
+    assert (tmp_path / 'DMCP_SUBNET_TINY.yaml').is_file()
+
+
+def test_without_validation_it_says_that_nothing_is_ranked(search, tmp_path):
+    search(val_cfg=None, val_dataloader=None, val_evaluator=None).train()
+    assert 'nothing will rank the candidates' in logged(tmp_path)
+    assert (tmp_path / 'DMCP_SUBNET_TINY.pth').is_file()
+
+
+def test_the_hook_of_the_other_method(search):
+    said = 'GateHook is the hook of mmdmcp.TrainableGate, .* is a DMCP'
+    with pytest.raises(ConfigError, match=said):
+        search(custom_hooks=[dict(type='mmdmcp.GateHook')]).train()
+
+
+def test_a_hook_twice(search):
+    hook = dict(type='mmdmcp.DMCPSearchHook')
+    with pytest.raises(ConfigError, match='DMCPSearchHook is there more than'):
+        search(custom_hooks=[hook, hook]).train()
