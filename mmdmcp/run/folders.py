@@ -4,9 +4,11 @@ mmpretrain's ``ImageNet`` reads any folder with a folder for each class, but
 insists on a thousand of them.
 """
 from pathlib import Path
-from typing import List
+from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from mmengine.config import Config
+
+from ..errors import DataError
 
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 _IMAGENET = ('ImageNet', 'mmpretrain.ImageNet')
@@ -24,8 +26,13 @@ def fit_class_folders(cfg: Config) -> List[str]:
 
     Returns:
         A notice for each change.
+
+    Raises:
+        DataError: If a folder has no classes, two have different ones, or
+            there are more than the model has outputs.
     """
     notices: List[str] = []
+    found: Dict[str, Tuple[Path, List[str]]] = {}
     for key in _LOADERS:
         dataset = (cfg.get(key) or {}).get('dataset') or {}
         if dataset.get('of', dataset.get('type')) not in _IMAGENET or \
@@ -42,9 +49,57 @@ def fit_class_folders(cfg: Config) -> List[str]:
                 (dataset.get('metainfo') or {}).get('classes'):
             continue
         names = sorted(p.name for p in (root / part).iterdir() if p.is_dir())
-        if names and len(names) != 1000:
+        found[key] = root / part, names
+        if len(names) != 1000:
             dataset['metainfo'] = dict(
                 dataset.get('metainfo') or {}, classes=tuple(names))
             notices.append(f'{key}: {root / part} has {len(names)} class '
                            'folders, their names are the classes')
+    _check_classes(found)
+    _check_outputs(cfg.get('model'), found)
     return notices
+
+
+def _check_classes(found: Mapping[str, Tuple[Path, Sequence[str]]]) -> None:
+    """All loaders must count the same classes: labels are their numbers."""
+    first = None
+    for key, (folder, names) in found.items():
+        if not names:
+            raise DataError(
+                f'{key}: {folder} has no class folders. Put the images of '
+                'each class into a folder of its own there, or set '
+                f'{key}.dataset.data_root')
+        first = first or (folder, names)
+        differing = sorted(set(names).symmetric_difference(first[1]))
+        if differing:
+            raise DataError(
+                f'{key}: {folder} and {first[0]} have different class '
+                f'folders, {_listed(differing)} are in one of them only: '
+                'labels would not mean the same. Give both the same folders, '
+                'empty ones too')
+
+
+def _check_outputs(model: Any,
+                   found: Mapping[str, Tuple[Path, Sequence[str]]]) -> None:
+    """A model needs an output for each class."""
+    for key, (folder, names) in found.items():
+        for option, outputs in _outputs(model, 'model'):
+            if len(names) > outputs:
+                raise DataError(
+                    f'{key}: {folder} has {len(names)} class folders, but '
+                    f'{option}={outputs}: set it to {len(names)}')
+
+
+def _outputs(node: Any, key: str) -> Iterator[Tuple[str, int]]:
+    """Every ``num_classes`` of a model's heads, by its full key."""
+    if not isinstance(node, Mapping):
+        return
+    for name, child in node.items():
+        if name == 'num_classes' and key.endswith('head'):
+            yield f'{key}.{name}', child
+        yield from _outputs(child, f'{key}.{name}')
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f' and {len(names) - 3} more' if len(names) > 3 else ''
+    return ', '.join(names[:3]) + more
