@@ -63,7 +63,10 @@ def HoldOut(of: str, part: str, every: int = 10, **kwargs) -> BaseDataset:
     held = set(range(every - 1, len(dataset), every))
     if not held:
         raise DataError(f'{of} has {len(dataset)} samples, too few to hold '
-                        f'every {every}th out: lower `every`')
+                        f'every {every}th out: lower every, alike in '
+                        'train_dataloader.dataset.every and in '
+                        'val_dataloader.dataset.every, or look for missing '
+                        'samples')
     dataset.get_subset_(
         [i for i in range(len(dataset)) if (i in held) == (part == 'val')])
     return dataset
