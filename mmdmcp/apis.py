@@ -23,7 +23,7 @@ from .run.changes import check_changes
 from .run.config import load_config, set_loader_defaults, set_work_dir
 from .run.device import enable_amp, fit_to_cpu
 from .run.folders import fit_class_folders
-from .run.inputs import check_checkpoint, check_data
+from .run.inputs import check_checkpoint, check_data, check_pretrained
 from .run.launch import process_group
 from .run.resume import find_good_checkpoint
 from .run.weights import insist_on_fit, remedy_for_load_from
@@ -83,6 +83,7 @@ def train(config: str,
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
     if resume is None and cfg.get('resume'):
         resume = cfg.get('load_from') or 'auto'
+    check_pretrained(cfg.model)
     if resume is None:
         check_checkpoint(cfg.get('load_from'), 'load_from')
     elif resume != 'auto':

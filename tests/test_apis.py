@@ -135,6 +135,11 @@ def test_auto_scale_lr(tmp_path):
      dict(cfg_options={'train_dataloader.dataset.data_root': 'no/where'})),
     (CheckpointError, dict(resume='no.pth')),
     (CheckpointError, dict(cfg_options=dict(load_from='no.pth'))),
+    (CheckpointError,
+     dict(cfg_options={
+         'model.backbone.init_cfg':
+         dict(type='Pretrained', checkpoint='no.pth')
+     })),
     (ConfigError, dict(cfg_options={'modl.depth': 3})),
 ])
 def test_mistakes_are_found_before_anything_is_built(tmp_path, error,

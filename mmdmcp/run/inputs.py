@@ -5,7 +5,7 @@ is an hour lost; on a cluster, an hour of many.
 """
 import inspect
 import os.path as osp
-from typing import Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from mmengine.config import Config
 from mmengine.registry import DATASETS
@@ -70,12 +70,34 @@ def check_checkpoint(path: Optional[str],
         return
     path = osp.abspath(osp.expanduser(path))
     if not osp.isfile(path):
-        raise CheckpointError(f'{asked_by}: there is no checkpoint at {path}')
+        raise CheckpointError(f'{asked_by}: there is no checkpoint at {path}. '
+                              'Name one that is there')
     problem = not_resumable(path) if resume else unreadable(path)
     if problem is not None:
         raise CheckpointError(
             f'{asked_by}: {path} can\'t be loaded: {problem}. Name another '
             'checkpoint')
+
+
+def check_pretrained(node: Any, key: str = 'model') -> None:
+    """Check that the weights which a model starts from are there.
+
+    Args:
+        node: The model's config, or a part of it.
+        key (str): Where that stands in the config. Defaults to 'model'.
+
+    Raises:
+        CheckpointError: If a file is missing or damaged. The message names
+            the option that corrects it.
+    """
+    if isinstance(node, Mapping):
+        if node.get('type') == 'Pretrained':
+            check_checkpoint(node.get('checkpoint'), f'{key}.checkpoint')
+        for name, child in node.items():
+            check_pretrained(child, f'{key}.{name}')
+    elif isinstance(node, (list, tuple)):
+        for index, child in enumerate(node):
+            check_pretrained(child, f'{key}.{index}')
 
 
 def _datasets(node, key: str) -> Iterator[Tuple[str, Mapping]]:

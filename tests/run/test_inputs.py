@@ -5,8 +5,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmdmcp.run.inputs import check_checkpoint, check_data
 from mmdmcp.errors import CheckpointError, DataError
+from mmdmcp.run.inputs import check_checkpoint, check_data, check_pretrained
 
 LOADERS = ('train_dataloader', 'val_dataloader')
 
@@ -134,3 +134,17 @@ def test_checkpoints(tmp_path):
         check_checkpoint(str(tmp_path / 'z.pth'), 'load_from')
     with pytest.raises(CheckpointError, match='--resume: .*y.pth'):
         check_checkpoint(str(tmp_path / 'y.pth'), '--resume')
+
+
+def test_weights_that_a_model_starts_from(tmp_path):
+    torch.save(dict(state_dict={}), tmp_path / 'x.pth')
+    for good in (str(tmp_path / 'x.pth'), 'torchvision://resnet50'):
+        check_pretrained(
+            dict(init_cfg=dict(type='Pretrained', checkpoint=good)))
+    model = dict(
+        backbone=dict(
+            init_cfg=[dict(type='Pretrained', checkpoint='no/epoch_1.pth')]))
+    with pytest.raises(
+            CheckpointError,
+            match=r'^model\.backbone\.init_cfg\.0\.checkpoint: .*epoch_1'):
+        check_pretrained(model)
