@@ -100,7 +100,7 @@ def _plan(model: nn.Module, layers: Dict[str, LayerWidth],
             # One module under two names is sliced once.
             same = first_name.setdefault(id(module), name)
             if same == name:
-                _check_full_width(module, row, units.get(name))
+                _check_unit(module, row, units.get(name))
                 changes.append(shrink(module, row))
             elif layers[same] != row:
                 raise SubnetError(f'is the same module as {same} and has '
@@ -145,20 +145,28 @@ def _advice(missing: List[str], known: Set[str]) -> str:
             'searched (depth, variant), or search this one')
 
 
-def _check_full_width(module: nn.Module, row: LayerWidth,
-                      unit: Optional[UnitWidth]) -> None:
-    """The unit's first layer must be as wide as the searched one was.
+def _check_unit(module: nn.Module, row: LayerWidth,
+                unit: Optional[UnitWidth]) -> None:
+    """The unit's first layer must be as wide as the searched one was, and
+    keep what its unit keeps.
 
-    Checked where it is certain: a layer that keeps as many channels as its
-    unit holds that unit and nothing else.
+    Checked where it is certain: a layer that is as wide as its unit, before
+    or after, holds that unit and nothing else.
     """
-    if unit is None or row.out != unit.channels:
+    full = getattr(module, 'out_channels', getattr(module, 'out_features',
+                                                   None))
+    if unit is None or full is None:
         return
-    for attribute in ('out_channels', 'out_features'):
-        full = getattr(module, attribute, unit.of)
-        if full != unit.of:
-            raise SubnetError(f'has {full} channels, but had {unit.of} in '
-                              'the model that was searched')
+    if full != unit.of and row.out == unit.channels:
+        raise SubnetError(f'has {full} channels, but had {unit.of} in '
+                          'the model that was searched')
+    out = full if row.out is None else row.out
+    if full == unit.of and (out, row.out_kept) != (unit.channels, unit.kept):
+        what = 'others' if out == unit.channels else str(unit.channels)
+        raise SubnetError(
+            f'out keeps {out} of its {full} channels, but under units it '
+            f'keeps {what}: the file was edited in one place only. Export '
+            'it again with the widths that you want')
 
 
 def _refuse_left_out(model: nn.Module, subnet: Subnet,

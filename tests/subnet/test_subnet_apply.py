@@ -175,6 +175,20 @@ def test_a_model_of_another_width_is_refused():
     check_refused(Net(16), net_subnet(), why, prefix={'': ''})
 
 
+@pytest.mark.parametrize('unit, why', [
+    (UnitWidth(4, 8, (0, 3, 4, 6)), 'layer stem: out keeps 5 of its 8 chan'
+     'nels, but under units it keeps 4: the file was edited in one place'),
+    (UnitWidth(8, 8), 'but under units it keeps 8'),
+    (UnitWidth(5, 8), 'but under units it keeps others'),
+])
+def test_a_file_edited_under_units_alone_is_refused(unit, why):
+    subnet = net_subnet()
+    edited = Subnet('gate', dict(subnet.units, stem=unit), subnet.layers,
+                    subnet.cost)
+    check_refused(Net(), edited, why)
+    check_refused(Net(), edited, why, prefix={'': ''})
+
+
 def test_another_head_is_refused_unless_asked_for():
     net = Net()
     net.fc = nn.Linear(48, 10)
