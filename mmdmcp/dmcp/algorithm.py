@@ -5,6 +5,7 @@ from typing import ContextManager, Dict, Optional, Sequence, Tuple, Union
 import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from ..engine import (PruningAlgorithm, accumulate, finish, frozen_statistics,
                       frozen_weights)
@@ -176,6 +177,9 @@ class DMCP(PruningAlgorithm):
         # Backward stops at the scales and goes on from them once: with
         # activation checkpointing it comes by in pieces.
         leaves = [scale.detach().requires_grad_() for scale in scales]
+        # A checkpointed block that neither weights nor inputs give a
+        # gradient would be run without one.
+        data = dict(data, inputs=tree_map(_with_gradient, data['inputs']))
         with wrapper.optim_context(self), \
                 frozen_weights(self.architecture), \
                 frozen_statistics(self.architecture):
@@ -188,7 +192,8 @@ class DMCP(PruningAlgorithm):
         # A unit whose outputs the loss does not read gets no gradient.
         reached = [(scale, leaf.grad) for scale, leaf in zip(scales, leaves)
                    if leaf.grad is not None]
-        torch.autograd.backward(*zip(*reached))
+        if reached:
+            torch.autograd.backward(*zip(*reached))
         expected = self.expected_cost()
         budget = budget_loss(expected, self.target, self.dead_zone)
         accumulate(wrapper, self.budget_weight * budget)
@@ -208,3 +213,11 @@ class DMCP(PruningAlgorithm):
         if self.distillation is None:
             return nullcontext()
         return self.distillation.watch(self.architecture)
+
+
+def _with_gradient(value: object) -> object:
+    """A tensor of numbers that needs a gradient, and is no leaf: it may be
+    changed in place. Anything else as it is."""
+    if isinstance(value, Tensor) and value.is_floating_point():
+        return value.detach().requires_grad_().clone()
+    return value
