@@ -26,6 +26,7 @@ from .run.folders import fit_class_folders
 from .run.inputs import check_checkpoint, check_data, check_pretrained
 from .run.launch import process_group
 from .run.resume import find_good_checkpoint
+from .run.types import check_types
 from .run.weights import insist_on_fit, remedy_for_load_from
 
 _REMEDY_TEST = 'Test it with the config and --cfg-options of its training'
@@ -67,6 +68,7 @@ def train(config: str,
             not as they must be. Nothing has been built then.
     """
     cfg = load_config(config, cfg_options)
+    check_types(cfg)
     set_work_dir(cfg, work_dir)
     cfg.launcher = launcher
     if amp:
@@ -131,6 +133,7 @@ def test(config: str,
         raise ConfigError(f'--out {out}: end it with .json for metrics or '
                           'with .pkl for predictions')
     cfg = load_config(config, cfg_options)
+    check_types(cfg)
     set_work_dir(cfg, work_dir)
     cfg.launcher = launcher
     folders = fit_class_folders(cfg)
