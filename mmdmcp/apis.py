@@ -20,7 +20,8 @@ from . import registry  # noqa: F401  (registers and repairs what's needed)
 from .errors import ConfigError
 from .files import atomic_file
 from .run.changes import check_changes
-from .run.config import load_config, set_loader_defaults, set_work_dir
+from .run.config import (check_loop, load_config, set_loader_defaults,
+                         set_work_dir)
 from .run.device import enable_amp, fit_to_cpu
 from .run.folders import fit_class_folders
 from .run.inputs import check_checkpoint, check_data, check_pretrained
@@ -91,7 +92,7 @@ def train(config: str,
     elif resume != 'auto':
         check_checkpoint(resume, '--resume', resume=True)
     device = get_device()
-    notices = folders + _fit(cfg, device)
+    notices = folders + _fit(cfg, device) + check_loop(cfg)
     with process_group(launcher, device, _dist_cfg(cfg)):
         if resume is not None:
             notices += _resume(cfg, resume)
@@ -189,6 +190,12 @@ def _resume(cfg: Config, resume: str) -> list:
 
 
 def _build(cfg: Config, notices: list) -> Runner:
+    try:
+        Path(cfg.work_dir).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f'--work-dir {cfg.work_dir} can\'t be made: {error.strerror}. '
+            'Name a folder that can be written to') from error
     kind = cfg.get('runner_type')
     runner = RUNNERS.build(cfg) if kind else Runner.from_cfg(cfg)
     for notice in notices:

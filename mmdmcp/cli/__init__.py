@@ -39,6 +39,9 @@ def main(argv: Optional[List[str]] = None) -> int:
             f'mmdmcp: unknown command {argv[0]!r}\n{_usage()}',
             file=sys.stderr)
         return 2
+    # What argparse takes for the command's name; a script of tools/, which
+    # calls the same functions, has its own there.
+    sys.argv[0] = f'mmdmcp {argv[0]}'
     return import_module(f'.{argv[0]}', __name__).main(argv[1:])
 
 

@@ -42,6 +42,9 @@ def _convert(args: argparse.Namespace) -> None:
     from ..errors import ConfigError
     from ..subnet import Subnet
     from ..subnet.convert import from_mmrazor, read_mmrazor, write_mmrazor
+    if not Path(args.file).is_file():
+        raise ConfigError(f'there is no file at {args.file}: name a subnet '
+                          'file that is there')
     kinds = Path(args.file).suffix, Path(args.out).suffix
     if kinds == ('.yaml', '.json'):
         subnet = Subnet.load(args.file)

@@ -12,15 +12,20 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
         description='Measure the full and the pruned network side by side, '
         'in PyTorch and, where it is installed, onnxruntime.')
     add_pair_options(parser)
-    parser.add_argument('--batch', type=int, default=1, help='images a run')
     parser.add_argument(
-        '--threads', type=int, default=1, help='threads on the CPU')
+        '--batch', type=int, default=1, help='images a run; 1 by default')
+    parser.add_argument(
+        '--threads',
+        type=int,
+        default=1,
+        help='threads on the CPU; 1 by default')
     parser.add_argument(
         '--seconds',
         type=float,
         default=5.0,
         help='time for each network and runtime; 5 by default')
-    parser.add_argument('--device', default='cpu', help='cpu, cuda, cuda:1')
+    parser.add_argument(
+        '--device', default='cpu', help='cpu, cuda, cuda:1; cpu by default')
     parser.add_argument(
         '--no-onnx', action='store_true', help='leave onnxruntime out')
     args = parser.parse_args(argv)
@@ -39,6 +44,7 @@ def main(argv: Optional[List[str]] = None) -> int:
 def _latency(args: argparse.Namespace) -> None:
     from ..deploy import load_pair
     from ..deploy.latency import measure, report
+    _check_device(args.device)
     pair = load_pair(args.config, args.subnet, args.cfg_options)
     nets = {
         'full': pair.build_full().to(args.device),
@@ -48,3 +54,14 @@ def _latency(args: argparse.Namespace) -> None:
     found = measure(nets, shape, args.batch, args.threads, args.seconds,
                     not args.no_onnx)
     print(report(nets, shape, found, args.batch, args.threads))
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    from ..errors import ConfigError, first_line
+    try:
+        torch.zeros(1, device=device)
+    except (AssertionError, RuntimeError) as error:
+        raise ConfigError(f'--device {device} can\'t be used: '
+                          f'{first_line(error)}. cpu can') from error

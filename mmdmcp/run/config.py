@@ -2,7 +2,7 @@
 import inspect
 import os.path as osp
 from pathlib import Path
-from typing import Mapping, Optional
+from typing import List, Mapping, Optional
 
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
@@ -73,6 +73,20 @@ def set_loader_defaults(cfg: Config, cuda: bool) -> None:
             loader.pin_memory = False
         if not loader.get('num_workers', 0):
             loader.persistent_workers = False  # torch refuses it otherwise
+
+
+def check_loop(cfg: Config) -> List[str]:
+    """A notice for a training loop that can't be interrupted anywhere."""
+    loop = cfg.get('train_cfg') or {}
+    if loop.get('type') == 'mmdmcp.ResumableTrainLoop':
+        return []
+    kind = loop.get('type') or 'MMEngine\'s own loop'
+    return [
+        f'train_cfg: {kind} writes no checkpoint when it is stopped by '
+        'SIGTERM or Ctrl-C, and --resume repeats what came after the last '
+        'one. Where epochs are counted, '
+        "train_cfg.type='mmdmcp.ResumableTrainLoop' loses nothing"
+    ]
 
 
 def _find(path: str) -> Path:

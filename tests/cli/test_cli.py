@@ -7,13 +7,15 @@ import sys
 import pytest
 
 import mmdmcp
-from mmdmcp.cli import main, report_errors
+from mmdmcp.cli import COMMANDS, main, report_errors
 from mmdmcp.cli.export import parse_args as parse_export
 from mmdmcp.cli.latency import parse_args as parse_latency
 from mmdmcp.cli.test import parse_args as parse_test
 from mmdmcp.cli.train import parse_args as parse_train
 from mmdmcp.errors import DataError
+from mmdmcp.files import shipped_configs
 
+SUBNET = str(shipped_configs() / 'pruning/dmcp/DMCP_SUBNET_IMAGENET.yaml')
 CONFIG = 'pruning/dmcp/resnet14_digits.py'
 
 
@@ -136,6 +138,32 @@ def run_tool(repo_root, cwd, *args, **env):
 def test_tools_help(repo_root, tmp_path, script):
     result = run_tool(repo_root, tmp_path, script, '--help')
     assert result.returncode == 0 and '--cfg-options' in result.stdout
+
+
+@pytest.mark.parametrize('command', COMMANDS)
+def test_help_names_the_command(command, capsys, monkeypatch):
+    monkeypatch.setattr(sys, 'argv', ['/usr/bin/mmdmcp'])
+    with pytest.raises(SystemExit) as end:
+        main([command, '--help'])
+    assert end.value.code == 0
+    assert capsys.readouterr().out.startswith(f'usage: mmdmcp {command} ')
+
+
+@pytest.mark.parametrize('argv, said', [
+    (['plot', SUBNET, '-o', 'x.txt'], '--out x.txt'),
+    (['plot', SUBNET, '-o', 'no/where.png'], '--out no/where.png'),
+    (['latency', CONFIG, '--device', 'cuda:77'], '--device cuda:77'),
+    (['latency', CONFIG, '--device', 'gpu'], '--device gpu'),
+    (['convert', 'no.json', 'x.yaml'], 'there is no file at no.json'),
+    (['train', CONFIG, '--work-dir', '/proc/x'], '--work-dir /proc/x'),
+])
+def test_mistakes_are_a_line_that_names_the_option(argv, said, capsys,
+                                                   tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, 'argv', ['mmdmcp'])
+    assert main(argv) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith('ConfigError: ') and said in error
 
 
 def test_tool_reports_a_mistake_in_a_line(repo_root, tmp_path):

@@ -1,8 +1,10 @@
 """Configs, and the command line's options over them."""
 import pytest
+from mmengine.config import Config
 
-from mmdmcp.run.config import (load_config, set_loader_defaults, set_work_dir)
 from mmdmcp.errors import ConfigError
+from mmdmcp.run.config import (check_loop, load_config, set_loader_defaults,
+                               set_work_dir)
 
 TEXT = '''
 model = dict(type='ImageClassifier', backbone=dict(type='ResNet', depth=18))
@@ -112,3 +114,14 @@ def test_configs_of_an_installed_wheel_are_found(tmp_path, monkeypatch):
                         str(configs.parents[1] / 'files.py'))
     assert load_config('a.py').filename == str(configs / 'a.py')
     assert load_config('configs/a.py').filename == str(configs / 'a.py')
+
+
+@pytest.mark.parametrize('loop, notices', [
+    (dict(type='mmdmcp.ResumableTrainLoop', max_epochs=1), 0),
+    (dict(type='EpochBasedTrainLoop', max_epochs=1), 1),
+    (dict(by_epoch=True, max_epochs=1), 1),
+])
+def test_loops_that_lose_something_when_stopped(loop, notices):
+    found = check_loop(Config(dict(train_cfg=loop)))
+    assert len(found) == notices
+    assert all('mmdmcp.ResumableTrainLoop' in notice for notice in found)
