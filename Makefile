@@ -14,6 +14,13 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.10 python3; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' \
 	2>/dev/null && { command -v "$$p"; break; }; done)
 
+# One that was asked for must exist, also where nothing is left to do.
+ifeq ($(origin PYTHON),command line)
+ifeq ($(shell command -v "$(PYTHON)"),)
+$(error There is no Python at $(PYTHON))
+endif
+endif
+
 PIP_INSTALL = -m pip install -q --no-build-isolation -c .ci/constraints.txt
 INPUTS := setup.py pyproject.toml .ci/constraints.txt
 PYTEST_ARGS ?=

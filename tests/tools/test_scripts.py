@@ -256,3 +256,17 @@ def test_signals_reach_the_launcher(repo_root, stubs, tmp_path, name, script,
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=10) == 5
     assert (tmp_path / 'end').exists()
+
+
+@pytest.mark.skipif(shutil.which('make') is None, reason='there is no make')
+def test_make_refuses_a_python_that_is_not_there(repo_root):
+    """Also where an environment exists and nothing is left to do."""
+    result = subprocess.run(['make', '-n', 'env', 'PYTHON=/no/python'],
+                            cwd=repo_root,
+                            text=True,
+                            capture_output=True)
+    assert result.returncode == 2
+    assert 'There is no Python at /no/python' in result.stderr
+    result = subprocess.run(['make', '-n', 'env', 'PYTHON=python3'],
+                            cwd=repo_root)
+    assert result.returncode == 0
