@@ -9,6 +9,7 @@ from torch.utils._pytree import tree_map
 
 from ..engine import (PruningAlgorithm, accumulate, finish, frozen_statistics,
                       frozen_weights)
+from ..ops import SlicedLayer
 from ..options import number, refuse_unknown
 from ..registry import MODELS
 from .budget import budget_loss
@@ -177,9 +178,10 @@ class DMCP(PruningAlgorithm):
         # Backward stops at the scales and goes on from them once: with
         # activation checkpointing it comes by in pieces.
         leaves = [scale.detach().requires_grad_() for scale in scales]
-        # A checkpointed block that neither weights nor inputs give a
-        # gradient would be run without one.
-        data = dict(data, inputs=tree_map(_with_gradient, data['inputs']))
+        if _checkpoints(self.architecture):
+            # A block that neither weights nor inputs give a gradient would
+            # be run without one.
+            data = dict(data, inputs=tree_map(_with_gradient, data['inputs']))
         with wrapper.optim_context(self), \
                 frozen_weights(self.architecture), \
                 frozen_statistics(self.architecture):
@@ -213,6 +215,16 @@ class DMCP(PruningAlgorithm):
         if self.distillation is None:
             return nullcontext()
         return self.distillation.watch(self.architecture)
+
+
+def _checkpoints(model: nn.Module) -> bool:
+    """Whether some part of a model is run again during backward: by its own
+    option, or because MMEngine replaced its forward."""
+    return any(
+        getattr(module, 'with_cp', False)
+        or not isinstance(vars(module).get('forward'), (type(None),
+                                                        SlicedLayer))
+        for module in model.modules())
 
 
 def _with_gradient(value: object) -> object:
