@@ -188,10 +188,11 @@ class DMCP(PruningAlgorithm):
             supernet.scale(leaves)
             try:
                 task, _ = self._task_loss(data)
-                accumulate(wrapper, task)
+                if task.requires_grad:  # it reads some unit's outputs
+                    accumulate(wrapper, task)
             finally:
                 supernet.scale(None)
-        # A unit whose outputs the loss does not read gets no gradient.
+        # A unit whose outputs it does not read gets no gradient.
         reached = [(scale, leaf.grad) for scale, leaf in zip(scales, leaves)
                    if leaf.grad is not None]
         if reached:
