@@ -18,7 +18,7 @@ from ..modes import eval_mode
 from ..registry import MODELS
 from ..subnet import Subnet, apply
 from .fit import announce
-from .weights import checked_init_cfgs
+from .weights import InitCfg, checked_init_cfgs
 
 SubnetLike = Union[str, os.PathLike, Subnet]
 
@@ -26,7 +26,7 @@ SubnetLike = Union[str, os.PathLike, Subnet]
 @MODELS.register_module()
 def PrunedModel(cfg: Union[dict, nn.Module],
                 subnet: SubnetLike,
-                init_cfg: Optional[dict] = None,
+                init_cfg: InitCfg = None,
                 data_preprocessor: Optional[dict] = None,
                 prefix: Union[None, str, Dict[str, str]] = None) -> nn.Module:
     """Build a model, small as the subnet file says.
@@ -36,8 +36,8 @@ def PrunedModel(cfg: Union[dict, nn.Module],
             of any OpenMMLab package; or the model itself.
         subnet (str or Subnet): The file: an absolute path, a path from the
             working directory, or one below the shipped ``configs/``.
-        init_cfg (dict, optional): As any MMEngine module's, for the small
-            model: ``dict(type='Pretrained', checkpoint=...)`` loads its own
+        init_cfg (dict or list, optional): As any MMEngine module's, for the
+            small model: ``dict(type='Pretrained', checkpoint=...)`` loads its own
             weights. Defaults to None: what ``cfg`` says.
         data_preprocessor (dict, optional): What the Runner hands to a
             model; goes to ``cfg`` if it has none.
@@ -66,7 +66,7 @@ def PrunedModel(cfg: Union[dict, nn.Module],
 def PrunedBackbone(cfg: Union[dict, nn.Module],
                    subnet: SubnetLike,
                    prefix: Union[str, Dict[str, str]] = 'backbone.',
-                   init_cfg: Optional[dict] = None,
+                   init_cfg: InitCfg = None,
                    pretrained: None = None) -> nn.Module:
     """Build a backbone for a detector or segmentor, small as the file says.
 
@@ -81,7 +81,7 @@ def PrunedBackbone(cfg: Union[dict, nn.Module],
         subnet (str or Subnet): As in :func:`PrunedModel`.
         prefix (str or dict): Under which names the file has the backbone's
             layers. Defaults to ``'backbone.'``: the file is a classifier's.
-        init_cfg (dict, optional): ``dict(type='Pretrained',
+        init_cfg (dict or list, optional): ``dict(type='Pretrained',
             checkpoint=...)`` with the checkpoint of the retrained
             classifier (or of the backbone alone; the prefix is found).
             Defaults to None. An ``init_cfg`` inside ``cfg`` that loads

@@ -1,7 +1,7 @@
 """A damaged file gives a valid subnet or a SubnetError, nothing else.
 
-``MMDMCP_FUZZ=100000 python -m pytest tests/subnet/test_subnet_fuzz.py`` tries as
-many files; by default a few hundred.
+``MMDMCP_FUZZ=100000 python -m pytest tests/subnet/test_subnet_fuzz.py``
+tries as many files; by default a few hundred.
 """
 import os
 import random
