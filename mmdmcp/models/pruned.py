@@ -37,8 +37,8 @@ def PrunedModel(cfg: Union[dict, nn.Module],
         subnet (str or Subnet): The file: an absolute path, a path from the
             working directory, or one below the shipped ``configs/``.
         init_cfg (dict or list, optional): As any MMEngine module's, for the
-            small model: ``dict(type='Pretrained', checkpoint=...)`` loads its own
-            weights. Defaults to None: what ``cfg`` says.
+            small model: ``dict(type='Pretrained', checkpoint=...)`` loads
+            its own weights. Defaults to None: what ``cfg`` says.
         data_preprocessor (dict, optional): What the Runner hands to a
             model; goes to ``cfg`` if it has none.
         prefix (str or dict, optional): Which rows of the file to use; see
