@@ -128,6 +128,8 @@ class PruningAlgorithm(BaseModel):
     def _accept_plain(self, state_dict: dict, prefix: str, *_) -> None:
         """Let a checkpoint of the plain model load: ``load_from``.
 
+        It says nothing about the mutator, which stays as it is.
+
         Raises:
             CheckpointError: If the checkpoint is one of another method.
         """
@@ -135,6 +137,9 @@ class PruningAlgorithm(BaseModel):
         if not any(key.startswith(inner) for key in state_dict):
             for key in [k for k in state_dict if k.startswith(prefix)]:
                 state_dict[inner + key[len(prefix):]] = state_dict.pop(key)
+            for key, value in self.state_dict(prefix=prefix).items():
+                if not key.startswith(inner):
+                    state_dict.setdefault(key, value)
             return
         own = {name for name, _ in self.mutator.named_parameters()}
         start = prefix + 'mutator.'

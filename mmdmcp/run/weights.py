@@ -48,9 +48,8 @@ def remedy_for_load_from(cfg: Config) -> Optional[str]:
     another head, and training with gates has a check of its own.
     """
     if cfg.model.get('type') == 'mmdmcp.DMCP':
-        return ('load_from takes checkpoints of searches; give those of the '
-                'plain network as model.architecture.init_cfg='
-                "dict(type='Pretrained', checkpoint=FILE)")
+        return ('Give load_from a checkpoint of this search, or of the plain '
+                'network')
     if _subnet(cfg.model) is not None:
         return ('Give load_from a checkpoint that was trained with this '
                 'subnet file, or model.subnet the file it was trained with')

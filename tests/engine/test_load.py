@@ -108,7 +108,7 @@ def test_a_plain_checkpoint_loads(method):
     torch.manual_seed(3)
     plain = MODELS.build(classifier())
     algorithm = build(method)
-    algorithm.load_state_dict(plain.state_dict(), strict=False)
+    algorithm.load_state_dict(plain.state_dict(), strict=True)
     for name, value in plain.state_dict().items():
         assert torch.equal(algorithm.architecture.state_dict()[name],
                            value), name
