@@ -214,13 +214,13 @@ def test_retraining_starts_from_weights_that_fit(trained, small, tmp_path):
             cfg_options=settings)
 
 
-def test_a_search_starts_from_searches_or_init_cfg(trained, tmp_path):
-    with pytest.raises(CheckpointError, match='model.architecture.init_cfg'):
+def test_a_search_starts_from_weights_that_fit(trained, tmp_path):
+    with pytest.raises(CheckpointError, match='load_from .*plain network'):
         train(
             SEARCH,
             work_dir=str(tmp_path),
             cfg_options={
-                'model.architecture.backbone.depth': 8,
+                'model.architecture.backbone.depth': 14,
                 'load_from': str(trained / 'epoch_1.pth')
             })
 
