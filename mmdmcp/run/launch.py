@@ -242,5 +242,7 @@ def process_group(launcher: str, device: str,
             'MASTER_ADDR') from error
     yield
     # Not after an error: the others may be waiting for this process inside
-    # a collective, and leaving the group could wait for them.
+    # a collective, and leaving the group could wait for them. Together: rank
+    # 0 keeps the store, and one that goes ahead closes what others read.
+    dist.barrier()
     dist.destroy_process_group()
