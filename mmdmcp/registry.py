@@ -10,6 +10,7 @@ from mmengine import registry as root
 from mmengine.registry import Registry
 
 from . import compat
+from .errors import ConfigError
 
 compat.apply()
 
@@ -30,3 +31,23 @@ LOOPS = _child('LOOPS', 'engine')
 MODEL_WRAPPERS = _child('MODEL_WRAPPERS', 'engine')
 OPTIM_WRAPPERS = _child('OPTIM_WRAPPERS', 'run.amp')
 OPTIM_WRAPPER_CONSTRUCTORS = _child('OPTIM_WRAPPER_CONSTRUCTORS', 'engine')
+
+
+def registered(option: str, name: str, base: type) -> type:
+    """The class that is registered under a name.
+
+    Args:
+        option: The option that asks for it, for the message.
+        name: Type as configs write it, ``'mmdmcp.DMCPChannelUnit'``.
+        base: What the class must be or inherit from.
+
+    Raises:
+        ConfigError: If there is none, or it is something else.
+    """
+    found = MODELS.get(name) if isinstance(name, str) else name
+    if not isinstance(found, type) or not issubclass(found, base):
+        raise ConfigError(
+            f'{option}={name!r}: give the registered type of a '
+            f'mmdmcp.{base.__name__} or of a subclass, which must have been '
+            'imported (custom_imports)')
+    return found

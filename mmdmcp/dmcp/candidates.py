@@ -73,7 +73,7 @@ def _make_up(mutator: DMCPChannelMutator, candidate: Candidate,
         for u in sorted(range(len(expected)), key=moved_by_rounding):
             widths = list(candidate.widths)
             widths[u] = mutator.grid.neighbour(
-                widths[u], mutator.units[u].num_channels, up=step > 0)
+                widths[u], mutator.units[u].grid, up=step > 0)
             macs = mutator.cost_of(widths)['macs']
             if abs(macs - target) < abs(candidate.macs - target):
                 candidate.widths, candidate.macs = widths, macs

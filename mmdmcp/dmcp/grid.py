@@ -1,5 +1,5 @@
 """The widths that a unit may take."""
-from typing import Tuple, Union
+from typing import Sequence, Tuple, Union
 
 from ..errors import ConfigError
 from ..options import number
@@ -80,21 +80,29 @@ class WidthGrid:
             return self._release(channels)
         return self._even(channels)
 
-    def nearest(self, expected: float, channels: int) -> int:
-        """The width nearest to an expected one: any number of channels from
-        the least on, a multiple of the divisor or all of them."""
+    def nearest(self, expected: float, widths: Sequence[int]) -> int:
+        """The width nearest to an expected one.
+
+        Args:
+            expected: Expected channels of a unit.
+            widths: The unit's candidate widths. Between the first and the
+                last, any multiple of the divisor will do.
+        """
+        least, channels = widths[0], widths[-1]
         d = self._divisor(channels)
-        width = max(self(channels)[0], int(expected / d + 0.5) * d)
+        width = max(least, int(expected / d + 0.5) * d)
         if width > channels or channels - expected < abs(width - expected):
             return channels
         return width
 
-    def neighbour(self, width: int, channels: int, up: bool) -> int:
-        """The next width above or below; the same one at the end."""
+    def neighbour(self, width: int, widths: Sequence[int], up: bool) -> int:
+        """The next width above or below, in the same way; the same one at
+        the end."""
+        least, channels = widths[0], widths[-1]
         d = self._divisor(channels)
         if up:
             return min(channels, (width // d + 1) * d)
-        return max(self(channels)[0], (width - 1) // d * d)
+        return max(least, (width - 1) // d * d)
 
     @property
     def _num_groups(self) -> int:

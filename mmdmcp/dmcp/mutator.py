@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError, TargetError
 from ..options import build_options, refuse_unknown
-from ..registry import MODELS
+from ..registry import MODELS, registered
 from ..trace import Supernet
 from .grid import WidthGrid
 from .markov import PARAMETRISATIONS, Chains, solve_common_alpha
@@ -33,6 +33,7 @@ class DMCPChannelMutator(BaseModule):
         grid: Options of :class:`~mmdmcp.dmcp.grid.WidthGrid`.
         scope: Prefixes of the names of units to prune, such as
             ``['backbone']``; None prunes all that can be.
+        unit: Registered type of the units, a :class:`DMCPChannelUnit`.
 
     Attributes:
         alpha (nn.Parameter): The architecture parameter ``[units, groups]``,
@@ -49,6 +50,7 @@ class DMCPChannelMutator(BaseModule):
                  init: str = 'target',
                  grid: Optional[dict] = None,
                  scope: Optional[Sequence[str]] = None,
+                 unit: str = 'mmdmcp.DMCPChannelUnit',
                  **unknown) -> None:
         super().__init__()
         refuse_unknown(self, unknown)
@@ -62,6 +64,7 @@ class DMCPChannelMutator(BaseModule):
         self.init = init
         self.grid = build_options(WidthGrid, grid, 'mutator.grid')
         self.scope = scope
+        self.unit = registered('mutator.unit', unit, DMCPChannelUnit)
         self.generator = torch.Generator().manual_seed(0)
         self.units: List[DMCPChannelUnit] = []
 
@@ -81,7 +84,7 @@ class DMCPChannelMutator(BaseModule):
         """
         self.supernet = Supernet(architecture, input_shape, self.scope)
         self.units = [
-            DMCPChannelUnit(u.name, u.num_channels, self.grid(u.num_channels))
+            self.unit(u.name, u.num_channels, self.grid(u.num_channels))
             for u in self.supernet.units
         ]
         if all(len(unit.grid) == 1 for unit in self.units):
@@ -189,7 +192,7 @@ class DMCPChannelMutator(BaseModule):
         """Expected widths ``[units]`` as whole channels, multiples of the
         grid's divisor."""
         return [
-            self.grid.nearest(width, unit.num_channels)
+            self.grid.nearest(width, unit.grid)
             for width, unit in zip(expected.tolist(), self.units)
         ]
 

@@ -3,8 +3,10 @@ import operator
 from typing import Any, Tuple
 
 from ..errors import ConfigError
+from ..registry import MODELS
 
 
+@MODELS.register_module()
 class DMCPChannelUnit:
     """Layers that keep the same channels, and the widths they may take.
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError
 from ..options import number, refuse_unknown
-from ..registry import MODELS
+from ..registry import MODELS, registered
 from ..trace import Supernet
 from .gate import SHAPES, gate
 from .importance import channel_importance
@@ -34,6 +34,7 @@ class GateChannelMutator(BaseModule):
             unit. A positive number: all there.
         scope: Prefixes of the names of units to prune, such as
             ``['backbone']``; None prunes all that can be.
+        unit: Registered type of the units, a :class:`GateChannelUnit`.
 
     Attributes:
         gates (nn.Parameter): The gates ``[units, channels]``, padded where
@@ -50,6 +51,7 @@ class GateChannelMutator(BaseModule):
                  magnification: float = 1e5,
                  init: Union[str, float] = 'importance',
                  scope: Optional[Sequence[str]] = None,
+                 unit: str = 'mmdmcp.GateChannelUnit',
                  **unknown) -> None:
         super().__init__()
         refuse_unknown(self, unknown)
@@ -65,6 +67,7 @@ class GateChannelMutator(BaseModule):
         self.magnification = magnification
         self.init = init
         self.scope = scope
+        self.unit = registered('mutator.unit', unit, GateChannelUnit)
         self.units: List[GateChannelUnit] = []
 
     # ---- building ----------------------------------------------------
@@ -83,8 +86,7 @@ class GateChannelMutator(BaseModule):
         self.supernet = Supernet(
             architecture, input_shape, self.scope, any_channels=True)
         self.units = [
-            GateChannelUnit(u.name, u.num_channels)
-            for u in self.supernet.units
+            self.unit(u.name, u.num_channels) for u in self.supernet.units
         ]
         sizes = torch.tensor(self.supernet.full)
         valid = torch.arange(int(sizes.max())) < sizes[:, None]

@@ -1,7 +1,10 @@
 """One unit with gates, as users see it."""
 from dataclasses import dataclass
 
+from ..registry import MODELS
 
+
+@MODELS.register_module()
 @dataclass(frozen=True)
 class GateChannelUnit:
     """Layers that share one gate a channel.

@@ -57,6 +57,8 @@ class Hidden(nn.Module):
     (dict(mutator=dict(grid=dict(min_ration=0.2))), ConfigError,
      "Did you mean 'min_ratio'"),
     (dict(mutator=dict(scope=['neck'])), TraceError, 'scope'),
+    (dict(mutator=dict(unit='mmdmcp.DMCP')), ConfigError,
+     "mutator.unit='mmdmcp.DMCP': give .* mmdmcp.DMCPChannelUnit"),
     (dict(arch_start=1.5), ConfigError, 'arch_start'),
     (dict(random_sampling=(1.0, 2.0)), ConfigError, 'random_sampling'),
     (dict(budget_weight=0), ConfigError, 'budget_weight'),

@@ -90,11 +90,11 @@ def test_rounding_keeps_to_the_divisor(channels, share, divisor):
     grid = WidthGrid(divisor=divisor)
     least = grid(channels)[0]
     expected = least + share * (channels - least)
-    width = grid.nearest(expected, channels)
+    width = grid.nearest(expected, grid(channels))
     allowed = [w for w in range(least, channels + 1)
                if w % divisor == 0 or w == channels]
     assert abs(width - expected) == min(abs(w - expected) for w in allowed)
-    up = grid.neighbour(width, channels, up=True)
-    down = grid.neighbour(width, channels, up=False)
+    up = grid.neighbour(width, grid(channels), up=True)
+    down = grid.neighbour(width, grid(channels), up=False)
     assert up == min([w for w in allowed if w > width], default=width)
     assert down == max([w for w in allowed if w < width], default=width)

@@ -35,6 +35,8 @@ from mmdmcp.errors import ConfigError, TargetError, TraceError
     (dict(mutator=dict(init=-1)), ConfigError,
      'init .*=-1: give a number above 0'),
     (dict(mutator=dict(scope=['neck'])), TraceError, 'scope'),
+    (dict(mutator=dict(unit='mmdmcp.NoUnit')), ConfigError,
+     "mutator.unit='mmdmcp.NoUnit': give .* mmdmcp.GateChannelUnit"),
 ])
 def test_options(build, options, error, words):
     with pytest.raises(error, match=words):
