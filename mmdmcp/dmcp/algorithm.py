@@ -222,9 +222,8 @@ def _checkpoints(model: nn.Module) -> bool:
     """Whether some part of a model is run again during backward: by its own
     option, or because MMEngine replaced its forward."""
     return any(
-        getattr(module, 'with_cp', False)
-        or not isinstance(vars(module).get('forward'), (type(None),
-                                                        SlicedLayer))
+        getattr(module, 'with_cp', False) or
+        not isinstance(vars(module).get('forward'), (type(None), SlicedLayer))
         for module in model.modules())
 
 

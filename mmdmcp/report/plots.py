@@ -39,24 +39,35 @@ def plot_widths(subnets: Sequence[Subnet], labels: Sequence[str],
     axes = figure.subplots()
     height = 0.8 / len(subnets)
     full = [subnets[0].units[name].of for name in names]
-    axes.barh(range(len(names)), full, height=0.8, fill=False, linewidth=0.6,
-              edgecolor=_OUTLINE, label='full')
+    axes.barh(
+        range(len(names)),
+        full,
+        height=0.8,
+        fill=False,
+        linewidth=0.6,
+        edgecolor=_OUTLINE,
+        label='full')
     for i, (subnet, label) in enumerate(zip(subnets, labels)):
         widths = [subnet.units[name].channels for name in names]
         offset = (i - (len(subnets) - 1) / 2) * height
         macs = f'{subnet.cost["macs"] / 1e6:,.1f} M FLOPs'
-        axes.barh([y + offset for y in range(len(names))], widths,
-                  height=height, color=_COLOURS[i], label=f'{label}, {macs}')
+        axes.barh([y + offset for y in range(len(names))],
+                  widths,
+                  height=height,
+                  color=_COLOURS[i],
+                  label=f'{label}, {macs}')
         if len(subnets) == 1:
             for y, (width, of) in enumerate(zip(widths, full)):
-                axes.annotate(f'{width} of {of}', (of, y), (3, 0),
-                              textcoords='offset points', va='center',
-                              fontsize=6)
+                axes.annotate(
+                    f'{width} of {of}', (of, y), (3, 0),
+                    textcoords='offset points',
+                    va='center',
+                    fontsize=6)
     axes.set_yticks(range(len(names)), names, fontsize=7)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlabel('channels')
     axes.set_xlim(0, max(full) * 1.12)
     axes.spines[['top', 'right']].set_visible(False)
-    figure.legend(loc='outside upper center', ncols=2, frameon=False,
-                  fontsize=8)
+    figure.legend(
+        loc='outside upper center', ncols=2, frameon=False, fontsize=8)
     figure.savefig(path, dpi=150)

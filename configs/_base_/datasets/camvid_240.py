@@ -57,8 +57,7 @@ test_dataloader = dict(
     dataset=dict(
         type='BaseSegDataset',
         data_root=data_root,
-        data_prefix=dict(
-            img_path='img_dir/test', seg_map_path='ann_dir/test'),
+        data_prefix=dict(img_path='img_dir/test', seg_map_path='ann_dir/test'),
         metainfo=metainfo,
         ignore_index=11,
         pipeline=test_pipeline))
