@@ -36,7 +36,7 @@ class Digits(BaseDataset):
         DataError: If scikit-learn is not installed.
 
     Example:
-        >>> from ..datasets import Digits
+        >>> from mmdmcp.datasets import Digits
         >>> len(Digits('train')), len(Digits('val')), len(Digits('test'))
         (1079, 359, 359)
     """

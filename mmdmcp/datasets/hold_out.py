@@ -39,9 +39,9 @@ def HoldOut(of: str, part: str, every: int = 10, **kwargs) -> BaseDataset:
         DataError: If the data set can't be read, or is too small.
 
     Example:
-        >>> from ..datasets import HoldOut
+        >>> from mmdmcp.datasets import HoldOut
         >>> len(HoldOut('mmdmcp.Digits', 'val', every=10, split='train'))
-        108
+        107
     """
     if part not in PARTS:
         raise ConfigError(f'part={part!r} of mmdmcp.HoldOut: choose one of '

@@ -105,7 +105,7 @@ class ResNetCifar(BaseModule):
 
     Example:
         >>> import torch
-        >>> from ..models.resnet_cifar import ResNetCifar
+        >>> from mmdmcp import ResNetCifar
         >>> net = ResNetCifar(depth=20)
         >>> net(torch.zeros(1, 3, 32, 32))[0].shape
         torch.Size([1, 64, 8, 8])
