@@ -115,7 +115,7 @@ def _check_schedules(cfg: Config) -> None:
     if cfg.model.get('type') not in _SEARCHES or \
             not isinstance(schedules, Mapping) or 'type' in schedules:
         return
-    for part in set(schedules).symmetric_difference(_PARTS):
+    if set(schedules) != set(_PARTS):
         raise ConfigError('param_scheduler of a search has the schedules of '
                           f'{" and of ".join(_PARTS)}, [] for none; it has '
                           f'{", ".join(schedules)}')

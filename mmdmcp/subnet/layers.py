@@ -102,13 +102,11 @@ def _conv(module: _ConvNd, row: LayerWidth) -> Change:
         said = f'says groups: {row.groups}' if row.groups else 'has no groups'
         raise SubnetError(f'the kept channels leave {len(blocks)} groups of '
                           f'the {module.groups}, but the row {said}')
+    columns = module.in_channels
     if isinstance(module, _ConvTransposeNd):
         blocks = [(cols, rows) for rows, cols in blocks]
-        sizes = module.in_channels, module.out_channels
-    else:
-        sizes = module.out_channels, module.in_channels
-    weight = _take_blocks(module.weight, blocks,
-                          *(size // module.groups for size in sizes))
+        columns = module.out_channels
+    weight = _take_blocks(module.weight, blocks, columns // module.groups)
     tensors = dict(weight=weight)
     if module.bias is not None:
         tensors['bias'] = take(module.bias, outs)
@@ -139,15 +137,13 @@ def _group_blocks(module: _ConvNd, ins: Indices, outs: Indices) -> list:
     return blocks
 
 
-def _take_blocks(weight: Tensor, blocks: list, row_size: int,
-                 col_size: int) -> Tensor:
+def _take_blocks(weight: Tensor, blocks: list, col_size: int) -> Tensor:
     """Slice a weight [rows, cols of one group, ...] group by group.
 
     Args:
         weight (Tensor): Full weight.
         blocks (list): (kept rows, kept columns) of each group, as indices
             into all rows and all columns of the layer.
-        row_size (int): Rows of one group.
         col_size (int): Columns of one group.
     """
     blocks = [(rows, [i % col_size for i in cols]) for rows, cols in blocks]

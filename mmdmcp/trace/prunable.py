@@ -68,7 +68,7 @@ class _Trial:
         geometry: As in :func:`find_prunable`.
     """
 
-    def __init__(self, model: nn.Module, sizes: Dict[int, int],
+    def __init__(self, model: nn.Module, sizes: Sequence[int],
                  sides: Dict[str, Sides], run: Callable[[], object],
                  geometry: Optional[Geometry]) -> None:
         self.model, self.sizes, self.sides = model, sizes, sides
