@@ -4,6 +4,7 @@ import pickle
 from typing import Any, Dict, List, Mapping, NamedTuple, Union
 
 import torch
+from mmengine.model.weight_init import PretrainedInit
 from torch import Tensor, nn
 
 from .errors import CheckpointError, first_line
@@ -74,6 +75,14 @@ def weights_of(content: Mapping[str, Any]) -> Dict[str, Any]:
         str(name).removeprefix('module.'): value
         for name, value in weights.items()
     }
+
+
+def is_pretrained(entry: Any) -> bool:
+    """Whether one initialiser of an ``init_cfg`` loads a checkpoint."""
+    kind = entry.get('type') if isinstance(entry, Mapping) else None
+    # With or without a scope: 'mmengine.Pretrained' is the same one.
+    return kind is PretrainedInit or isinstance(
+        kind, str) and kind.rpartition('.')[2] == 'Pretrained'
 
 
 def compare(model: nn.Module, weights: Mapping[str, Any]) -> Fit:

@@ -2,10 +2,9 @@
 from typing import Dict, Optional, Union
 
 import torch
-from mmengine.model.weight_init import PretrainedInit
 from mmengine.runner import Runner
 
-from ..checkpoints import compare, weights_of
+from ..checkpoints import compare, is_pretrained, weights_of
 from ..engine import (SearchHook, average_statistics, evaluate,
                       same_randomness)
 from ..errors import CheckpointError
@@ -180,14 +179,11 @@ def _check_rate(runner: Runner, schedule: GateSchedule) -> None:
 def _has_weights(runner: Runner, algorithm) -> bool:
     """Whether the run was given weights to start from."""
     return runner._load_from is not None or any(
-        _is_pretrained(getattr(m, 'init_cfg', None))
-        for m in algorithm.modules())
+        _loads_weights(getattr(module, 'init_cfg', None))
+        for module in algorithm.modules())
 
 
-def _is_pretrained(init_cfg: Union[None, dict, list]) -> bool:
+def _loads_weights(init_cfg: Union[None, dict, list]) -> bool:
     """Whether a checkpoint is among what a module starts from."""
-    if isinstance(init_cfg, (list, tuple)):
-        return any(_is_pretrained(cfg) for cfg in init_cfg)
-    kind = init_cfg.get('type') if isinstance(init_cfg, dict) else None
-    return kind is PretrainedInit or \
-        isinstance(kind, str) and kind.split('.')[-1] == 'Pretrained'
+    entries = init_cfg if isinstance(init_cfg, (list, tuple)) else [init_cfg]
+    return any(map(is_pretrained, entries))

@@ -10,10 +10,9 @@ import os
 from typing import Any, Callable, Dict, List, Mapping, Optional, Union
 
 from mmengine.model import BaseModule
-from mmengine.model.weight_init import PretrainedInit
 from torch import nn
 
-from ..checkpoints import compare, read_weights
+from ..checkpoints import compare, is_pretrained, read_weights
 from ..errors import CheckpointError, ConfigError
 
 #: An MMEngine module's: one initialiser, several in a list, or none.
@@ -53,7 +52,7 @@ def checked_init_cfgs(model: nn.Module,
                 f'init_cfg: a {type(model).__name__} is no MMEngine module '
                 'and can\'t use it; load its weights after building')
         model.init_cfg = init_cfg
-        if any(map(_is_pretrained, _entries(init_cfg))):
+        if any(map(is_pretrained, _entries(init_cfg))):
             # These come last and for the whole model: no need for others.
             for module in model.modules():
                 if module is not model and hasattr(module, 'init_cfg'):
@@ -72,19 +71,12 @@ def _entries(init_cfg: InitCfg) -> list:
     return [] if init_cfg is None else [init_cfg]
 
 
-def _is_pretrained(entry: Any) -> bool:
-    kind = entry.get('type') if isinstance(entry, dict) else None
-    # With or without a scope: 'mmengine.Pretrained' is the same one.
-    return kind is PretrainedInit or isinstance(
-        kind, str) and kind.rpartition('.')[2] == 'Pretrained'
-
-
 def _replace(module: nn.Module, new: Callable[[dict], Optional[dict]]) -> None:
     """Put others in place of what loads a checkpoint; None drops it."""
     entries = _entries(getattr(module, 'init_cfg', None))
-    if not any(map(_is_pretrained, entries)):
+    if not any(map(is_pretrained, entries)):
         return
-    replaced = [new(e) if _is_pretrained(e) else e for e in entries]
+    replaced = [new(e) if is_pretrained(e) else e for e in entries]
     replaced = [entry for entry in replaced if entry is not None]
     module.init_cfg = replaced if len(replaced) > 1 else \
         next(iter(replaced), None)

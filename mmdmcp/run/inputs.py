@@ -10,6 +10,7 @@ from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
+from ..checkpoints import is_pretrained
 from ..errors import CheckpointError, DataError
 from .resume import not_resumable, unreadable
 
@@ -91,7 +92,7 @@ def check_pretrained(node: Any, key: str = 'model') -> None:
             the option that corrects it.
     """
     if isinstance(node, Mapping):
-        if node.get('type') == 'Pretrained':
+        if is_pretrained(node):
             check_checkpoint(node.get('checkpoint'), f'{key}.checkpoint')
         for name, child in node.items():
             check_pretrained(child, f'{key}.{name}')

@@ -136,14 +136,13 @@ def test_checkpoints(tmp_path):
         check_checkpoint(str(tmp_path / 'y.pth'), '--resume')
 
 
-def test_weights_that_a_model_starts_from(tmp_path):
+@pytest.mark.parametrize('kind', ['Pretrained', 'mmengine.Pretrained'])
+def test_weights_that_a_model_starts_from(tmp_path, kind):
     torch.save(dict(state_dict={}), tmp_path / 'x.pth')
     for good in (str(tmp_path / 'x.pth'), 'torchvision://resnet50'):
-        check_pretrained(
-            dict(init_cfg=dict(type='Pretrained', checkpoint=good)))
+        check_pretrained(dict(init_cfg=dict(type=kind, checkpoint=good)))
     model = dict(
-        backbone=dict(
-            init_cfg=[dict(type='Pretrained', checkpoint='no/epoch_1.pth')]))
+        backbone=dict(init_cfg=[dict(type=kind, checkpoint='no/epoch_1.pth')]))
     with pytest.raises(
             CheckpointError,
             match=r'^model\.backbone\.init_cfg\.0\.checkpoint: .*epoch_1'):
