@@ -12,10 +12,8 @@ from ..errors import CheckpointError, ConfigError
 from ..models.pruned import load_subnet
 from ..models.weights import require_fit
 from ..registry import MODELS
-from ..run.config import load_config
+from ..run.config import SEARCHES, load_config
 from ..subnet import Subnet
-
-_SEARCHES = ('mmdmcp.DMCP', 'mmdmcp.TrainableGate')
 
 
 @dataclass
@@ -107,7 +105,7 @@ def _pair(model: dict, subnet: Optional[str]) -> Tuple[dict, Optional[dict]]:
         key: model[key]
         for key in ('data_preprocessor', ) if key in model
     }
-    if kind in _SEARCHES:
+    if kind in SEARCHES:
         full = {**common, **model['architecture']}
     elif kind == 'mmdmcp.PrunedModel':
         full = {**common, **model['cfg']}

@@ -6,8 +6,8 @@ from mmengine.config import Config
 
 from ..checkpoints import read_checkpoint
 from ..errors import CheckpointError
+from .config import SEARCHES
 
-_SEARCHES = ('mmdmcp.DMCP', 'mmdmcp.TrainableGate')
 # State means something else, or nothing, where one of these differs.
 _FIXED = ('model.type', 'model.cost', 'model.input_shape',
           'model.mutator.type', 'model.mutator.grid',
@@ -44,7 +44,7 @@ def check_changes(cfg: Config, path: str) -> List[str]:
     }
     searches = {_value(before, 'model.type'), _value(now, 'model.type')}
     for key in _FIXED:
-        if key in changes and not searches.isdisjoint(_SEARCHES):
+        if key in changes and not searches.isdisjoint(SEARCHES):
             raise CheckpointError(
                 f'{path} is of a run with {_change(key, *changes[key])}. '
                 'Set it back to go on with --resume, or start again in '

@@ -11,6 +11,8 @@ from ..errors import ConfigError
 from ..files import shipped_configs
 from ..options import did_you_mean
 
+#: Types of the models that search.
+SEARCHES = ('mmdmcp.DMCP', 'mmdmcp.TrainableGate')
 # What MMEngine's Runner reads from a config beside its own arguments.
 _RUNNER_KEYS = {
     *inspect.signature(Runner.__init__).parameters, 'activation_checkpointing',

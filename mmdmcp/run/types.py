@@ -11,13 +11,13 @@ from mmengine.config import Config
 from .. import registry
 from ..errors import ConfigError
 from ..options import did_you_mean
+from .config import SEARCHES
 from .device import optim_wrappers
 
 _OURS = [
     kind for kind in vars(registry)
     if isinstance(getattr(registry, kind), root.Registry)
 ]
-_SEARCHES = ('mmdmcp.DMCP', 'mmdmcp.TrainableGate')
 _CONSTRUCTOR = 'mmdmcp.SearchOptimWrapperConstructor'
 _PARTS = ('architecture', 'mutator')
 
@@ -93,7 +93,7 @@ def _check_wrappers(cfg: Config, scope: str) -> None:
         raise ConfigError(f'optim_wrapper={wrapper!r} must be a dict; '
                           'options inside it are given by their full key: '
                           'optim_wrapper.optimizer.lr=0.1')
-    if cfg.model.get('type') in _SEARCHES and \
+    if cfg.model.get('type') in SEARCHES and \
             (wrapper.get('constructor') != _CONSTRUCTOR
              or not all(isinstance(wrapper.get(p), Mapping) for p in _PARTS)):
         raise ConfigError(
@@ -112,7 +112,7 @@ def _check_wrappers(cfg: Config, scope: str) -> None:
 def _check_schedules(cfg: Config) -> None:
     """A search may have schedules for each of its two parts."""
     schedules = cfg.get('param_scheduler')
-    if cfg.model.get('type') not in _SEARCHES or \
+    if cfg.model.get('type') not in SEARCHES or \
             not isinstance(schedules, Mapping) or 'type' in schedules:
         return
     if set(schedules) != set(_PARTS):
