@@ -13,6 +13,7 @@ from torch.utils.benchmark import Timer
 
 from ..cost import count
 from .models import Plain
+from .onnx import export_onnx, missing_packages
 
 WARM_UP = 3  # runs of each network before any is timed
 
@@ -64,7 +65,7 @@ def measure(nets: Dict[str, nn.Module],
     image = torch.rand(batch, *input_shape, device=device)
     runs = {name: _torch_run(net, image) for name, net in nets.items()}
     found = [_measure('PyTorch', runs, threads, seconds)]
-    if onnx and device.type == 'cpu' and _has_onnx():
+    if onnx and device.type == 'cpu' and not missing_packages():
         with TemporaryDirectory() as folder:
             runs = {
                 name: _onnx_run(net, image, Path(folder, name + '.onnx'),
@@ -110,8 +111,6 @@ def _torch_run(net: nn.Module, image: torch.Tensor) -> Callable:
 def _onnx_run(net: nn.Module, image: torch.Tensor, path: Path,
               threads: int) -> Callable:
     import onnxruntime
-
-    from .onnx import export_onnx
     export_onnx(net, str(path), tuple(image.shape[1:]))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -161,11 +160,6 @@ def _cpu() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
-
-
-def _has_onnx() -> bool:
-    from importlib.util import find_spec
-    return all(find_spec(n) for n in ('onnx', 'onnxscript', 'onnxruntime'))
 
 
 def _device(net: nn.Module) -> torch.device:

@@ -1,6 +1,7 @@
 """A pruned model as an ONNX file, checked against PyTorch."""
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from ..errors import ConfigError, ExportError, first_line
 from .models import Plain
 
+_PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
 _OPSET = 18
 _BATCHES = (1, 3)  # checked; the export itself sees a batch of two
 
@@ -28,6 +30,11 @@ class Difference:
     shape: Tuple[int, ...]
     largest: float
     scale: float
+
+
+def missing_packages() -> List[str]:
+    """What an export needs and is not installed."""
+    return [name for name in _PACKAGES if find_spec(name) is None]
 
 
 def export_onnx(model: nn.Module,
@@ -55,7 +62,11 @@ def export_onnx(model: nn.Module,
         ExportError: If the export fails or computes something else.
         ConfigError: If a package that is needed is missing.
     """
-    _require('onnx', 'onnxscript', 'onnxruntime')
+    missing = missing_packages()
+    if missing:
+        raise ConfigError(
+            f'{", ".join(missing)} is not installed: pip install '
+            f'{" ".join(missing)} (or mmdmcp[onnx])')
     plain = Plain(model).eval()
     exported = export_program(plain, input_shape)
     target = Path(path)
@@ -93,7 +104,8 @@ def export_onnx(model: nn.Module,
     return found
 
 
-def export_program(plain: nn.Module, input_shape: Sequence[int]):
+def export_program(plain: nn.Module,
+                   input_shape: Sequence[int]) -> torch.export.ExportedProgram:
     """The model as a ``torch.export`` program with a dynamic batch size.
 
     Raises:
@@ -146,12 +158,3 @@ def _difference(name: str, ours: Tensor, theirs: Tensor) -> Difference:
     return Difference(name, tuple(ours.shape),
                       float((ours - theirs).abs().max()),
                       float(ours.abs().max()))
-
-
-def _require(*packages: str) -> None:
-    from importlib.util import find_spec
-    missing = [name for name in packages if find_spec(name) is None]
-    if missing:
-        raise ConfigError(
-            f'{", ".join(missing)} is not installed: pip install '
-            f'{" ".join(missing)} (or mmdmcp[onnx])')
