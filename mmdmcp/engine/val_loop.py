@@ -6,6 +6,7 @@ from mmengine.runner import ValLoop
 from torch.utils.data import DataLoader
 
 from ..errors import ConfigError
+from ..options import number
 from ..registry import LOOPS
 from .evaluate import evaluate, recalibrate, same_randomness, take_batches
 
@@ -28,8 +29,7 @@ class SearchValLoop(ValLoop):
         fp16: As in MMEngine; must be False.
 
     Raises:
-        ConfigError: If a network is unknown, or there is nothing to
-            recalibrate with.
+        ConfigError: If an option is of the wrong type or out of range.
     """
     known = ('max', 'min', 'expected')
 
@@ -44,14 +44,15 @@ class SearchValLoop(ValLoop):
         if fp16:
             raise ConfigError('val_cfg: SearchValLoop evaluates in the '
                               'precision of the weights; leave fp16 out')
-        unknown = set(nets) - set(self.known)
-        if unknown or not nets:
-            raise ConfigError(f'val_cfg: nets={list(nets)}; choose from '
-                              f'{self.known}')
-        if recalibration_batches < 1:
-            raise ConfigError('val_cfg: recalibration_batches='
-                              f'{recalibration_batches}; choose 1 or more: '
-                              'networks need statistics of their own')
+        if not isinstance(nets, (list, tuple)) or not nets or \
+                any(net not in self.known for net in nets):
+            raise ConfigError(f'val_cfg: nets={nets!r}; give a list of one or '
+                              f'more of {self.known}')
+        number(
+            'val_cfg: recalibration_batches',
+            recalibration_batches,
+            1,
+            whole=True)
         self.nets = tuple(nets)
         self.recalibration_batches = recalibration_batches
 
