@@ -27,10 +27,20 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
+from typing import Callable, Dict, Sequence
 
 import torch
+from mmengine.optim import OptimWrapper
+from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import models  # noqa: E402
+from clock import Clock  # noqa: E402
+from memory import optimiser_states, peak  # noqa: E402
+from pieces import Gated, Search, Static, rebuild  # noqa: E402
+
+Step = Callable[[], None]  # a plain training step
 
 
 def parse_args() -> argparse.Namespace:
@@ -70,55 +80,18 @@ def main() -> None:
     warnings.simplefilter('ignore')
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
-    import models
-    from clock import Clock
-    from pieces import Search, rebuild
     clock = Clock(args.device, args.busy)
     data = models.batch(args.size, args.batch, args.device)
     plain = models.build(args.model, args.device)
     wrapper = models.optimiser(plain)
-    plain.train_step(data, wrapper)
-    grid = {} if args.divisor is None else dict(
-        grid=dict(divisor=args.divisor))
 
-    def build() -> Search:
-        return Search(args.model, args.size, data, args.device, **grid)
+    def step() -> None:
+        plain.train_step(data, wrapper)
 
-    build()  # imports, once
-    for _ in range(3):
-        search = clock.time('build', build)
-        clock.time('plain_of_build', lambda: plain.train_step(data, wrapper))
-    nets = search.static_nets()
-    for number in range(args.rounds):
-        if args.fresh and number:
-            search.draw()
-            nets = search.static_nets()
-        elif not number:  # warm
-            search.stage1()
-            search.stage2()
-            static(nets, data, plain, wrapper)
-        clock.time('plain', lambda: plain.train_step(data, wrapper))
-        both = [('stage1', search.stage1),
-                ('stage1_static', lambda: static(nets, data, plain, wrapper))]
-        # The second of the two finds kernels prepared by the first.
-        for name, work in both if number % 2 else reversed(both):
-            clock.time(name, work)
-        clock.time('stage2', search.stage2)
-        clock.time('expected_cost', search.expected_cost)
-        mutator = search.algorithm.mutator
-        clock.time('draw', lambda: mutator.choose('direct'))
-        widths = mutator.choose('random')
-        clock.time('select', lambda: mutator.set_widths(widths))
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder, 'DMCP_SUBNET_X.yaml'))
-        for _ in range(5):
-            clock.time('full', lambda: models.build(args.model))
-            clock.time(
-                'export',
-                lambda: search.algorithm.export_subnet('expected').save(path))
-            clock.time('rebuilt', lambda: rebuild(args.model, path))
-
+    step()
+    search = measure_build(args, data, step, clock)
+    measure_steps(args, search, data, plain, wrapper, clock)
+    measure_files(args, search, clock)
     unit = clock.median('plain')
     ratios = {
         key: clock.ratio(key, 'plain')
@@ -133,11 +106,11 @@ def main() -> None:
     ratios['build'] = clock.ratio('build', 'plain_of_build')
     ratios['export'] = clock.median('export') / unit
     ratios['rebuild'] = clock.ratio('rebuilt', 'full')
-    ratios['memory'] = memory_ratio(search, plain, wrapper, data, args.device)
+    ratios['memory'] = memory_ratio(search, plain, wrapper, step, args.device)
     # Last: these networks would push the others out of all caches.
-    ratios.update(measure_gates(args, plain, data, wrapper, clock))
+    ratios.update(measure_gates(args, data, step, clock))
     if args.peer:
-        ratios['peer'] = measure_peer(args, plain, data, wrapper, clock)
+        ratios['peer'] = measure_peer(args, data, step, clock)
     report = dict(
         vars(args),
         torch=torch.__version__,
@@ -149,48 +122,106 @@ def main() -> None:
     print(json.dumps(report, default=str, indent=1))
 
 
-def measure_gates(args, plain, data, wrapper, clock) -> dict:
+def measure_build(args: argparse.Namespace, data: dict, step: Step,
+                  clock: Clock) -> Search:
+    """Build the search three times; the last one."""
+    grid = {} if args.divisor is None else dict(
+        grid=dict(divisor=args.divisor))
+
+    def build() -> Search:
+        return Search(args.model, args.size, data, args.device, **grid)
+
+    build()  # imports, once
+    for _ in range(3):
+        search = clock.time('build', build)
+        clock.time('plain_of_build', step)
+    return search
+
+
+def measure_steps(args: argparse.Namespace, search: Search, data: dict,
+                  plain: nn.Module, wrapper: OptimWrapper,
+                  clock: Clock) -> None:
+    """Everything that an iteration is made of, in turn."""
+    nets = search.static_nets()
+    mutator = search.algorithm.mutator
+
+    def static_step() -> None:
+        static(nets, data, plain, wrapper)
+
+    for number in range(args.rounds):
+        if args.fresh and number:
+            search.draw()
+            nets = search.static_nets()
+        elif not number:  # warm
+            search.stage1()
+            search.stage2()
+            static_step()
+        clock.time('plain', lambda: plain.train_step(data, wrapper))
+        both = [('stage1', search.stage1), ('stage1_static', static_step)]
+        # The second of the two finds kernels prepared by the first.
+        for name, work in both if number % 2 else reversed(both):
+            clock.time(name, work)
+        clock.time('stage2', search.stage2)
+        clock.time('expected_cost', search.expected_cost)
+        clock.time('draw', lambda: mutator.choose('direct'))
+        widths = mutator.choose('random')
+        clock.time('select', lambda: mutator.set_widths(widths))
+
+
+def measure_files(args: argparse.Namespace, search: Search,
+                  clock: Clock) -> None:
+    """Write the subnet file, and build from it beside building in full."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder, 'DMCP_SUBNET_X.yaml'))
+        for _ in range(5):
+            clock.time('full', lambda: models.build(args.model))
+            clock.time(
+                'export',
+                lambda: search.algorithm.export_subnet('expected').save(path))
+            clock.time('rebuilt', lambda: rebuild(args.model, path))
+
+
+def measure_gates(args: argparse.Namespace, data: dict, step: Step,
+                  clock: Clock) -> Dict[str, float]:
     """Iterations with trainable gates beside plain steps."""
-    from pieces import Gated
     gated = Gated(args.model, args.size, data, args.device)
     ratios = {}
     for name in ('gates', 'gates_frozen'):
         gated.step()  # warm
         for _ in range(args.rounds):
-            clock.time(f'plain_of_{name}',
-                       lambda: plain.train_step(data, wrapper))
+            clock.time(f'plain_of_{name}', step)
             clock.time(name, gated.step)
         ratios[name] = clock.ratio(name, f'plain_of_{name}')
         gated.freeze()
     return ratios
 
 
-def measure_peer(args, plain, data, wrapper, clock) -> dict:
-    """mmrazor's DMCP beside the plain steps."""
+def measure_peer(args: argparse.Namespace, data: dict, step: Step,
+                 clock: Clock) -> Dict[str, object]:
+    """mmrazor's DMCP beside plain steps."""
     from peer import Peer
     peer = Peer(args.model, args.size, data)
     for _ in range(args.rounds):
-        clock.time('plain_of_peer', lambda: plain.train_step(data, wrapper))
+        clock.time('plain_of_peer', step)
         peer.measure(clock)
     return peer.ratios(clock)
 
 
-def memory_ratio(search, plain, wrapper, data, device) -> float:
+def memory_ratio(search: Search, plain: nn.Module, wrapper: OptimWrapper,
+                 step: Step, device: str) -> float:
     """Peak of a search step, of the stage that needs more, over the peak of
     a plain one."""
-    from memory import optimiser_states, peak
-    both = []
-    weights = search.wrapper['architecture'].optimizer
-    for model, optimiser, steps in ((search.algorithm.architecture, weights, (
-            search.stage1,
-            search.stage2)), (plain, wrapper.optimizer,
-                              (lambda: plain.train_step(data, wrapper), ))):
-        states = list(optimiser_states(optimiser))
-        both.append(max(peak(step, model, states, device) for step in steps))
-    return both[0] / both[1]
+    model = search.algorithm.architecture
+    states = list(optimiser_states(search.wrapper['architecture'].optimizer))
+    most = max(
+        peak(stage, model, states, device)
+        for stage in (search.stage1, search.stage2))
+    states = list(optimiser_states(wrapper.optimizer))
+    return most / peak(step, plain, states, device)
 
 
-def static(nets, data, plain, wrapper) -> None:
+def static(nets: Sequence[Static], data: dict, plain: nn.Module,
+           wrapper: OptimWrapper) -> None:
     """The four static networks, and the full one's optimiser step."""
     teacher = None
     for net in nets:
