@@ -24,6 +24,7 @@ from mmdmcp.deploy import load_pair  # noqa: E402
 
 
 def main() -> int:
+    """Measure and print; return the exit code."""
     args = parse_args()
     warnings.simplefilter('ignore')  # of the packages that are imported
     torch.set_num_threads(args.threads)
@@ -47,6 +48,7 @@ def main() -> int:
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__.split('\n\n')[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)

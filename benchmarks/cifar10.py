@@ -38,6 +38,7 @@ CHAIN_RATES = {'sigmoid': 0.5, 'exp': 0.05}
 
 
 def main() -> int:
+    """Run what is missing, and print tables; return the exit code."""
     args = parse_args()
     warnings.simplefilter('ignore')  # of the packages that are imported
     args.work_dir.mkdir(parents=True, exist_ok=True)
@@ -58,6 +59,7 @@ def main() -> int:
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__.split('\n\n')[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)

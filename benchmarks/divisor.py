@@ -20,9 +20,16 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import models  # noqa: E402
+from clock import Clock  # noqa: E402
+from pieces import Search  # noqa: E402
 
-def main() -> None:
-    """Measure and print."""
+from mmdmcp.dmcp import DMCP  # noqa: E402
+from mmdmcp.dmcp.grid import WidthGrid  # noqa: E402
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--model', default='resnet50')
     parser.add_argument('--size', type=int, default=64)
@@ -36,34 +43,16 @@ def main() -> None:
         type=lambda x: x if x == 'auto' else int(x),
         default=[1, 2, 4, 8, 16, 'auto'])
     parser.add_argument('--busy', action='store_true')
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure and print."""
+    args = parse_args()
     warnings.simplefilter('ignore')
     torch.set_num_threads(args.threads)
-    import models
-    from clock import Clock
-    from pieces import Search
-
-    from mmdmcp.dmcp.grid import WidthGrid
     clock = Clock(args.device, args.busy)
-    data = models.batch(args.size, args.batch, args.device)
-    search = Search(args.model, args.size, data, args.device)
-    algorithm, mutator = search.algorithm, search.algorithm.mutator
-    generator = torch.Generator().manual_seed(0)
-    macs: Dict[str, List[int]] = {}
-    for _ in range(args.nets):
-        shares = torch.rand(len(mutator.units), generator=generator)
-        for divisor in args.divisors:
-            grid = WidthGrid(divisor=divisor)
-            widths = []
-            for unit, share in zip(mutator.units, shares.tolist()):
-                choices = grid(unit.num_channels)
-                widths.append(choices[int(share * len(choices))])
-            algorithm.set_widths(widths)
-            for state in ('new', 'known'):
-                key = f'{divisor} {state}'
-                clock.time(key, lambda: step(algorithm, data))
-                macs.setdefault(key, []).append(algorithm.cost()['macs'] *
-                                                args.batch)
+    macs = measure(args, clock)
     times = {
         key:
         statistics.median(1e9 * t / m
@@ -83,7 +72,35 @@ def main() -> None:
             indent=1))
 
 
-def step(algorithm, data) -> None:
+def measure(args: argparse.Namespace, clock: Clock) -> Dict[str, List[int]]:
+    """Time random networks from every grid, first new, then known.
+
+    Returns:
+        Multiply-accumulates of each step that the clock has timed.
+    """
+    data = models.batch(args.size, args.batch, args.device)
+    search = Search(args.model, args.size, data, args.device)
+    algorithm, mutator = search.algorithm, search.algorithm.mutator
+    generator = torch.Generator().manual_seed(0)
+    macs: Dict[str, List[int]] = {}
+    for _ in range(args.nets):
+        shares = torch.rand(len(mutator.units), generator=generator)
+        for divisor in args.divisors:
+            grid = WidthGrid(divisor=divisor)
+            widths = []
+            for unit, share in zip(mutator.units, shares.tolist()):
+                choices = grid(unit.num_channels)
+                widths.append(choices[int(share * len(choices))])
+            algorithm.set_widths(widths)
+            for state in ('new', 'known'):
+                key = f'{divisor} {state}'
+                clock.time(key, lambda: step(algorithm, data))
+                macs.setdefault(key, []).append(algorithm.cost()['macs'] *
+                                                args.batch)
+    return macs
+
+
+def step(algorithm: DMCP, data: dict) -> None:
     """Forward and backward at the widths that are set."""
     architecture = algorithm.architecture
     loss, _ = algorithm.parse_losses(
