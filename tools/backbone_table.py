@@ -73,8 +73,11 @@ def lines(text: str) -> List[str]:
 def main() -> int:
     """Measure and write; the exit code tells whether it differed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('family', nargs='*')
-    parser.add_argument('--check', action='store_true')
+    parser.add_argument('family', nargs='*', help='all by default')
+    parser.add_argument(
+        '--check',
+        action='store_true',
+        help='write nothing; fail if the table would change')
     args = parser.parse_args()
     warnings.simplefilter('ignore')
     sys.path[:0] = [str(ROOT), str(ROOT / 'tests')]

@@ -1,13 +1,14 @@
+#!/usr/bin/env python
 """Prune a network on real data, from start to test, in minutes on a CPU.
 
-``--method dmcp`` searches half the FLOPs of a ResNet-14 on scikit-learn's
-digits, writes ``DMCP_SUBNET_DIGITS.yaml``, retrains that subnet from scratch,
-trains the full net and a uniformly narrowed one of the same FLOPs the same
-way, and tests the three on images that nothing has seen before.
+``--method dmcp`` searches for a ResNet-14 with half the FLOPs on
+scikit-learn's digits, writes ``DMCP_SUBNET_DIGITS.yaml``, retrains that
+subnet from scratch, trains the full net and a uniformly narrowed one of the
+same FLOPs the same way, and tests the three on images that none has seen.
 
-``--method gate`` trains the full net, closes half of its FLOPs with trainable
-gates while it is tuned further, cuts the closed channels out, and tests the
-net before, with its gates, and without the closed channels.
+``--method gate`` trains the full net, halves its FLOPs by closing channels
+with trainable gates while it is tuned further, cuts the closed channels out,
+and tests the net before, with its gates, and without the closed channels.
 
 Every step is a config run by ``tools/train.py`` or ``tools/test.py``; the
 commands are printed.
@@ -46,6 +47,7 @@ GATE_SUBNET = 'GATE_SUBNET_DIGITS'
 
 
 def main() -> int:
+    """Run the demo; return the exit code."""
     args = parse_args()
     warnings.simplefilter('ignore')  # of the packages that are imported
     start = time.time()
@@ -57,16 +59,23 @@ def main() -> int:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__.split('\n\n')[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
     parser.add_argument(
-        '--method', choices=METHODS, default='dmcp', help='how to prune')
+        '--method',
+        choices=METHODS,
+        default='dmcp',
+        help='how to prune; dmcp by default')
     parser.add_argument(
-        '--work-dir', default='work_dirs/demo', help='where results go')
-    parser.add_argument('--seed', type=int, default=0, help='of every run')
+        '--work-dir',
+        default='work_dirs/demo',
+        help='where results go; work_dirs/demo by default')
     parser.add_argument(
-        '--epochs', type=int, help='of every run (default: 40, as configured)')
+        '--seed', type=int, default=0, help='of every run; 0 by default')
+    parser.add_argument(
+        '--epochs',
+        type=int,
+        help='of every run; by default as configured, 40')
     return parser.parse_args()
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import List, Optional
 
 from . import report_errors
-from .options import CfgOptions
+from .options import add_cfg_options
 
 
 def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
@@ -27,8 +27,7 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
         metavar=('C', 'H', 'W'),
         help='size that the cost in the file is counted at; 3 224 224 by '
         'default')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=CfgOptions, metavar='KEY=VALUE')
+    add_cfg_options(parser)
     return parser.parse_args(argv)
 
 

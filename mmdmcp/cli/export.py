@@ -11,8 +11,8 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
         description='Write a pruned model as ONNX, with a dynamic batch size, '
-        'and check it in onnxruntime. The exit code is not 0 if it gives '
-        'something else than PyTorch; no file is left then.')
+        'and check it in onnxruntime. The exit code is not 0 if it computes '
+        'something other than PyTorch; then no file is written.')
     add_pair_options(parser)
     parser.add_argument(
         'checkpoint',

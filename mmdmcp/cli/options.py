@@ -25,6 +25,17 @@ class CfgOptions(DictAction):
         return DictAction._parse_iterable(val)
 
 
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options``."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=CfgOptions,
+        metavar='KEY=VALUE',
+        help='settings of the config to override: a.b=1, a.list="[1,2]", '
+        'a.list.0.key=x')
+
+
 def add_pair_options(parser: argparse.ArgumentParser) -> None:
     """Add what says which full and pruned network a command is about."""
     parser.add_argument(
@@ -37,8 +48,7 @@ def add_pair_options(parser: argparse.ArgumentParser) -> None:
         nargs=3,
         metavar=('C', 'H', 'W'),
         help='input size; by default the one in the subnet file')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=CfgOptions, metavar='KEY=VALUE')
+    add_cfg_options(parser)
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -47,13 +57,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
         '--work-dir',
         help='folder for logs, checkpoints and results; '
         './work_dirs/<name of the config> by default')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=CfgOptions,
-        metavar='KEY=VALUE',
-        help='settings of the config to override: a.b=1, a.list="[1,2]", '
-        'a.list.0.key=x')
+    add_cfg_options(parser)
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],

@@ -1,4 +1,4 @@
-"""``mmdmcp plot``: draw which channels subnets keep."""
+"""``mmdmcp plot`` and ``tools/plot_subnet.py``."""
 import argparse
 from pathlib import Path
 from typing import List, Optional
@@ -13,13 +13,13 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Draw subnet files side by side; return the exit code."""
     parser = argparse.ArgumentParser(
         description='Draw how many channels each unit of a subnet keeps; '
-        'several subnets of one network side by side')
+        'several subnets of one network side by side.')
     parser.add_argument('subnets', nargs='+', help='DMCP_SUBNET*.yaml')
     parser.add_argument(
         '-o',
         '--out',
         help='picture to write (.png, .pdf, .svg); by default '
-        'the first file with .png')
+        'beside the first file, with .png at the end')
     args = parser.parse_args(argv)
     out = Path(args.out or Path(args.subnets[0]).with_suffix('.png'))
 
