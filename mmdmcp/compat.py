@@ -4,9 +4,8 @@ The only file that knows. Each entry says what is missing, why, and since
 when; each does nothing where the thing exists. Remove an entry when the
 oldest supported release of the package no longer needs it.
 """
-from pickle import UnpicklingError
-
 import functools
+from pickle import UnpicklingError
 
 import torch
 

@@ -2,7 +2,7 @@
 from typing import Dict, Iterable, Union
 
 import torch
-from mmengine.dist import all_reduce_params, get_world_size
+from mmengine.dist import all_reduce_params, broadcast, get_world_size
 from mmengine.optim import OptimWrapperDict
 from torch import nn
 
@@ -29,7 +29,6 @@ class SearchDistributed(nn.Module):
         super().__init__()
         self.module = module
         if get_world_size() > 1:
-            from mmengine.dist import broadcast
             for tensor in module.state_dict(keep_vars=True).values():
                 if isinstance(tensor, torch.Tensor):
                     broadcast(tensor.data)

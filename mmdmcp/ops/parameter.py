@@ -4,7 +4,7 @@ Layer scale, the two vectors of a global response norm, the slopes of a
 PReLU: ``nn.Parameter`` of one number a channel, read by the module that
 owns it.
 """
-from typing import Dict, Sequence, Union
+from typing import Dict, Optional, Sequence, Union
 
 import torch
 from torch import nn
@@ -21,9 +21,9 @@ class SlicedParameter:
     is computed again (activation checkpointing) meets it too.
 
     Args:
-        name: Full name of the parameter, ``backbone.stages.0.0.gamma``; of
-            the layer, if a layer of torch is nothing else (PReLU).
-        attribute: The owner's name of the parameter.
+        name: Full name of the parameter, ``backbone.stages.0.0.gamma``; the
+            name of the layer where that is a layer of torch (PReLU).
+        attribute: What the parameter is called in its owner.
         layout: Layout of its first dimension.
     """
     depthwise = False
@@ -32,7 +32,7 @@ class SlicedParameter:
         self.name = name
         self.attribute = attribute
         self.in_layout = self.out_layout = layout
-        self.module: nn.Module = None
+        self.module: Optional[nn.Module] = None
 
     def _owner(self, model: nn.Module) -> nn.Module:
         name = self.name

@@ -9,7 +9,7 @@ from typing import Dict, Optional, Sequence, Tuple
 from torch import Tensor, nn
 
 from .cut import Cut, cut_parameter
-from .layout import Layout, Selection
+from .layout import Layout, Ranges, Selection
 from .open_norm import open_group_norm
 
 #: Layer types that can be narrowed. Transposed convolutions keep their
@@ -192,7 +192,8 @@ class SlicedLayer:
                     start += b - a
 
 
-def partial_ranges(layout: Layout, selections: Sequence[Selection]):
+def partial_ranges(layout: Layout,
+                   selections: Sequence[Selection]) -> Optional[Ranges]:
     """Ranges that a layer keeps; None if it keeps everything."""
     ranges = layout.ranges(selections)
     return None if ranges == ((0, layout.size), ) else ranges

@@ -1,6 +1,6 @@
 """Checks of values that come from a file someone may have edited."""
 from operator import index as as_index
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple, TypeVar
 
 from ..errors import SubnetError
 
@@ -11,9 +11,10 @@ MAX_KEPT = 1 << 22
 MAX_COUNT = 1 << 62  # of MACs and parameters
 
 Kept = Optional[Tuple[int, ...]]
+T = TypeVar('T')
 
 
-def named(where: str, make, *args):
+def named(where: str, make: Callable[..., T], *args: Any) -> T:
     """``make(*args)``; its errors begin with ``where``."""
     try:
         return make(*args)
@@ -90,6 +91,7 @@ def kept_indices(name: str,
 
 
 def checked_cost(cost: Any) -> Dict[str, Any]:
+    """The ``cost`` of a file: ``macs``, ``params`` and ``input_shape``."""
     cost = mapping('cost', cost, ('macs', 'params', 'input_shape'), ())
     shape = cost['input_shape']
     if not isinstance(shape, (list, tuple)) or not 1 <= len(shape) <= 5:
@@ -104,6 +106,7 @@ def checked_cost(cost: Any) -> Dict[str, Any]:
 
 
 def checked_target(target: Any) -> Dict[str, int]:
+    """The ``target`` of a file: ``macs``, ``params`` or both."""
     target = mapping('target', target, (), ('macs', 'params'))
     if not target:
         raise SubnetError('target: is empty; write macs or params, or leave '
