@@ -46,7 +46,7 @@ def measure(nets: Dict[str, nn.Module],
             threads: int = 1,
             seconds: float = 5.0,
             onnx: bool = True) -> List[Latency]:
-    """Time the full and the pruned network, turn and turn about.
+    """Time the full and the pruned network, taking turns.
 
     Args:
         nets (dict): ``'full'`` and ``'pruned'``, in eval mode, on the

@@ -61,8 +61,9 @@ def _make_up(mutator: DMCPChannelMutator, candidate: Candidate,
     """Change one unit after the other until a candidate is within tolerance.
 
     Units that begin alike cross a rounding border together, and in a narrow
-    network that is more than the tolerance. Units that rounding moved the
-    other way the furthest go first; every change brings the cost nearer.
+    network that can cost more than the tolerance. Units that rounding moved
+    furthest in the other direction go first; every change brings the cost
+    nearer.
     """
 
     def moved_by_rounding(unit: int) -> float:

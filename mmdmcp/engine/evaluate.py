@@ -1,4 +1,4 @@
-"""Evaluate networks that training did not leave ready for it."""
+"""Evaluate networks whose batch norms need statistics of their own first."""
 import random
 from contextlib import contextmanager
 from itertools import islice
@@ -38,15 +38,15 @@ def same_randomness() -> Iterator[None]:
 def take_batches(dataloader: DataLoader, num: int) -> List[object]:
     """The same ``num`` batches of a data loader's data, whatever ran before.
 
-    In a shuffled order of their own, augmented from a fixed seed: what is
-    computed from them does not depend on where a run was resumed. They
-    come from another loader, so that one which is being iterated over,
-    without end or with workers that stay, goes on as if nothing had been.
-    Call it inside :func:`same_randomness`.
+    They have a shuffled order of their own and are augmented from a fixed
+    seed: what is computed from them does not depend on where a run was
+    resumed. They come from a loader made for them, so that the given one,
+    which may be in the middle of an epoch, is left as it is. Call it inside
+    :func:`same_randomness`.
 
     Args:
         dataloader: The data loader; its data, batch size and workers count.
-        num: How many; fewer if the data ends before.
+        num: How many; fewer if there is less data.
 
     Raises:
         ConfigError: If the loader's batches have no size.

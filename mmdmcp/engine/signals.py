@@ -12,8 +12,8 @@ def protect_workers(loader: DataLoader) -> None:
     """Let a loader's workers outlive the signals that end the run.
 
     Slurm, ``timeout`` and Ctrl-C signal every process of a job. A worker
-    that died of it would take the training process along, in the middle of
-    an iteration or of the checkpoint that it writes.
+    that died of it would take the training process down with it, in the
+    middle of an iteration or of writing a checkpoint.
 
     Args:
         loader: A data loader whose workers have not started.

@@ -140,7 +140,7 @@ class TrainableGate(PruningAlgorithm):
                    optim_wrapper: OptimWrapperDict) -> Dict[str, Tensor]:
         """One iteration: one pass, one step of weights and gates together.
 
-        With the gates, whatever was chosen with :meth:`set_widths`.
+        It runs with the gates, also if :meth:`set_widths` has chosen channels.
 
         Args:
             data: A batch.

@@ -15,8 +15,8 @@ the gradient has the shape g that was chosen.
 g; both are within 1 / M of what :func:`literal_gate` gives. The difference
 matters in one place. A closed channel must not be exactly zero while gates
 train: behind it may be a ReLU, whose gradient at zero is zero, and the loss
-could never ask for the channel back. The tooth is zero at some w, its mean
-is at none.
+could never ask for the channel back. The tooth is zero for some w, its mean
+for none.
 """
 from typing import Callable, Dict
 
@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 #: Gradient shapes g(w). ``constant`` pulls at every gate alike; the others
-#: leave gates alone that are far from choosing.
+#: leave alone the gates that are far from opening or closing.
 SHAPES: Dict[str, Callable[[Tensor], Tensor]] = {
     'constant': torch.ones_like,
     'triangle': lambda w: (1 - w.abs()).clamp(min=0),

@@ -77,10 +77,10 @@ class GateHook(SearchHook):
         checkpoint['pretrained_metrics'] = dict(self._pretrained)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Find them again, and check that the weights are the network's.
+        """Restore these metrics, and check that the weights fit the network.
 
-        MMEngine loads what fits and logs the rest; gates on a network that
-        was left at random would prune noise.
+        MMEngine loads what fits and logs the rest; on a network whose weights
+        are still random, gates would prune noise.
 
         Raises:
             CheckpointError: If nothing fits, or the network is of other

@@ -1,4 +1,4 @@
-"""How much a pretrained network makes of each channel."""
+"""How important each channel is to a pretrained network."""
 from typing import List
 
 import torch

@@ -29,9 +29,9 @@ class GateChannelMutator(BaseModule):
             ``'sigmoid'``; see :mod:`mmdmcp.gate.gate`.
         magnification: M of the gate function: while gates train, closed
             channels leak about 1 / (2 M) of their value.
-        init: Where gates start. ``'importance'``: at the size of what the
-            pretrained network makes of the channel, 1 on average over a
-            unit. A positive number: all there.
+        init: Where gates start. ``'importance'``: in proportion to the size
+            that the channel has in the pretrained network, 1 on average
+            over a unit. A positive number: all at that value.
         scope: Prefixes of the names of units to prune, such as
             ``['backbone']``; None prunes all that can be.
         unit: Registered type of the units, a :class:`GateChannelUnit`.
@@ -58,8 +58,8 @@ class GateChannelMutator(BaseModule):
         if shape not in tuple(SHAPES):
             raise ConfigError(f'mutator: shape={shape!r}; choose from '
                               f'{tuple(SHAPES)}')
-        # Below, closed channels show in the output; above, float32 can't
-        # resolve what an open one has beside 1.
+        # With less, closed channels show in the output; with more, float32
+        # can't tell the value of an open gate from 1.
         number('mutator: magnification', magnification, 1000, 1000000)
         if init != 'importance':
             number("mutator: init (if not 'importance')", init, above=0)
@@ -74,7 +74,7 @@ class GateChannelMutator(BaseModule):
 
     def prepare(self, architecture: nn.Module,
                 input_shape: Tuple[int, ...]) -> None:
-        """Trace the model and give every channel that may go a gate.
+        """Trace the model and give every channel that may be cut a gate.
 
         Args:
             architecture: The full model, on the CPU.
@@ -90,7 +90,7 @@ class GateChannelMutator(BaseModule):
         ]
         sizes = torch.tensor(self.supernet.full)
         valid = torch.arange(int(sizes.max())) < sizes[:, None]
-        # Not in checkpoints: the model says it.
+        # Not in checkpoints: it follows from the model.
         self.register_buffer('valid', valid, persistent=False)
         self.frozen = False
         self.gates = nn.Parameter(valid.float())
@@ -98,7 +98,7 @@ class GateChannelMutator(BaseModule):
 
     @torch.no_grad()
     def start(self) -> None:
-        """Put the gates where training starts; the weights are there."""
+        """Set the gates' first values; the weights are loaded by now."""
         if self.init == 'importance':
             rows = channel_importance(self.supernet)
             for row, values in zip(self.gates, rows):

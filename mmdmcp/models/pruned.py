@@ -117,7 +117,7 @@ def PrunedBackbone(cfg: Union[dict, nn.Module],
 
 
 def load_subnet(subnet: SubnetLike) -> Subnet:
-    """A subnet from its path; one that exists nowhere is named.
+    """Load a subnet from its path; an error names a file that is missing.
 
     Args:
         subnet (str or Subnet): Absolute, relative to the working directory,

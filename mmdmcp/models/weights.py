@@ -1,10 +1,10 @@
 """``init_cfg`` of pruned networks: only weights of that size may load.
 
 MMEngine loads a ``Pretrained`` checkpoint without insisting that anything
-fits: weights of the full network would leave the small one at random, with
-a line in the log. Here that ends the training before it begins. Models that
-are built to be tested or deployed are not held up by it, since their
-``init_cfg`` is never used.
+fits: with a checkpoint of the full network the small one would keep its
+random weights, and the log would have a line about it. Here that ends the
+training before it begins. Models that are built to be tested or deployed are
+not affected, since their ``init_cfg`` is never used.
 """
 import os
 from typing import Any, Callable, Dict, List, Mapping, Optional, Union

@@ -56,7 +56,8 @@ def check_changes(cfg: Config, path: str) -> List[str]:
 
 
 def _check_length(cfg: Config, path: str, meta: dict) -> None:
-    """A run that is over would write its results again, of nothing."""
+    """Refuse to resume a run that is over: it would only write results again,
+    without training."""
     for unit, done in (('epochs', 'epoch'), ('iters', 'iter')):
         length = (cfg.get('train_cfg') or {}).get(f'max_{unit}')
         if length is not None and meta.get(done, 0) > length:

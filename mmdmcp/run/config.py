@@ -114,8 +114,9 @@ def _check_options(cfg: Config, options: Mapping) -> None:
                 f'--cfg-options {option}: the config has no `{top}`.' +
                 did_you_mean(top, {*cfg, *_RUNNER_KEYS}))
         node = cfg.get(top)
-        # The last key may be new, and so may a branch: an option is given
-        # its first value that way. One that nearly is another's name isn't.
+        # The last key may be new, and so may a branch: that is how an option
+        # gets its first value. A key that is almost an existing one is not
+        # new but misspelt.
         for name in inner[:-1]:
             if not isinstance(node, Mapping):
                 break

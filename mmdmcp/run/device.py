@@ -1,8 +1,8 @@
 """Make a config that was written for GPUs run on what is there.
 
-Configs name GPU things: automatic mixed precision with a gradient scaler,
-SyncBN, device ids for DistributedDataParallel. On a node without GPU each is
-replaced by what does the same there, and said so.
+Configs name what only GPUs have: mixed precision with a gradient scaler,
+SyncBN, device ids for DistributedDataParallel. On a node without a GPU each
+is replaced by what does the same there, and the log says so.
 """
 from typing import Iterator, List, Optional
 

@@ -1,4 +1,4 @@
-"""ImageNet configs on other people's folders of images.
+"""ImageNet configs on your own folders of images.
 
 mmpretrain's ``ImageNet`` reads any folder with a folder for each class, but
 insists on a thousand of them.
@@ -19,7 +19,7 @@ def fit_class_folders(cfg: Config) -> List[str]:
 
     Where ``data_root`` holds another number of class folders than 1,000,
     their names become the classes; where it has ``validation`` and no
-    ``val``, that is read. Whatever the config says itself stays.
+    ``val``, that is read. Classes that the config itself names stay.
 
     Args:
         cfg: The config; changed in place.

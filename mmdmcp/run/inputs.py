@@ -59,7 +59,7 @@ def check_checkpoint(path: Optional[str],
     """Check that a checkpoint can be loaded, unless it is a URL.
 
     Args:
-        path (str, optional): The file; None is always right.
+        path (str, optional): The file; None is always accepted.
         asked_by (str): The option or config key that named it.
         resume (bool): Whether training goes on from it. Defaults to False.
 

@@ -188,13 +188,13 @@ def _group_options(dist_cfg: Mapping, cpu: bool) -> Dict:
 
 
 def _prepare_cpu(place: Place) -> None:
-    """Keep processes on CPUs from fighting, and find the way to each other."""
+    """Give each process its cores, and local ones the loopback interface."""
     if 'OMP_NUM_THREADS' not in os.environ:
         # torch has counted the cores of the machine, not those of the task.
         torch.set_num_threads(int(os.environ.get('SLURM_CPUS_PER_TASK', 1)))
     names = [name for _, name in socket.if_nameindex()]
     if place.master_addr in (LOOPBACK, 'localhost') and 'lo' in names:
-        # Else gloo resolves the host name, which containers can't always.
+        # Else gloo resolves the host name, which fails in some containers.
         os.environ.setdefault('GLOO_SOCKET_IFNAME', 'lo')
 
 

@@ -1,7 +1,7 @@
 """Types and optimisers of a config, checked before anything is built.
 
-MMEngine looks a name up when it builds the thing, and a name that it does
-not find ends in a long list of registries.
+MMEngine looks up a name only when it builds the object, and answers one that
+it does not find with a long list of registries.
 """
 from typing import Any, Dict, Iterator, Mapping, Tuple
 

@@ -1,7 +1,7 @@
-"""Weights are the model's, or the run ends: no number without them.
+"""A checkpoint must fit the model, or the run ends.
 
-MMEngine loads what fits and logs the rest; the accuracy of a network that
-was left at random is printed all the same.
+MMEngine loads what fits and logs the rest; it would print the accuracy of a
+network whose weights are still random.
 """
 import functools
 from typing import Mapping, Optional

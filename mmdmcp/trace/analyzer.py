@@ -21,8 +21,8 @@ class Trace:
         sizes: Channels of each group of tied layers.
         sides: Layouts of every layer that was met; a segment's unit is an
             index into ``sizes``. A bare parameter has the same on both.
-        fixed: First layers of the groups that must stay whole, and which
-            are none of the others, each with its reason.
+        fixed: Groups that must stay whole, which are not in ``sizes``: the
+            first layer of each, and the reason.
     """
     sizes: List[int]
     sides: Dict[str, Sides]

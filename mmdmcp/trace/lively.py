@@ -1,4 +1,4 @@
-"""Weights on which everything that a model computes shows in its output."""
+"""Weights with which all that a model computes shows in its output."""
 from contextlib import contextmanager
 from typing import Callable, Iterator
 

@@ -23,7 +23,7 @@ _SPATIAL = set('max_pool2d_with_indices max_pool2d avg_pool2d avg_pool1d '
                'reflection_pad2d replication_pad2d upsample_nearest2d '
                'upsample_bilinear2d upsample_bicubic2d '
                '_upsample_nearest_exact2d'.split())
-# They take no more than its shape from a tensor; so its channels are theirs.
+# They read only a tensor's shape, so what they make has the same channels.
 _LIKE = {
     'zeros_like', 'ones_like', 'full_like', 'empty_like', 'rand_like',
     'randn_like'

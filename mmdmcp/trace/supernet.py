@@ -133,7 +133,8 @@ class Supernet:
     def bind(self) -> None:
         """Make the model's layers run through their sliced layers.
 
-        Again after layers were replaced, as a conversion to SyncBN does.
+        To be called again after layers were replaced, as by a conversion to
+        SyncBN.
         """
         for layer in self.layers:
             layer.attach(self.model)
