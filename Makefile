@@ -98,5 +98,5 @@ endif
 
 clean:
 	rm -rf $(VENV) $(DOWNSTREAM) build dist *.egg-info .pytest_cache .hypothesis
-	find mmdmcp tools tests configs -name __pycache__ -type d -prune \
+	find mmdmcp tools tests configs benchmarks -name __pycache__ -type d -prune \
 	  -exec rm -rf {} + 2>/dev/null || true

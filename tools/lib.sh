@@ -19,7 +19,8 @@ need_checkpoint() {
     case $1 in
         *://*) return ;;
     esac
-    [ -f "$1" ] || die "there is no checkpoint at $1 (working directory: $(pwd))"
+    [ -f "$1" ] ||
+        die "there is no checkpoint at $1 (working directory: $(pwd))"
 }
 
 # need_number NAME VALUE MINIMUM
@@ -49,7 +50,8 @@ run_torchrun() {
     need_number NODE_RANK "${NODE_RANK:=0}" 0
     need_python
     if [ "$NNODES" -gt 1 ] && [ -z "${MASTER_ADDR-}" ]; then
-        die "NNODES=$NNODES needs MASTER_ADDR, the address of node 0, on all nodes"
+        die "NNODES=$NNODES needs MASTER_ADDR, the address of node 0," \
+            "on all nodes"
     fi
     if [ "$NNODES" -eq 1 ] && [ -z "${PORT-}${MASTER_ADDR-}" ]; then
         # On one machine torchrun finds a free port, so that two runs don't
@@ -72,8 +74,9 @@ run_srun() {
     need_number GPUS_PER_NODE "${GPUS_PER_NODE:=8}" 0
     need_number CPUS_PER_TASK "${CPUS_PER_TASK:=5}" 1
     command -v srun >/dev/null ||
-        die "there is no srun here: run it on a login node of a Slurm cluster," \
-            "or use tools/dist_$(basename "$0" | sed 's/^slurm_//') on one machine"
+        die "there is no srun here: run it on a login node of a Slurm" \
+            "cluster, or on one machine use" \
+            "tools/dist_$(basename "$0" | sed 's/^slurm_//')"
     need_python
     # A job that doesn't fill a node shouldn't ask for all of its GPUs.
     if [ "$GPUS_PER_NODE" -gt "$GPUS" ]; then GPUS_PER_NODE=$GPUS; fi

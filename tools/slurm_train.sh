@@ -32,7 +32,8 @@ partition=$1 job=$2 config=$3
 shift 3
 case ${1-} in
     '' | -*) ;;
-    *) die "'$1' is not an option: the work directory is given as --work-dir DIR" ;;
+    *) die "'$1' is not an option:" \
+        "the work directory is given as --work-dir DIR" ;;
 esac
 need_config "$config"
 run_srun "$partition" "$job" "$TOOLS/train.py" "$config" "$@"
