@@ -73,8 +73,6 @@ def _safe_checkpoint_types() -> None:
     message hub in checkpoints: these plain containers of numbers are added
     to the allow-list, nothing else.
     """
-    if not hasattr(torch.serialization, 'add_safe_globals'):
-        return  # before torch 2.4 there is no allow-list
     import numpy as np
     from mmengine.logging.history_buffer import HistoryBuffer
     reconstruct = np.array(0).__reduce__()[0]

@@ -129,7 +129,7 @@ def _group_blocks(module: _ConvNd, ins: Indices, outs: Indices) -> list:
         blocks[i // in_size][1].append(i)
     blocks = [block for block in blocks if block[0] or block[1]]
     counts = {(len(rows), len(cols)) for rows, cols in blocks}
-    if len(counts) > 1 or 0 in counts.copy().pop():
+    if len(counts) > 1 or 0 in next(iter(counts)):
         raise SubnetError(
             f'the kept channels are spread unevenly over its {groups} groups '
             '(outputs, inputs): ' + ', '.join(map(str,

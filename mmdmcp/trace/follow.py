@@ -136,8 +136,9 @@ class Follower(TorchDispatchMode):
             self._note(self.outputs, name, channels)
             self._tensors.set(out, along(channels, dim, out.shape))
             return
+        # The channels of a convolution come before its positions.
         dim = -1 if isinstance(module, nn.Linear) else \
-            1 - len(module.kernel_size) - 2
+            -1 - len(module.kernel_size)
         channels = profile(self.classes, labels, dim, JOINED)
         if is_depthwise(module):
             made = channels

@@ -6,7 +6,7 @@ from typing import Dict, List, Sequence
 from torch import nn
 
 from ..cost import Geometry
-from ..ops import (CONVS, NORMS, Layout, Segment, SlicedLayer, slice_layer)
+from ..ops import CONVS, NORMS, Layout, Segment, SlicedLayer, slice_layer
 from .analyzer import Sides, Trace, makes_channels, norm_size
 
 
