@@ -1,5 +1,5 @@
 """What both methods are to a Runner: a model, its mutator and a target."""
-from typing import Dict, List, Optional, Sequence, Union
+from typing import Dict, List, Mapping, Optional, Sequence, Union
 
 from mmengine.model import BaseModel
 from torch import Tensor, nn
@@ -11,6 +11,9 @@ from ..registry import MODELS
 from ..subnet import Subnet, apply
 from .clock import Clock
 
+#: What a mutator's ``choose`` takes: a way to choose, channels by the name of
+#: the unit, or those of all units.
+Choice = Union[str, Mapping, Sequence]
 #: What a target may count, in words.
 COUNTED = {'macs': 'multiply-accumulates', 'params': 'parameters'}
 
@@ -87,7 +90,7 @@ class PruningAlgorithm(BaseModel):
         self.target = parse_target(target, self.full_cost, COUNTED[measure])
         self._register_load_state_dict_pre_hook(self._accept_plain)
 
-    def set_widths(self, how) -> List[int]:
+    def set_widths(self, how: Choice) -> List[int]:
         """Run with other channels from now on; see the mutator's ``choose``.
 
         Returns:
@@ -99,7 +102,7 @@ class PruningAlgorithm(BaseModel):
         """``{'macs': int, 'params': int}`` of the current channels."""
         return self.mutator.cost_of(self.mutator.chosen)
 
-    def export_subnet(self, how=None) -> Subnet:
+    def export_subnet(self, how: Optional[Choice] = None) -> Subnet:
         """The network with the given (default: the current) channels, as a
         file has it."""
         mutator = self.mutator
@@ -107,7 +110,7 @@ class PruningAlgorithm(BaseModel):
         return mutator.supernet.subnet(chosen, self.method,
                                        {self.measure: self.target})
 
-    def cut(self, how=None) -> nn.Module:
+    def cut(self, how: Optional[Choice] = None) -> nn.Module:
         """A static copy of the network with the given (default: the
         current) channels, and their weights.
 
