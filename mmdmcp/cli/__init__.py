@@ -1,7 +1,7 @@
 """The command line: ``mmdmcp train CONFIG``, ``mmdmcp test CONFIG FILE``.
 
-The same commands as ``tools/train.py`` and ``tools/test.py``, for those who
-installed the package and have no checkout.
+The same commands as the scripts of ``tools/``, for those who installed the
+package and have no checkout.
 """
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Two optimisers, one for the weights and one for the chains."""
+"""Two optimisers, one for the weights and one for the chains or gates."""
 from typing import Iterable, List
 
 from mmengine.optim import (OptimWrapper, OptimWrapperDict,
@@ -33,8 +33,8 @@ class SearchOptimWrapperConstructor:
             raise ConfigError(
                 'optim_wrapper of a search holds one config for '
                 '`architecture` (the weights) and one for `mutator` (the '
-                f'chains); missing: {sorted(set(self.parts) - found)}, '
-                f'unexpected: {extra}')
+                f'chains or gates); missing: {sorted(set(self.parts) - found)}'
+                f', unexpected: {extra}')
         self.configs = optim_wrapper_cfg
 
     def __call__(self, model: nn.Module) -> OptimWrapperDict:
@@ -102,8 +102,8 @@ def split_accumulations(wrappers: OptimWrapperDict,
 def _follow_clock(wrapper: OptimWrapper) -> None:
     """Set MMEngine's counts to where the search is.
 
-    Its own count starts at zero when a search is resumed, and that of the
-    chains when they begin to train. A wrapper that was built elsewhere has
+    Its own count starts at zero when a search is resumed, and for the chains
+    when they begin to train. A wrapper that was built elsewhere has
     no clock and counts for itself.
     """
     clock = getattr(wrapper, 'clock', None)

@@ -85,9 +85,9 @@ def check_loop(cfg: Config) -> List[str]:
     kind = loop.get('type') or 'MMEngine\'s own loop'
     return [
         f'train_cfg: {kind} writes no checkpoint when it is stopped by '
-        'SIGTERM or Ctrl-C, and --resume repeats what came after the last '
-        'one. Where epochs are counted, '
-        "train_cfg.type='mmdmcp.ResumableTrainLoop' loses nothing"
+        'SIGTERM or Ctrl-C, so --resume repeats what came after the last '
+        "one. For a run of epochs, train_cfg.type='mmdmcp.ResumableTrainLoop' "
+        'does write one, and nothing is repeated'
     ]
 
 
