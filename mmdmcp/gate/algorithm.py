@@ -172,6 +172,11 @@ class TrainableGate(PruningAlgorithm):
             pull = self.budget_weight * (share - aim).abs()
             if leaf.grad is not None:
                 slope = _unscaled(leaf.grad, weights)
+                if getattr(gates, 'loss_scaler', None) is None:
+                    # The weights' scaler skips the step of an overflow; no
+                    # one does it for the gates, which would be no numbers
+                    # from then on.
+                    slope = slope.nan_to_num(0., 0., 0.)
                 pull = pull + (values * slope).sum()
             accumulate(gates, pull)
         finish(weights, self.architecture.parameters())

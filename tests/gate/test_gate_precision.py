@@ -71,6 +71,15 @@ def test_an_overflow_stops_both(build, amp_on_cpu):
         assert step.abs().max() == 0
 
 
+def test_an_overflow_leaves_gates_without_a_scaler_to_the_budget(
+        build, amp_on_cpu):
+    """Dynamic scales begin with some: gates must stay numbers."""
+    gates, weight = moved(build, weights=scaled(torch.inf))
+    assert weight.abs().max() == 0
+    valid = build().mutator.valid
+    assert (gates[valid] < 0).all() and torch.isfinite(gates).all()
+
+
 def test_scaled_gradients_accumulate(build, amp_on_cpu):
     plain = dict(accumulative_counts=2)
     assert_same(
