@@ -29,10 +29,13 @@ class Geometry:
             normalisation layers, and nowhere else.
         factors: Names of layers whose output, activated, multiplies whole
             feature maps: the last layer of a squeeze-and-excitation.
+        passed_on: Names of norms that need no gate, since a later norm has
+            the same one. Not read here.
     """
     positions: Dict[str, int] = field(default_factory=dict)
     normalised: Set[str] = field(default_factory=set)
     factors: Set[str] = field(default_factory=set)
+    passed_on: Set[str] = field(default_factory=set)
 
 
 @torch.no_grad()

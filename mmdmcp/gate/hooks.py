@@ -55,8 +55,9 @@ class GateHook(SearchHook):
         algorithm.mutator.frozen = False
         if not _has_weights(runner, algorithm):
             runner.logger.warning(
-                'the gates start from a network with random weights: give '
-                'it pretrained ones with load_from=CHECKPOINT, or with '
+                'the config names no pretrained weights. Unless the model '
+                'brings its own, the gates start from a network with random '
+                'weights: give it others with load_from=CHECKPOINT, or with '
                 'model.architecture.init_cfg=dict(type=\'Pretrained\', '
                 'checkpoint=CHECKPOINT)')
         algorithm.mutator.start()
@@ -128,8 +129,9 @@ class GateHook(SearchHook):
         if gap > algorithm.tolerance:
             runner.logger.warning(
                 f'the result costs {cost / 1e6:.3f} M, {gap:.1%} from the '
-                f'target of {algorithm.target / 1e6:.3f} M: no single '
-                'channel that could be opened or closed brings it closer')
+                f'target of {algorithm.target / 1e6:.3f} M: no channel that '
+                'could be opened or closed, nor one of each, brings it '
+                'closer')
         net = algorithm.cut()
         self._write(runner, algorithm.export_subnet(),
                     algorithm.target / algorithm.full_cost, net.state_dict())

@@ -14,6 +14,7 @@ from ..subnet import LayerWidth, Subnet, UnitWidth
 from .analyzer import analyze
 from .costs import layer_costs, other_params, require_exact_params
 from .demo import demo_runs
+from .passed_on import passed_on
 from .prunable import find_prunable
 from .units import Unit, layer_sides, producers, scaled_layers, sliced_layers
 
@@ -69,6 +70,8 @@ class Supernet:
             seen = read_geometry(model, run_all)
             geometry.normalised = seen.normalised
             geometry.factors = seen.factors
+        if any_channels:
+            geometry.passed_on = passed_on(model, run_all, geometry.normalised)
         sides = layer_sides(model, trace)
         first = producers(model, sides)
         groups, self.unprunable = find_prunable(

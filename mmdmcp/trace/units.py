@@ -99,10 +99,11 @@ def scaled_layers(layers: Sequence[SlicedLayer],
 
     Every normalisation, and every layer whose output is not normalised at
     once: scaling the input of a batch normalisation would be undone by it.
-    What multiplies a feature map that is scaled is left as it is.
+    What multiplies a feature map that is scaled is left as it is, and with
+    gates a norm whose channels a later one scales.
     """
+    left = geometry.normalised | geometry.factors | geometry.passed_on
     return [
-        layer for layer in layers
-        if layer.out_layout.units and layer.name not in geometry.normalised
-        | geometry.factors and isinstance(layer, SlicedLayer)
+        layer for layer in layers if layer.out_layout.units
+        and layer.name not in left and isinstance(layer, SlicedLayer)
     ]

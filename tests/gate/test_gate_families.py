@@ -52,6 +52,22 @@ def test_gated_equals_small_while_training():
     assert torch.allclose(algorithm(x), small(x), atol=1e-12)
 
 
+@pytest.mark.parametrize('family', ['ResNet', 'MobileNetV2', 'MobileNetV3'])
+def test_the_loss_can_open_every_closed_channel(family):
+    """Its gate gets a slope of the size of the others', also where the
+    channel passes through two norms; nothing but a dead ReLU hides it."""
+    algorithm = with_random_gates(family).double().train()
+    gates = algorithm.mutator.gates
+    torch.manual_seed(0)
+    out = algorithm(torch.randn(8, *SHAPE).double())[-1]
+    (out * torch.randn(out.shape)).sum().backward()
+    for unit, row, grad in zip(algorithm.mutator.units, gates, gates.grad):
+        row, grad = row[:unit.num_channels], grad[:unit.num_channels].abs()
+        closed, open_ = grad[row <= 0], grad[row > 0]
+        if len(closed) and '.se.' not in unit.name:
+            assert closed.max() > 1e-2 * open_.mean(), unit.name
+
+
 class Mean(nn.Module):
     """Subtracts the mean over channels: closed ones would count."""
 
