@@ -44,8 +44,8 @@ class PruningAlgorithm(BaseModel):
         target (int): Cost aimed at.
 
     Raises:
-        ConfigError: If an option is of the wrong type, or the architecture
-            is no model of MMEngine.
+        ConfigError: If an option is of the wrong type, the architecture is
+            no model of MMEngine, or the mutator another method's.
         TargetError: If the target can't be read or is above the full model.
         TraceError: If the model can't be traced or pruned.
     """
@@ -84,6 +84,12 @@ class PruningAlgorithm(BaseModel):
             'type': self.default_mutator,
             **(mutator or {})
         })
+        own = MODELS.get(self.default_mutator)
+        if not isinstance(self.mutator, own):
+            raise ConfigError(
+                f'mutator: a {type(self.mutator).__name__} is not one of '
+                f'mmdmcp.{type(self).__name__}\'s: leave its type out, or '
+                f'give {self.default_mutator}')
         self.mutator.prepare(architecture, self.input_shape)
         self.full_cost = self.mutator.cost_of(
             self.mutator.choose('max'))[measure]

@@ -1,5 +1,7 @@
 """The gates of all units, and which channels the network runs with."""
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from numbers import Integral
+from typing import (Collection, Dict, List, Mapping, Optional, Sequence, Tuple,
+                    Union)
 
 import torch
 from mmengine.model import BaseModule
@@ -214,16 +216,17 @@ class GateChannelMutator(BaseModule):
 
     def _named(self, row: int, unit: GateChannelUnit,
                chosen: Union[int, Sequence[int]]) -> Kept:
-        if isinstance(chosen, int):
+        if isinstance(chosen, Integral):
             if 1 <= chosen <= unit.num_channels:
                 order = self.gates[row, :unit.num_channels].argsort(
                     descending=True, stable=True)
                 return tuple(sorted(order[:chosen].tolist()))
-        else:
-            kept = tuple(sorted(set(chosen)))
+        elif isinstance(chosen, Collection) and all(
+                isinstance(index, Integral) for index in chosen):
+            kept = tuple(sorted(map(int, set(chosen))))
             if kept and 0 <= kept[0] and kept[-1] < unit.num_channels:
                 return kept
-        raise ConfigError(f'{unit.name}: {chosen} channels; choose 1 to '
+        raise ConfigError(f'{unit.name}: {chosen!r} channels; choose 1 to '
                           f'{unit.num_channels}, or indices below that')
 
     def set_widths(self, how: Widths) -> List[int]:

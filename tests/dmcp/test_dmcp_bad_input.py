@@ -59,6 +59,8 @@ class Hidden(nn.Module):
     (dict(mutator=dict(scope=['neck'])), TraceError, 'scope'),
     (dict(mutator=dict(unit='mmdmcp.DMCP')), ConfigError,
      "mutator.unit='mmdmcp.DMCP': give .* mmdmcp.DMCPChannelUnit"),
+    (dict(mutator=dict(type='mmdmcp.GateChannelMutator')), ConfigError,
+     'leave its type out, or give mmdmcp.DMCPChannelMutator'),
     (dict(arch_start=1.5), ConfigError, 'arch_start'),
     (dict(random_sampling=(1.0, 2.0)), ConfigError, 'random_sampling'),
     (dict(budget_weight=0), ConfigError, 'budget_weight'),

@@ -37,6 +37,8 @@ from mmdmcp.errors import ConfigError, TargetError, TraceError
     (dict(mutator=dict(scope=['neck'])), TraceError, 'scope'),
     (dict(mutator=dict(unit='mmdmcp.NoUnit')), ConfigError,
      "mutator.unit='mmdmcp.NoUnit': give .* mmdmcp.GateChannelUnit"),
+    (dict(mutator=dict(type='mmdmcp.DMCPChannelMutator')), ConfigError,
+     'leave its type out, or give mmdmcp.GateChannelMutator'),
 ])
 def test_options(build, options, error, words):
     with pytest.raises(error, match=words):
@@ -76,6 +78,12 @@ def test_length_is_needed(build):
     ({
         'backbone.conv1': ()
     }, '1 to 8'),
+    ({
+        'backbone.conv1': 2.5
+    }, '2.5 channels'),
+    ({
+        'backbone.conv1': 'all'
+    }, "'all' channels"),
 ])
 def test_channels_that_do_not_exist(build, how, words):
     with pytest.raises(ConfigError, match=words):
