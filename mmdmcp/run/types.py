@@ -30,14 +30,15 @@ def check_types(cfg: Config) -> None:
 
     Raises:
         ConfigError: If a name is misspelt or lacks its scope, or a search
-            has the optimisers or schedules of something else. The message
-            names the key.
+            has the optimisers, schedules or validation of something else.
+            The message names the key.
     """
     scope = cfg.get('default_scope') or 'mmengine'
     for key, name in _types(cfg.to_dict()):
         _check_name(key, name, scope)
     _check_wrappers(cfg, scope)
     _check_schedules(cfg)
+    _check_validation(cfg)
 
 
 def _types(node: Any, key: str = '') -> Iterator[Tuple[str, str]]:
@@ -119,3 +120,13 @@ def _check_schedules(cfg: Config) -> None:
         raise ConfigError('param_scheduler of a search has the schedules of '
                           f'{" and of ".join(_PARTS)}, [] for none; it has '
                           f'{", ".join(schedules)}')
+
+
+def _check_validation(cfg: Config) -> None:
+    """Networks with gates have no expected widths to validate at."""
+    kind = (cfg.get('val_cfg') or {}).get('type')
+    if cfg.model.get('type') == _SEARCHES[1] and \
+            kind == 'mmdmcp.SearchValLoop':
+        raise ConfigError(
+            f'val_cfg.type={kind!r} is for mmdmcp.DMCP; a network with gates '
+            'is validated as it stands: leave the type out')

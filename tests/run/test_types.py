@@ -79,3 +79,9 @@ def test_schedules_of_something_else():
     text = message(
         SEARCH, param_scheduler=dict(_delete_=True, architecture=[]))
     assert '[] for none' in text
+
+
+def test_validation_of_the_other_method():
+    text = message('pruning/gate/gate_resnet14_digits.py',
+                   **{'val_cfg.type': 'mmdmcp.SearchValLoop'})
+    assert 'val_cfg.type' in text and 'leave the type out' in text
