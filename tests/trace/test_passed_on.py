@@ -1,4 +1,5 @@
 """Which norms leave their gate to a later one."""
+import pytest
 import torch
 from torch import nn
 
@@ -51,32 +52,43 @@ def test_activations_are_looked_through():
 
 def test_one_after_the_other():
     second = dict(second=depthwise(), last=nn.BatchNorm2d(8))
-    assert found(
-        lambda n, x: n.last(n.second(n.after(n.conv(n.norm(x))))),
-        **second) == {'norm', 'after'}
+    assert found(lambda n, x: n.last(n.second(n.after(n.conv(n.norm(x))))),
+                 **second) == {'norm', 'after'}
 
 
-def test_nothing_else_may_read_it():
-    """A residual sum, another layer, what the model returns, a pooling."""
-
-    def body(n, y):
-        return n.after(n.conv(y))
-
-    for forward in (
-            lambda n, x: (lambda y: y + body(n, y))(n.norm(x)),
-            lambda n, x: (lambda y: n.other(y) + body(n, y))(n.norm(x)),
-            lambda n, x: (lambda y: (y, body(n, y)))(n.norm(x)),
-            lambda n, x: (lambda y: body(n, y * y.mean(
-                (2, 3), keepdim=True)))(n.norm(x)),
-    ):
-        assert found(forward) == set()
+def and_a_sum(net, y):
+    return y + net.after(net.conv(y))
 
 
-def test_the_depthwise_convolution_must_be_normalised():
-    assert found(lambda n, x: n.other(n.conv(n.norm(x)))) == set()
-    # Nor by a norm among several readers.
-    assert found(lambda n, x: (lambda y: n.after(y) + y)
-                 (n.conv(n.norm(x)))) == set()
+def and_another_layer(net, y):
+    return net.other(y) + net.after(net.conv(y))
+
+
+def and_the_caller(net, y):
+    return y, net.after(net.conv(y))
+
+
+def and_a_pooling(net, y):
+    return net.after(net.conv(y * y.mean((2, 3), keepdim=True)))
+
+
+@pytest.mark.parametrize(
+    'readers', [and_a_sum, and_another_layer, and_the_caller, and_a_pooling])
+def test_nothing_else_may_read_it(readers):
+    assert found(lambda net, x: readers(net, net.norm(x))) == set()
+
+
+def no_norm(net, y):
+    return net.other(y)
+
+
+def norm_among_others(net, y):
+    return net.after(y) + y
+
+
+@pytest.mark.parametrize('readers', [no_norm, norm_among_others])
+def test_the_depthwise_convolution_must_be_normalised(readers):
+    assert found(lambda net, x: readers(net, net.conv(net.norm(x)))) == set()
 
 
 def test_a_grouped_convolution_mixes_channels():
