@@ -19,6 +19,14 @@ BATCH_NORMS = (nn.modules.batchnorm._BatchNorm, )
 NORMS = BATCH_NORMS + (nn.GroupNorm, nn.LayerNorm)
 SLICEABLE = CONVS + NORMS + (nn.Linear, )
 _STATISTICS = ('running_mean', 'running_var')
+# What the layers call their numbers of inputs and outputs.
+_SIZES = (
+    (CONVS, ('in_channels', 'out_channels')),
+    (nn.Linear, ('in_features', 'out_features')),
+    (BATCH_NORMS, ('num_features', )),
+    (nn.GroupNorm, ('num_channels', )),
+    (nn.LayerNorm, ('normalized_shape', )),
+)
 
 
 def is_depthwise(module: nn.Module) -> bool:
@@ -33,6 +41,8 @@ class SlicedLayer:
     While the layer's own ``forward`` runs, its tensors are hidden behind
     sliced ones of the same names, so subclasses of the torch layers with a
     ``forward`` of their own (adaptive padding, SyncBN, ...) work unchanged.
+    Its sizes (``in_channels``, ...) are those of the narrow layer until the
+    next choice: what code computes from them is what a static network does.
 
     Args:
         name: Name of the layer in the model.
@@ -52,11 +62,8 @@ class SlicedLayer:
         self.depthwise = is_depthwise(module)
         self._has_columns = not self.depthwise and isinstance(
             module, CONVS + (nn.Linear, ))
-        # What the layer's ``forward`` reads of its size.
-        self._size_attribute = 'groups' if self.depthwise else next(
-            (name for kind, name in ((nn.GroupNorm, 'num_channels'),
-                                     (nn.LayerNorm, 'normalized_shape'))
-             if isinstance(module, kind)), None)
+        self._sizes = next(names for kinds, names in _SIZES
+                           if isinstance(module, kinds))
         self._cut: Optional[Cut] = None
         self._scale: Optional[Tensor] = None
         self._open_only = False
@@ -81,19 +88,26 @@ class SlicedLayer:
         rows, cols = partial_ranges(self.out_layout, selections), None
         if self._has_columns:
             cols = partial_ranges(self.in_layout, selections)
-            if cols is not None and self.groups > 1:
-                # All groups keep the same inputs: the weight has one
-                # group's.
-                size = self.in_layout.size // self.groups
-                cols = tuple((a, min(b, size)) for a, b in cols if a < size)
+        self._resize(rows, cols)
+        if cols is not None and self.groups > 1:
+            # All groups keep the same inputs: the weight has one group's.
+            size = self.in_layout.size // self.groups
+            cols = tuple((a, min(b, size)) for a, b in cols if a < size)
         self._cut = None if rows is cols is None else Cut(rows, cols)
         self._statistics: Dict[str, Tuple[Tensor, Tensor]] = {}
-        if self._size_attribute is not None:
-            out = self.out_layout.size if rows is None else \
-                sum(b - a for a, b in rows)
-            setattr(
-                self.module, self._size_attribute,
-                (out, ) if self._size_attribute == 'normalized_shape' else out)
+
+    def _resize(self, rows: Optional[Ranges], cols: Optional[Ranges]) -> None:
+        """Set the layer's sizes to those of the kept ranges."""
+        outputs = _count(rows, self.out_layout)
+        sizes = self.module.__dict__  # past nn.Module's slow __setattr__
+        if len(self._sizes) == 1:
+            sizes[self._sizes[0]] = (outputs, ) if isinstance(
+                self.module, nn.LayerNorm) else outputs
+            return
+        inputs = outputs if self.depthwise else _count(cols, self.in_layout)
+        sizes.update(zip(self._sizes, (inputs, outputs)))
+        if self.depthwise:
+            sizes['groups'] = outputs
 
     def scale(self,
               values: Optional[Sequence[Tensor]],
@@ -190,6 +204,11 @@ class SlicedLayer:
                     self.module._buffers[name][a:b] = \
                         tensors[name][start:start + b - a]
                     start += b - a
+
+
+def _count(ranges: Optional[Ranges], layout: Layout) -> int:
+    """Entries of the ranges; None stands for all of the layout."""
+    return layout.size if ranges is None else sum(b - a for a, b in ranges)
 
 
 def partial_ranges(layout: Layout,

@@ -7,12 +7,17 @@ import torch.nn.functional as F
 from torch import nn
 
 from mmdmcp.ops import Layout, Segment, SlicedLayer, is_depthwise
+from mmdmcp.subnet import LayerWidth
+from mmdmcp.subnet.layers import shrink
 
 ONE = Layout([Segment(0, 8, unit=0)])
 TWO = Layout([Segment(0, 6, unit=1)])
 CONCAT = Layout([Segment(0, 8, unit=0), Segment(8, 14, unit=1)])
 GROUPS = Layout([Segment(0, 4, unit=2), Segment(4, 8, unit=2)])
 FLAT = Layout([Segment(0, 32, unit=0, expand=4)])
+# What layers call their numbers of inputs and outputs.
+SIZES = ('in_channels', 'in_features', 'out_channels', 'out_features',
+         'num_features', 'num_channels', 'normalized_shape')
 # Prefixes; index lists; everything.
 SELECTIONS = [(5, 4, 3), ((0, 3, 4, 7), (1, 2), (0, 2)), (8, 6, 4)]
 
@@ -116,10 +121,43 @@ def test_at_full_width_nothing_has_changed(case):
     layer.select((3, 3, 2))
     layer.select((8, 6, 4))
     assert set(vars(module)) == set(before)
-    for key in ('groups', 'num_channels', 'normalized_shape'):
+    for key in ('groups', *SIZES):
         assert getattr(module, key, None) == before.get(key)
     x = sample(module, inputs.size)
     torch.testing.assert_close(layer(x), type(module).forward(module, x))
+
+
+class ScaledConv(nn.Conv2d):
+    """Divides by a number that it computes from its size."""
+
+    def forward(self, x):
+        return super().forward(x) / (self.in_channels * self.out_channels)
+
+
+@pytest.mark.parametrize('selections', SELECTIONS, ids=str)
+def test_what_a_layer_computes_from_its_size_is_what_a_static_one_does(
+        selections):
+    module = ScaledConv(8, 6, 3)
+    layer = SlicedLayer('layer', module, ONE, TWO)
+    static = copy.deepcopy(module)
+    layer.select(selections)
+    rows, cols = TWO.indices(selections), ONE.indices(selections)
+    shrink(static, LayerWidth(len(cols), len(rows), None, cols,
+                              rows)).carry_out()
+    x = sample(module, len(cols))
+    torch.testing.assert_close(layer(x), static(x))
+
+
+@pytest.mark.parametrize('selections', SELECTIONS, ids=str)
+@pytest.mark.parametrize('case', CASES)
+def test_sizes_are_those_of_the_narrow_layer(case, selections):
+    module, inputs, outputs = make(case)
+    SlicedLayer('layer', module, inputs, outputs).select(selections)
+    for key in SIZES:
+        side = inputs if key.startswith('in') else outputs
+        size = getattr(module, key, None)
+        assert size in (None, side.count(selections),
+                        (side.count(selections), ))
 
 
 @pytest.mark.parametrize('case', [
