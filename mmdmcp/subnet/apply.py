@@ -5,6 +5,7 @@ from typing import Dict, List, Mapping, Optional, Set, Union
 from torch import nn
 
 from ..errors import SubnetError
+from .blocks import block_changes
 from .checks import short
 from .layers import Change, shrink, shrink_parameter
 from .rows import LayerWidth, UnitWidth
@@ -59,7 +60,7 @@ def apply(model: nn.Module,
         _check_params(model, changes, subnet)
     else:
         _refuse_left_out(model, subnet, layers, prefix)
-    for change in changes:
+    for change in [*block_changes(model, changes), *changes]:
         change.carry_out()
     return model
 
