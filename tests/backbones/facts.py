@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from mmdmcp.dmcp import DMCP
 from mmdmcp.registry import MODELS
 from mmdmcp.subnet import apply
+from mmdmcp.trace.lively import lively_weights
 
 from .zoo import ZOO, input_shape
 
@@ -89,9 +90,11 @@ def _rebuild(algorithm: DMCP, shape: Tuple[int, ...], facts: Facts) -> None:
     algorithm.set_widths(widths)
     algorithm.eval()
     x = torch.randn(2, *shape)
-    sliced = _tensors(algorithm(x))
-    subnet = algorithm.export_subnet()
-    net = apply(algorithm.mutator.supernet.plain_copy(), subnet)
+    # As a new network is, most of its layers leave no mark on its output.
+    with lively_weights(algorithm.architecture, lambda: algorithm(x)):
+        sliced = _tensors(algorithm(x))
+        subnet = algorithm.export_subnet()
+        net = apply(algorithm.mutator.supernet.plain_copy(), subnet)
     rebuilt = _tensors(net(x))
     facts.difference = max(
         [facts.difference] +
