@@ -40,7 +40,7 @@ class DMCP(PruningAlgorithm):
             first step of the chains and at the last. Before, it is 1.
         budget_weight: Weight of the budget loss.
         dead_zone: The budget loss is zero between ``dead_zone * target``
-            and the target.
+            and the target. Below 1.
         distillation: Module whose output narrow networks learn from the
             widest one; ``'auto'`` finds the classifier; None lets every
             network learn from the labels.
@@ -72,7 +72,9 @@ class DMCP(PruningAlgorithm):
                  init_cfg: Optional[dict] = None,
                  **unknown) -> None:
         refuse_unknown(self, unknown)
-        number('dead_zone', dead_zone, above=0, high=1)
+        # At 1 the loss is log|E - T| on both sides of the target, whose slope
+        # has no bound: one step near the target ends every chain.
+        number('dead_zone', dead_zone, above=0, below=1)
         number('budget_weight', budget_weight, above=0)
         super().__init__(architecture, target, 'macs', mutator,
                          SearchSchedule(arch_start, random_sampling),

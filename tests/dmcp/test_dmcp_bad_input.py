@@ -64,6 +64,7 @@ class Hidden(nn.Module):
     (dict(arch_start=1.5), ConfigError, 'arch_start'),
     (dict(random_sampling=(1.0, 2.0)), ConfigError, 'random_sampling'),
     (dict(budget_weight=0), ConfigError, 'budget_weight'),
+    (dict(dead_zone=1.0), ConfigError, 'dead_zone=1.0: .* below 1'),
     (dict(dead_zone=1.2), ConfigError, 'dead_zone'),
     (dict(distillation='head.nothing'), ConfigError, 'no module'),
 ])
