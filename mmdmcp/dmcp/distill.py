@@ -46,11 +46,11 @@ class InPlaceDistillation:
                     'logits (distillation=\'head.fc\'), or set '
                     'distillation=None: every network learns from the labels')
             module = found[0]
-        elif module not in names:
+        elif not isinstance(module, str) or module not in names:
             raise ConfigError(f'distillation={module!r}: the model has no '
                               'module of that name')
         self.module = module
-        self._output: Optional[Tensor] = None
+        self._output: Optional[object] = None
 
     @contextmanager
     def watch(self, model: nn.Module) -> Iterator[None]:
@@ -65,7 +65,7 @@ class InPlaceDistillation:
             self._output = None
 
     def _record(self, _module: nn.Module, _inputs: tuple,
-                output: Tensor) -> None:
+                output: object) -> None:
         self._output = output
 
     def take(self, teacher: Optional[Tensor] = None) -> Tensor:
@@ -75,14 +75,20 @@ class InPlaceDistillation:
             teacher: What it returned in the widest network, to learn from.
 
         Raises:
-            ConfigError: If it was not called, or narrow networks return
-                another shape there.
+            ConfigError: If it was not called, did not return one tensor, or
+                narrow networks return another shape there.
         """
         output, self._output = self._output, None
         if output is None:
             raise ConfigError(
                 f'distillation={self.module!r}: the module was not called; '
                 'name one that every forward pass runs')
+        if not isinstance(output, Tensor):
+            raise ConfigError(
+                f'distillation={self.module!r}: the module returns a '
+                f'{type(output).__name__}, not one tensor of logits. Name the '
+                f'one that makes them, usually {" or ".join(_USUAL)}, or set '
+                'distillation=None')
         if teacher is not None and output.shape != teacher.shape:
             raise ConfigError(
                 f'distillation={self.module!r}: the module gives '

@@ -67,6 +67,7 @@ class Hidden(nn.Module):
     (dict(dead_zone=1.0), ConfigError, 'dead_zone=1.0: .* below 1'),
     (dict(dead_zone=1.2), ConfigError, 'dead_zone'),
     (dict(distillation='head.nothing'), ConfigError, 'no module'),
+    (dict(distillation=['head.fc']), ConfigError, 'no module'),
 ])
 def test_bad_options(build, options, error, words):
     with pytest.raises(error, match=words):
@@ -164,6 +165,13 @@ def test_learning_from_a_module_whose_width_is_searched(build):
     algorithm = build(distillation='backbone.conv1')
     algorithm.schedule.set_length(10)
     with pytest.raises(ConfigError, match='conv1.*is searched.*head.fc'):
+        algorithm.train_step(batch(), optimisers(algorithm))
+
+
+def test_learning_from_a_module_that_returns_no_tensor(build):
+    algorithm = build(distillation='backbone')
+    algorithm.schedule.set_length(10)
+    with pytest.raises(ConfigError, match='returns a tuple.*head.fc'):
         algorithm.train_step(batch(), optimisers(algorithm))
 
 
