@@ -4,7 +4,7 @@ from typing import Dict, Iterable, List, Optional
 from mmengine.runner import Runner
 
 from ..engine import (SearchHook, SearchValLoop, evaluate, recalibrate,
-                      same_randomness, take_batches)
+                      same_randomness, shared_seed, take_batches)
 from ..errors import ConfigError
 from ..options import check_hook, file_name, number, refuse_unknown
 from ..registry import HOOKS
@@ -81,7 +81,7 @@ class DMCPSearchHook(SearchHook):
         super().before_train(runner)
         algorithm = self._algorithm(runner)
         if not runner.iter:  # a checkpoint to resume from brings its state
-            algorithm.mutator.generator.manual_seed(runner.seed)
+            algorithm.mutator.generator.manual_seed(shared_seed(runner))
         start = algorithm.schedule.first_arch_iteration
         if start >= runner.max_iters:
             raise ConfigError(

@@ -7,6 +7,7 @@ from .frozen import frozen_statistics, frozen_weights
 from .optim import (SearchOptimWrapperConstructor, accumulate, finish,
                     split_accumulations)
 from .search_hook import SearchHook
+from .seeding import shared_seed
 from .train_loop import ResumableTrainLoop
 from .val_loop import SearchValLoop
 
@@ -15,5 +16,5 @@ __all__ = [
     'SearchHook', 'SearchOptimWrapperConstructor', 'SearchValLoop',
     'accumulate', 'average', 'average_statistics', 'check_moment', 'evaluate',
     'finish', 'frozen_statistics', 'frozen_weights', 'recalibrate',
-    'same_randomness', 'split_accumulations', 'take_batches'
+    'same_randomness', 'shared_seed', 'split_accumulations', 'take_batches'
 ]

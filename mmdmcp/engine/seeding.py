@@ -4,6 +4,8 @@ import random
 
 import numpy as np
 import torch
+from mmengine.dist import broadcast_object_list
+from mmengine.runner import Runner
 
 
 def seed_everything(*key: int) -> None:
@@ -13,3 +15,13 @@ def seed_everything(*key: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
+
+
+def shared_seed(runner: Runner) -> int:
+    """Rank 0's seed, on all ranks: what they must decide alike hangs on it.
+
+    With ``randomness.diff_rank_seed`` MMEngine gives each rank its own.
+    """
+    seed = [runner.seed]
+    broadcast_object_list(seed)
+    return seed[0]

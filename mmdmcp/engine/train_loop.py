@@ -11,7 +11,7 @@ from mmengine.runner import EpochBasedTrainLoop
 from ..errors import CheckpointError, DataError
 from ..files import atomic_file
 from ..registry import LOOPS
-from .seeding import seed_everything
+from .seeding import seed_everything, shared_seed
 from .signals import protect_workers
 
 # Ranks agree on whether to stop this often: a signal reaches them in
@@ -56,10 +56,10 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         self._stop_signal = 0
         self._check_position()
         # A seed that was drawn, not given, comes back with the checkpoint
-        # after the sampler was built.
+        # after the sampler was built. Ranks deal out one order among them.
         sampler = self.dataloader.sampler
         if hasattr(sampler, 'seed'):
-            sampler.seed = self.runner.seed
+            sampler.seed = shared_seed(self.runner)
         for loop in (self, self.runner.val_loop):
             if loop is not None:
                 protect_workers(loop.dataloader)

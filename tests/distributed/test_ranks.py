@@ -44,6 +44,19 @@ def test_ranks_equal_one_rank_with_all_samples(tmp_path, one_rank, ranks):
                 msg=lambda m, name=name: f'{name}: {m}')
 
 
+def test_ranks_with_seeds_of_their_own_search_alike(tmp_path):
+    """``diff_rank_seed``: the same networks, other samples; rank 0 writes."""
+    script = Path(__file__).with_name('seeded_rank.py')
+    first, second = launch(script, 2, tmp_path / 'r')
+    assert first['seed'] != second['seed']
+    assert first['drawn'] == second['drawn']
+    assert torch.equal(first['alpha'], second['alpha'])
+    assert sorted(first['samples'] + second['samples']) == list(range(64))
+    assert {'DMCP_SUBNET_TINY.yaml', 'DMCP_SUBNET_TINY.pth',
+            'epoch_1.pth'} <= set(first['written'])
+    assert second['written'] == []
+
+
 def test_one_gradient_synchronisation_a_stage(tmp_path):
     """Four networks, one all-reduce; and one of the few alphas."""
     result = search(tmp_path / 'r', 2, 4)[0]
