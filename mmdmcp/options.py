@@ -110,6 +110,31 @@ def file_name(name: str, value: Any) -> None:
                           'without a folder')
 
 
+def prefixes(name: str, value: Any, known: Iterable[str]) -> None:
+    """Check an option that names parts of a model; None is all of it.
+
+    Args:
+        name: The option, as the message shall name it.
+        value: What was written.
+        known: Names of the model's modules.
+
+    Raises:
+        ConfigError: If it is no list of names, or the model has no such
+            module: nothing would begin with that name.
+    """
+    if value is None:
+        return
+    if not isinstance(value, (list, tuple)) or \
+            not all(isinstance(prefix, str) for prefix in value):
+        raise ConfigError(f'{name}={value!r}: give a list of names, such as '
+                          "['backbone']")
+    known = set(known)
+    for prefix in value:
+        if prefix.rstrip('.') not in known:
+            raise ConfigError(f'{name}: the model has no module {prefix!r}.' +
+                              did_you_mean(prefix, known))
+
+
 def check_hook(hook: Any, runner: Any, algorithm: type) -> None:
     """Check that a method's hook is there once, with the method's model.
 

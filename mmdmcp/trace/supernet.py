@@ -10,6 +10,7 @@ from ..errors import TraceError
 from ..modes import eval_mode
 from ..ops import (BATCH_NORMS, NORMS, SLICEABLE, Layout, Selection,
                    SlicedLayer, SlicedParameter)
+from ..options import prefixes
 from ..subnet import LayerWidth, Subnet, UnitWidth
 from .analyzer import analyze
 from .costs import layer_costs, other_params, require_exact_params
@@ -41,6 +42,7 @@ class Supernet:
         cost (CostModel): MACs and parameters as functions of the widths.
 
     Raises:
+        ConfigError: If the scope is no list of names of the model's modules.
         TraceError: If the model can't be traced, or nothing can be pruned.
     """
 
@@ -49,6 +51,7 @@ class Supernet:
                  input_shape: Tuple[int, ...],
                  scope: Optional[Sequence[str]] = None,
                  any_channels: bool = False) -> None:
+        prefixes('mutator.scope', scope, dict(model.named_modules()))
         self.model = model
         self.input_shape = tuple(input_shape)
         with eval_mode(model):

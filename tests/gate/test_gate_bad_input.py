@@ -39,6 +39,10 @@ from mmdmcp.errors import ConfigError, TargetError, TraceError
      "mutator.unit='mmdmcp.NoUnit': give .* mmdmcp.GateChannelUnit"),
     (dict(mutator=dict(type='mmdmcp.DMCPChannelMutator')), ConfigError,
      'leave its type out, or give mmdmcp.GateChannelMutator'),
+    (dict(mutator=dict(scope='backbone')), ConfigError,
+     "scope='backbone': give a list"),
+    (dict(mutator=dict(scope=['backbone', 'hed'])), ConfigError,
+     "no module 'hed'. Did you mean 'head'"),
 ])
 def test_options(build, options, error, words):
     with pytest.raises(error, match=words):
