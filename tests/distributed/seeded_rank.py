@@ -34,8 +34,9 @@ def main(out: str) -> None:
             drawn=algorithm.mutator.choose('random'),
             alpha=algorithm.mutator.alpha.detach(),
             samples=list(runner.train_dataloader.sampler),
-            written=sorted(p.name for p in Path(f'{out}.{rank}').iterdir()
-                           if p.is_file())))
+            written=sorted(
+                p.name for p in Path(f'{out}.{rank}').iterdir()
+                if p.is_file())))
 
 
 if __name__ == '__main__':
