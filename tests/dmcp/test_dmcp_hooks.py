@@ -1,11 +1,15 @@
-"""What the hook of a search refuses, and says, before time is spent."""
+"""What the hook of a search refuses, says, chooses and writes."""
+import copy
+
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmdmcp.dmcp.hooks import DMCPSearchHook
 from mmdmcp.errors import ConfigError
 from mmdmcp.gate.hooks import GateHook
+from mmdmcp.subnet import Subnet
 
 
 @pytest.fixture
@@ -69,6 +73,55 @@ def test_a_known_metric_ranks(search, tmp_path, loop):
         logged(tmp_path)
     assert plain == (loop == 'ValLoop')
     assert (tmp_path / 'DMCP_SUBNET_TINY.yaml').is_file()
+
+
+def test_the_best_candidate_is_written(search, tmp_path, monkeypatch):
+    """Each is evaluated with statistics of its own batches."""
+    nets, scores = [], iter((10., 30., 20.))
+
+    def evaluate(net, *_):
+        nets.append(net)
+        return {'accuracy/top1': next(scores)}
+
+    monkeypatch.setattr('mmdmcp.dmcp.hooks.evaluate', evaluate)
+    runner = search()
+    runner.train()
+    assert len(nets) == 3
+    # One batch; the supernet's have seen four networks an iteration.
+    assert all(net.backbone.bn1.num_batches_tracked == 1 for net in nets)
+    assert runner.model.architecture.backbone.bn1.num_batches_tracked == 8
+    best = nets[1].state_dict()
+    written = torch.load(
+        tmp_path / 'DMCP_SUBNET_TINY.pth', weights_only=True)['state_dict']
+    for name, value in best.items():
+        assert torch.equal(value, written[name]), name
+    subnet = Subnet.load(tmp_path / 'DMCP_SUBNET_TINY.yaml')
+    assert all(unit.channels == len(best[f'{name}.weight'])
+               for name, unit in subnet.units.items())
+    assert 'direct1 (chosen)' in logged(tmp_path)
+
+
+def test_validation_names_its_networks(search, monkeypatch):
+    """Recalibrated copies: the search itself stays as it is."""
+
+    def evaluate(net, *_):
+        return dict(
+            params=sum(p.numel() for p in net.parameters()),
+            mean=net.backbone.bn1.running_mean.abs().max().item())
+
+    monkeypatch.setattr('mmdmcp.engine.val_loop.evaluate', evaluate)
+    runner = search()
+    algorithm = runner.model
+    algorithm.architecture.backbone.bn1.running_mean.fill_(1000.)
+    before = copy.deepcopy(algorithm.state_dict())
+    found = runner.val()
+    for name in ('max', 'expected'):
+        params = algorithm.mutator.cost_of(algorithm.mutator.choose(name))
+        assert found.pop(f'{name}/params') == params['params']
+        assert found.pop(f'{name}/mean') < 100
+    assert not found
+    for name, value in algorithm.state_dict().items():
+        assert torch.equal(value, before[name]), name
 
 
 def test_without_validation_it_says_that_nothing_is_ranked(search, tmp_path):
