@@ -245,3 +245,16 @@ def test_another_subnet_is_one_option(path, monkeypatch, tmp_path):
     cfg = load(path, monkeypatch, tmp_path)
     cfg.merge_from_dict({'model.subnet': 'mine.yaml'})
     assert cfg.model.subnet == 'mine.yaml'
+
+
+def test_other_classes_than_the_files_are_two_options(monkeypatch, tmp_path):
+    """The command line can't write ``prefix={'': ''}`` any other way."""
+    cfg = load(FOLDER / 'dmcp_resnet50_subnet_8xb32.py', monkeypatch, tmp_path)
+    cfg.merge_from_dict({
+        'model.cfg.head.num_classes': 10,
+        'model.prefix.': ''
+    })
+    net = registry.MODELS.build(cfg.model)
+    assert net.head.fc.out_features == 10
+    assert sum(p.numel() for p in net.parameters()) == \
+        21_968_906 - 990 * 2049
