@@ -6,6 +6,7 @@ replaced where there are none, what the run will read is checked, and the
 processes of a distributed run find each other.
 """
 import json
+import os
 from pathlib import Path
 from typing import Dict, Mapping, Optional
 
@@ -196,6 +197,10 @@ def _build(cfg: Config, notices: list) -> Runner:
         raise ConfigError(
             f'--work-dir {cfg.work_dir} can\'t be made: {error.strerror}. '
             'Name a folder that can be written to') from error
+    if is_main_process() and not os.access(cfg.work_dir, os.W_OK | os.X_OK):
+        raise ConfigError(
+            f'--work-dir {cfg.work_dir} can\'t be written to. Name a folder '
+            'that can')
     kind = cfg.get('runner_type')
     runner = RUNNERS.build(cfg) if kind else Runner.from_cfg(cfg)
     for notice in notices:

@@ -149,6 +149,14 @@ def test_mistakes_are_found_before_anything_is_built(tmp_path, error,
     assert not (tmp_path / 'work').exists()
 
 
+def test_a_work_dir_that_can_not_be_written_to(tmp_path, monkeypatch):
+    """Not the traceback of the first log file in it."""
+    monkeypatch.setattr('os.access', lambda path, mode: False)
+    with pytest.raises(ConfigError, match='can\'t be written to'):
+        train(CONFIG, work_dir=str(tmp_path), cfg_options=SMALL)
+    assert not list(tmp_path.iterdir())
+
+
 def test_test_looks_for_its_checkpoint_and_data(tmp_path, trained):
     with pytest.raises(CheckpointError, match='no.pth'):
         run_test(CONFIG, 'no.pth')
