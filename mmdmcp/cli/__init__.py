@@ -3,6 +3,7 @@
 The same commands as the scripts of ``tools/``, for those who installed the
 package and have no checkout.
 """
+import errno
 import os
 import signal
 import sys
@@ -49,7 +50,8 @@ def report_errors(command: Callable[[], object]) -> int:
     """Run a command; print errors that the package raises on purpose.
 
     They say what to do, so the traceback is left out, unless ``MMDMCP_DEBUG``
-    is set. Other exceptions are bugs and pass through with theirs.
+    is set. A full disk, which any line of a log may meet, is a line too.
+    Other exceptions are bugs and pass through with theirs.
 
     Returns:
         int: Exit code: 0, 1, or 130 after Ctrl-C.
@@ -62,6 +64,14 @@ def report_errors(command: Callable[[], object]) -> int:
         rank = os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0'))
         where = '' if rank == '0' else f'[rank {rank}] '
         print(f'{where}{type(error).__name__}: {error}', file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(
+            f'{error}. Make room; a training goes on from its last '
+            'checkpoint with --resume',
+            file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(

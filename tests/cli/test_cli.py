@@ -1,4 +1,5 @@
 """The commands, as users start them."""
+import errno
 import os
 import re
 import subprocess
@@ -107,6 +108,17 @@ def test_ctrl_c_is_a_line(capsys):
 
     assert report_errors(stop) == 130
     assert '--resume' in capsys.readouterr().err
+
+
+def test_a_full_disk_is_a_line(capsys):
+    """Whoever wrote: logs, curves and copies of the config are MMEngine's."""
+
+    def write():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), 'a.json')
+
+    assert report_errors(write) == 1
+    said = capsys.readouterr().err
+    assert 'a.json' in said and 'Make room' in said and '--resume' in said
 
 
 def test_other_errors_keep_their_traceback():
