@@ -1,4 +1,5 @@
-"""Read checkpoints, and see whether their weights are a model's."""
+"""Read and write checkpoints, and see whether weights are a model's."""
+import io
 import os
 import pickle
 from typing import Any, Dict, List, Mapping, NamedTuple, Union
@@ -8,6 +9,7 @@ from mmengine.model.weight_init import PretrainedInit
 from torch import Tensor, nn
 
 from .errors import CheckpointError, first_line
+from .files import atomic_file
 
 
 class Fit(NamedTuple):
@@ -60,6 +62,26 @@ def read_weights(path: Union[str, os.PathLike]) -> Dict[str, Tensor]:
     if not any(isinstance(value, Tensor) for value in weights.values()):
         raise CheckpointError('holds no weights')
     return weights
+
+
+def write_weights(path: Union[str, os.PathLike],
+                  content: Mapping[str, Any]) -> None:
+    """Write weights, all of the file or none of it.
+
+    Raises:
+        CheckpointError: If it can't be written. What was at ``path`` stays.
+    """
+    # In memory first: where a disk is full, torch hides the error behind
+    # one of its own.
+    data = io.BytesIO()
+    torch.save(content, data)
+    try:
+        with atomic_file(path) as file:
+            file.write(data.getbuffer())
+    except OSError as error:
+        raise CheckpointError(
+            f'{path} can\'t be written ({error.strerror}): make room, or '
+            'choose another place') from error
 
 
 def weights_of(content: Mapping[str, Any]) -> Dict[str, Any]:

@@ -1,10 +1,13 @@
 """Checkpoints: what can be read of them, and whom the weights fit."""
+import resource
+import signal
+
 import pytest
 import torch
 from torch import nn
 
 from mmdmcp.checkpoints import (compare, read_checkpoint, read_weights,
-                                weights_of)
+                                weights_of, write_weights)
 from mmdmcp.errors import CheckpointError
 
 
@@ -47,6 +50,23 @@ def test_checkpoints_without_weights(tmp_path, content):
     torch.save(content, tmp_path / 'x.pth')
     with pytest.raises(CheckpointError, match='holds no weights'):
         read_weights(tmp_path / 'x.pth')
+
+
+def test_what_can_not_be_written_leaves_what_was_there(tmp_path):
+    """On a full disk torch speaks of positions in a file, not of the disk."""
+    path = tmp_path / 'x.pth'
+    write_weights(path, dict(a=torch.ones(2)))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10000, limits[1]))
+    try:
+        with pytest.raises(CheckpointError, match='x.pth can\'t be written'):
+            write_weights(path, dict(a=torch.ones(9999)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert len(read_weights(path)['a']) == 2
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_how_weights_fit():

@@ -38,9 +38,8 @@ def publish(checkpoint: str, out: str) -> None:
 
     # MMEngine's containers of numbers are then known, and may be read.
     from .. import registry  # noqa: F401
-    from ..checkpoints import read_checkpoint, weights_of
+    from ..checkpoints import read_checkpoint, weights_of, write_weights
     from ..errors import CheckpointError
-    from ..files import atomic_file
     try:
         content = read_checkpoint(checkpoint)
     except CheckpointError as error:
@@ -56,12 +55,7 @@ def publish(checkpoint: str, out: str) -> None:
         raise CheckpointError(
             f'{checkpoint} is a search\'s. Publish the retrained network, '
             'or the .pth that the search wrote beside its subnet file')
-    try:
-        with atomic_file(out) as file:
-            torch.save(weights, file)
-    except OSError as error:
-        raise CheckpointError(f'{out} can\'t be written ({error.strerror}): '
-                              'name a file that can') from None
+    write_weights(out, weights)
     dropped = sorted(set(content) -
                      {'state_dict'}) if 'state_dict' in content else ()
     sizes = [os.path.getsize(path) / 2**20 for path in (out, checkpoint)]

@@ -7,9 +7,15 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ..checkpoints import write_weights
 from ..errors import TrainingError
-from ..files import atomic_file
 from .optim import split_accumulations
+
+_WHAT_TO_DO = (
+    'Nothing of this iteration is saved: resume from the last checkpoint '
+    'with --resume. If it happens again, look for damaged samples, lower the '
+    'learning rate (optim_wrapper.architecture.optimizer.lr), or clip '
+    'gradients (optim_wrapper.architecture.clip_grad)')
 
 
 class SearchHook(Hook):
@@ -59,11 +65,7 @@ class SearchHook(Hook):
                     not torch.isfinite(value).all():
                 raise TrainingError(
                     f'{key} is {float(value)} at iteration {runner.iter}. '
-                    'Nothing of this iteration is saved: resume from the '
-                    'last checkpoint with --resume. If it happens again, '
-                    'look for damaged samples, lower the learning rate '
-                    '(optim_wrapper.architecture.optimizer.lr), or clip '
-                    'gradients (optim_wrapper.architecture.clip_grad)')
+                    f'{_WHAT_TO_DO}')
 
     @master_only
     def _write(self, runner: Runner, subnet, share: float,
@@ -75,17 +77,17 @@ class SearchHook(Hook):
             subnet: The :class:`~mmdmcp.subnet.Subnet`.
             share: The target as a share of the full network.
             weights: State dict of the small network.
+
+        Raises:
+            CheckpointError: If the weights can't be written.
+            SubnetError: If the subnet can't be written.
         """
         name = self.name if self.name is not None else \
             f'{100 * share:.3g}PERCENT'
         path = Path(runner.work_dir) / f'{self.prefix}_{name}'
         if weights is not None:
-            with atomic_file(f'{path}.pth') as file:
-                torch.save(
-                    dict(state_dict={
-                        k: v.cpu()
-                        for k, v in weights.items()
-                    }), file)
+            weights = {name: value.cpu() for name, value in weights.items()}
+            write_weights(f'{path}.pth', dict(state_dict=weights))
         subnet.save(f'{path}.yaml')
         if weights is not None:
             runner.logger.info(f'wrote {path}.yaml (subnet) and {path}.pth '
