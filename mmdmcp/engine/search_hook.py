@@ -67,6 +67,21 @@ class SearchHook(Hook):
                     f'{key} is {float(value)} at iteration {runner.iter}. '
                     f'{_WHAT_TO_DO}')
 
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Refuse to save weights that are not numbers.
+
+        The loss of this rank may be finite all the same: another rank's was
+        not, and gradients are averaged; or only a gradient was not.
+
+        Raises:
+            TrainingError: Naming the weight and what can be done.
+        """
+        for name, value in self._algorithm(runner).named_parameters():
+            if not torch.isfinite(value).all():
+                raise TrainingError(
+                    f'{name} is no number any more after iteration '
+                    f'{runner.iter}. {_WHAT_TO_DO}')
+
     @master_only
     def _write(self, runner: Runner, subnet, share: float,
                weights: Optional[dict]) -> None:

@@ -75,6 +75,7 @@ class GateHook(SearchHook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep the pretrained network's metrics for a resumed training."""
+        super().before_save_checkpoint(runner, checkpoint)
         checkpoint['pretrained_metrics'] = dict(self._pretrained)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:

@@ -122,3 +122,16 @@ class NanAt(Hook):
             inputs = data_batch['inputs']
             data_batch['inputs'] = [x.float() for x in inputs]
             data_batch['inputs'][0].fill_(float('nan'))
+
+
+@HOOKS.register_module()
+class BreakWeightAt(Hook):
+    """Makes a weight no number, as the gradient of a NaN that only another
+    rank met does."""
+
+    def __init__(self, iteration: int) -> None:
+        self.iteration = iteration
+
+    def after_train_iter(self, runner, *args, **kwargs) -> None:
+        if runner.iter == self.iteration:
+            next(runner.model.parameters()).data[0] = float('nan')

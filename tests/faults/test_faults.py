@@ -217,3 +217,13 @@ def test_nan_in_a_batch(tmp_path, uninterrupted):
     assert code == 1 and kind is TrainingError
     assert f'iteration {AFTER_ARCH}' in text and '--resume' in text
     resume_and_compare(tmp_path, uninterrupted)
+
+
+def test_weights_that_are_no_numbers_are_not_saved(tmp_path, uninterrupted):
+    """The loss of the epoch's last iteration was finite on this rank."""
+    accident = dict(type='BreakWeightAt', iteration=17)
+    code, (kind, text) = run(tmp_path, accident)
+    assert code == 1 and kind is TrainingError
+    assert 'conv1.weight' in text and '--resume' in text
+    assert not (tmp_path / 'epoch_2.pth').exists()
+    resume_and_compare(tmp_path, uninterrupted)
