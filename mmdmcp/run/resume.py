@@ -1,7 +1,7 @@
 """Find a checkpoint to go on from; a damaged one is passed over."""
 import re
 from pathlib import Path
-from typing import List, Optional, Tuple, Union
+from typing import List, Mapping, Optional, Tuple, Union
 
 from ..checkpoints import read_checkpoint
 from ..errors import CheckpointError
@@ -25,8 +25,16 @@ def not_resumable(path: Union[str, Path]) -> Optional[str]:
     except CheckpointError as error:
         return str(error)
     content = content if isinstance(content, dict) else {}
-    missing = {'state_dict', 'optimizer', 'meta'} - content.keys()
-    return f'it has no {", ".join(sorted(missing))}' if missing else None
+    missing = [
+        key for key in ('meta', 'optimizer', 'state_dict')
+        if not isinstance(content.get(key), Mapping)
+    ]
+    if not missing:
+        missing = [
+            f'meta.{key}' for key in ('epoch', 'iter')
+            if not isinstance(content['meta'].get(key), int)
+        ]
+    return f'it has no {", ".join(missing)}' if missing else None
 
 
 def find_good_checkpoint(work_dir: str) -> Tuple[Optional[str], List[str]]:

@@ -129,6 +129,12 @@ def test_checkpoints(tmp_path):
     check_checkpoint(str(tmp_path / 'x.pth'), 'load_from')
     with pytest.raises(CheckpointError, match='no meta, optimizer'):
         check_checkpoint(str(tmp_path / 'x.pth'), '--resume', resume=True)
+    for meta, lack in (([], 'meta'), ({}, 'meta.epoch, meta.iter'),
+                       (dict(epoch='1', iter=9), 'meta.epoch')):
+        torch.save(
+            dict(state_dict={}, optimizer={}, meta=meta), tmp_path / 'x.pth')
+        with pytest.raises(CheckpointError, match=f'it has no {lack}[.]'):
+            check_checkpoint(str(tmp_path / 'x.pth'), '--resume', resume=True)
     (tmp_path / 'z.pth').touch()
     with pytest.raises(CheckpointError, match='damaged'):
         check_checkpoint(str(tmp_path / 'z.pth'), 'load_from')
