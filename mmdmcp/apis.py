@@ -21,8 +21,8 @@ from . import registry  # noqa: F401  (registers and repairs what's needed)
 from .errors import ConfigError
 from .files import atomic_file
 from .run.changes import check_changes
-from .run.config import (check_loop, load_config, set_loader_defaults,
-                         set_work_dir)
+from .run.config import (check_kept, check_loop, load_config,
+                         set_loader_defaults, set_work_dir)
 from .run.device import enable_amp, fit_to_cpu
 from .run.folders import fit_class_folders
 from .run.inputs import check_checkpoint, check_data, check_pretrained
@@ -93,7 +93,7 @@ def train(config: str,
     elif resume != 'auto':
         check_checkpoint(resume, '--resume', resume=True)
     device = get_device()
-    notices = folders + _fit(cfg, device) + check_loop(cfg)
+    notices = folders + _fit(cfg, device) + check_loop(cfg) + check_kept(cfg)
     with process_group(launcher, device, _dist_cfg(cfg)):
         if resume is not None:
             notices += _resume(cfg, resume)

@@ -91,6 +91,18 @@ def check_loop(cfg: Config) -> List[str]:
     ]
 
 
+def check_kept(cfg: Config) -> List[str]:
+    """A notice for a run that has no checkpoint while it writes one."""
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    if hook.get('max_keep_ckpts') != 1:
+        return []
+    return [
+        'default_hooks.checkpoint.max_keep_ckpts=1: MMEngine deletes the last '
+        'checkpoint before it writes the next, so a full disk or a kill '
+        'between leaves none. Keep 2 to lose nothing'
+    ]
+
+
 def _find(path: str) -> Path:
     file = Path(path).expanduser()
     if file.is_file():

@@ -3,8 +3,8 @@ import pytest
 from mmengine.config import Config
 
 from mmdmcp.errors import ConfigError
-from mmdmcp.run.config import (check_loop, load_config, set_loader_defaults,
-                               set_work_dir)
+from mmdmcp.run.config import (check_kept, check_loop, load_config,
+                               set_loader_defaults, set_work_dir)
 
 TEXT = '''
 model = dict(type='ImageClassifier', backbone=dict(type='ResNet', depth=18))
@@ -125,3 +125,12 @@ def test_loops_that_lose_something_when_stopped(loop, notices):
     found = check_loop(Config(dict(train_cfg=loop)))
     assert len(found) == notices
     assert all('mmdmcp.ResumableTrainLoop' in notice for notice in found)
+
+
+@pytest.mark.parametrize('kept, notices', [(1, 1), (2, 0), (-1, 0)])
+def test_the_only_checkpoint_goes_before_the_next_is_there(kept, notices):
+    checkpoint = dict(type='CheckpointHook', max_keep_ckpts=kept)
+    found = check_kept(Config(dict(default_hooks=dict(checkpoint=checkpoint))))
+    assert len(found) == notices
+    assert all('max_keep_ckpts=1' in notice for notice in found)
+    assert check_kept(Config()) == []
