@@ -8,7 +8,7 @@ processes of a distributed run find each other.
 import json
 import os
 from pathlib import Path
-from typing import Dict, Mapping, Optional
+from typing import Dict, Mapping, Optional, Union
 
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -145,6 +145,8 @@ def test(config: str,
     device = get_device()
     notices = folders + _fit(cfg, device)
     with process_group(launcher, device, _dist_cfg(cfg)):
+        if out is not None:
+            _need_folder(Path(out).parent, f'--out {out}')
         runner = _build(cfg, notices)
         insist_on_fit(runner, _REMEDY_TEST)
         if suffix == '.pkl':
@@ -191,21 +193,25 @@ def _resume(cfg: Config, resume: str) -> list:
 
 
 def _build(cfg: Config, notices: list) -> Runner:
-    try:
-        Path(cfg.work_dir).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f'--work-dir {cfg.work_dir} can\'t be made: {error.strerror}. '
-            'Name a folder that can be written to') from error
-    if is_main_process() and not os.access(cfg.work_dir, os.W_OK | os.X_OK):
-        raise ConfigError(
-            f'--work-dir {cfg.work_dir} can\'t be written to. Name a folder '
-            'that can')
+    _need_folder(cfg.work_dir, f'--work-dir {cfg.work_dir}')
     kind = cfg.get('runner_type')
     runner = RUNNERS.build(cfg) if kind else Runner.from_cfg(cfg)
     for notice in notices:
         runner.logger.warning(notice)
     return runner
+
+
+def _need_folder(folder: Union[str, Path], asked_by: str) -> None:
+    """Make a folder, in which rank 0 must be able to write."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f'{asked_by}: the folder can\'t be made: {error.strerror}. Name '
+            'one that can be written to') from error
+    if is_main_process() and not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(f'{asked_by}: the folder can\'t be written to. '
+                          'Name one that can')
 
 
 def _write_json(path: Path, metrics: Mapping) -> None:

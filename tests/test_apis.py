@@ -157,6 +157,20 @@ def test_a_work_dir_that_can_not_be_written_to(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_results_that_could_not_be_written_are_not_computed(
+        trained, tmp_path):
+    (tmp_path / 'file').touch()
+    for out in ('file/a.json', 'file/a.pkl'):
+        with pytest.raises(ConfigError, match=f'--out .*{out}: the folder'):
+            run_test(
+                CONFIG,
+                str(trained / 'epoch_1.pth'),
+                work_dir=str(tmp_path / 'work'),
+                out=str(tmp_path / out),
+                cfg_options=SMALL)
+    assert not (tmp_path / 'work').exists()
+
+
 def test_test_looks_for_its_checkpoint_and_data(tmp_path, trained):
     with pytest.raises(CheckpointError, match='no.pth'):
         run_test(CONFIG, 'no.pth')
