@@ -48,6 +48,8 @@ run_torchrun() {
     need_number GPUS "$gpus" 1
     need_number NNODES "${NNODES:=1}" 1
     need_number NODE_RANK "${NODE_RANK:=0}" 0
+    [ "$NODE_RANK" -lt "$NNODES" ] ||
+        die "NODE_RANK counts from 0: of NNODES=$NNODES there is no $NODE_RANK"
     need_python
     if [ "$NNODES" -gt 1 ] && [ -z "${MASTER_ADDR-}" ]; then
         die "NNODES=$NNODES needs MASTER_ADDR, the address of node 0," \

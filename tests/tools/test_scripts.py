@@ -195,6 +195,11 @@ def test_runs_from_any_folder_with_spaces_in_all_paths(repo_root, run,
     ('dist_train.sh', [CONFIG, '8'], {
         'NNODES': '2'
     }, 'needs MASTER_ADDR'),
+    ('dist_train.sh', [CONFIG, '8'], {
+        'NNODES': '2',
+        'NODE_RANK': '2',
+        'MASTER_ADDR': '10.0.0.1'
+    }, 'NODE_RANK counts from 0'),
     ('dist_test.sh', [CONFIG, '2'], {}, 'CONFIG CHECKPOINT GPUS'),
     ('dist_test.sh', [CONFIG, 'no.pth', '2'], {}, 'no checkpoint at no.pth'),
     ('slurm_train.sh', ['part', 'job'], {}, 'PARTITION JOB CONFIG'),
