@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, Dict, Union
 
 import torch
-from mmengine.dist import all_reduce, get_rank, get_world_size, is_main_process
+from mmengine.dist import (all_reduce, barrier, get_rank, get_world_size,
+                           is_main_process)
 from mmengine.runner import EpochBasedTrainLoop
 
 from ..errors import CheckpointError, DataError
@@ -156,4 +157,6 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         runner.logger.warning(
             f'stopped by signal {self._stop_signal} after iteration '
             f'{self._iter}; {name} is written, go on with --resume')
+        # Launchers kill the others soon after the first rank has exited.
+        barrier()
         raise SystemExit(128 + self._stop_signal)

@@ -107,3 +107,10 @@ def test_small_networks_have_the_statistics_of_all_ranks(tmp_path):
     name = 'backbone.bn1.running_mean'
     assert set(written['state_dict'][name].tolist()) <= set(
         first['after'][name].tolist())
+
+
+def test_no_rank_leaves_before_the_last_checkpoint_is_written(tmp_path):
+    """A launcher that sees one exit kills the others, and rank 0 writes."""
+    script = Path(__file__).with_name('stopping_rank.py')
+    for result in launch(script, 2, tmp_path / 'r'):
+        assert result == dict(code=143, written=True)
