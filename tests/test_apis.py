@@ -157,8 +157,7 @@ def test_a_work_dir_that_can_not_be_written_to(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_results_that_could_not_be_written_are_not_computed(
-        trained, tmp_path):
+def test_results_that_could_not_be_written_are_not_computed(trained, tmp_path):
     (tmp_path / 'file').touch()
     for out in ('file/a.json', 'file/a.pkl'):
         with pytest.raises(ConfigError, match=f'--out .*{out}: the folder'):

@@ -70,5 +70,10 @@ def find_good_checkpoint(work_dir: str) -> Tuple[Optional[str], List[str]]:
 def _newest_first(folder: Path) -> List[Path]:
     """Checkpoints of training, the last written first."""
     found = [p for p in folder.glob('*.pth') if _NAME.fullmatch(p.name)]
-    return sorted(
-        found, key=lambda p: (p.stat().st_mtime_ns, p.name), reverse=True)
+    return sorted(found, key=_written, reverse=True)
+
+
+def _written(path: Path) -> Tuple[int, str]:
+    # A link to nothing has a time of its own, and is passed over later.
+    stat = path.stat() if path.exists() else path.lstat()
+    return stat.st_mtime_ns, path.name
