@@ -37,6 +37,8 @@ def run(work_dir, accident=None, file_limit=None, **options):
     receiver, sender = context.Pipe(duplex=False)
 
     def search():
+        # A shell that starts the tests in the background has it ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         if file_limit:
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
         settings = dict(options.pop('cfg_options', {}))
