@@ -1,11 +1,14 @@
 """Randomness as a function of where a run is, not of what ran before."""
 import hashlib
 import random
+from functools import partial
+from typing import Callable, Optional
 
 import numpy as np
 import torch
 from mmengine.dist import broadcast_object_list
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader, get_worker_info
 
 
 def seed_everything(*key: int) -> None:
@@ -25,3 +28,22 @@ def shared_seed(runner: Runner) -> int:
     seed = [runner.seed]
     broadcast_object_list(seed)
     return seed[0]
+
+
+def seed_workers(loader: DataLoader) -> None:
+    """Let a loader's workers draw other numbers in each epoch.
+
+    MMEngine seeds them alike whenever they start. torch hands each a seed
+    from this process's generator, which the training loop has set for the
+    epoch by then: that one is used.
+
+    Args:
+        loader: A data loader whose workers have not started.
+    """
+    loader.worker_init_fn = partial(_reseed, loader.worker_init_fn)
+
+
+def _reseed(init: Optional[Callable[[int], None]], worker: int) -> None:
+    if init is not None:
+        init(worker)
+    seed_everything(get_worker_info().seed)

@@ -12,7 +12,7 @@ from mmengine.runner import EpochBasedTrainLoop
 from ..errors import CheckpointError, DataError
 from ..files import atomic_file
 from ..registry import LOOPS
-from .seeding import seed_everything, shared_seed
+from .seeding import seed_everything, seed_workers, shared_seed
 from .signals import protect_workers
 
 # Ranks agree on whether to stop this often: a signal reaches them in
@@ -28,7 +28,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     * The randomness of an iteration (augmentation in this process, dropout)
       is a function of seed, iteration and rank, not of what ran before, so
       a run resumed at iteration k continues as the uninterrupted one would.
-      Data-loader workers are seeded at each epoch; with
+      Data-loader workers start anew, with other seeds, in each epoch; with
       ``persistent_workers`` their augmentation goes on from where it was
       and a resumed run sees other crops.
     * A checkpoint from the middle of an epoch continues at the next batch.
@@ -61,6 +61,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         sampler = self.dataloader.sampler
         if hasattr(sampler, 'seed'):
             sampler.seed = shared_seed(self.runner)
+        seed_workers(self.dataloader)
         for loop in (self, self.runner.val_loop):
             if loop is not None:
                 protect_workers(loop.dataloader)

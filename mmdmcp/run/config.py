@@ -13,6 +13,7 @@ from ..options import did_you_mean
 
 #: Types of the models that search.
 SEARCHES = ('mmdmcp.DMCP', 'mmdmcp.TrainableGate')
+_EXACT_LOOP = 'mmdmcp.ResumableTrainLoop'
 # What MMEngine's Runner reads from a config beside its own arguments.
 _RUNNER_KEYS = {
     *inspect.signature(Runner.__init__).parameters, 'activation_checkpointing',
@@ -60,9 +61,11 @@ def set_loader_defaults(cfg: Config, cuda: bool) -> None:
     """What OpenMMLab's own train scripts set for data loaders.
 
     mmpretrain's configs count on samples being stacked in the workers; the
-    other packages' samples can't be stacked. Workers live on between epochs
-    where there are any.
+    other packages' samples can't be stacked. Workers live on between epochs,
+    except those of training in a loop that resumes exactly: what they draw
+    must depend on the epoch alone.
     """
+    exact = (cfg.get('train_cfg') or {}).get('type') == _EXACT_LOOP
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loader = cfg.get(name)
         if not isinstance(loader, dict):
@@ -70,7 +73,8 @@ def set_loader_defaults(cfg: Config, cuda: bool) -> None:
         if cfg.get('default_scope') == 'mmpretrain':
             loader.setdefault('collate_fn', ConfigDict(type='default_collate'))
             loader.setdefault('pin_memory', True)
-            loader.setdefault('persistent_workers', True)
+            loader.setdefault('persistent_workers',
+                              not exact or name != 'train_dataloader')
         if not cuda:
             loader.pin_memory = False
         if not loader.get('num_workers', 0):
@@ -80,13 +84,13 @@ def set_loader_defaults(cfg: Config, cuda: bool) -> None:
 def check_loop(cfg: Config) -> List[str]:
     """A notice for a training loop that can't be interrupted anywhere."""
     loop = cfg.get('train_cfg') or {}
-    if loop.get('type') == 'mmdmcp.ResumableTrainLoop':
+    if loop.get('type') == _EXACT_LOOP:
         return []
     kind = loop.get('type') or 'MMEngine\'s own loop'
     return [
         f'train_cfg: {kind} writes no checkpoint when it is stopped by '
         'SIGTERM or Ctrl-C, so --resume repeats what came after the last '
-        "one. For a run of epochs, train_cfg.type='mmdmcp.ResumableTrainLoop' "
+        f"one. For a run of epochs, train_cfg.type='{_EXACT_LOOP}' "
         'does write one, and nothing is repeated'
     ]
 

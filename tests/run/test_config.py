@@ -97,6 +97,18 @@ def test_loader_defaults_are_those_of_the_host(file):
     assert train.pin_memory and train.persistent_workers
 
 
+def test_workers_of_a_loop_that_resumes_exactly_start_anew(file):
+    """Those of validation may stay; an option of the config counts more."""
+    cfg = load_config(str(file))
+    cfg.default_scope = 'mmpretrain'
+    cfg.train_cfg = dict(type='mmdmcp.ResumableTrainLoop', max_epochs=1)
+    set_loader_defaults(cfg, cuda=True)
+    assert cfg.train_dataloader.persistent_workers is False
+    cfg.train_dataloader.persistent_workers = True
+    set_loader_defaults(cfg, cuda=True)
+    assert cfg.train_dataloader.persistent_workers is True
+
+
 def test_loaders_without_workers_or_gpus(file):
     cfg = load_config(str(file))
     set_loader_defaults(cfg, cuda=False)
