@@ -4,13 +4,14 @@ Hosts write them into the config as numbers. :func:`FittedModel` fills them
 in; where a config has its own, a wrong one is refused when the model is
 built, with the right ones in the message.
 """
+import traceback
 from typing import Any, Dict, List, Sequence
 from weakref import WeakSet
 
 from torch import nn
 from torch.nn.modules.module import register_module_module_registration_hook
 
-from ..errors import ConfigError
+from ..errors import ConfigError, first_line
 from ..registry import MODELS
 
 
@@ -50,12 +51,36 @@ def FittedModel(host: str, backbone: dict, **parts: Any) -> nn.Module:
         raise ConfigError(
             f'backbone: a {type(built).__name__} does not say its '
             "out_channels; use type='mmdmcp.PrunedBackbone'")
-    return MODELS.build(
-        dict(
-            fill_in_channels(parts, channels),
-            type=host,
-            # Built once: the host gets the module itself.
-            backbone=dict(type=lambda: built)))
+    return fitted(host, built, channels, parts)
+
+
+def fitted(host: str, backbone: nn.Module, channels: Sequence[int],
+           parts: Dict[str, Any]) -> nn.Module:
+    """Build a host around a backbone that is there already.
+
+    Args:
+        host (str): Type of the model.
+        backbone (nn.Module): What becomes its backbone.
+        channels (list[int]): Channels of each output of the backbone.
+        parts (dict): All other options of the host.
+
+    Raises:
+        ConfigError: If other options than ``in_channels`` must follow.
+    """
+    try:
+        return MODELS.build(
+            dict(
+                fill_in_channels(parts, channels),
+                type=host,
+                # Built once: the host gets the module itself.
+                backbone=dict(type=lambda: backbone)))
+    except AssertionError as error:
+        why = first_line(error) if str(error) else \
+            traceback.extract_tb(error.__traceback__)[-1].line
+        raise ConfigError(
+            f'{host}: does not build with the in_channels of a backbone with '
+            f'outputs of {list(channels)} channels ({why}): set the options '
+            'that must follow them') from error
 
 
 def fill_in_channels(parts: Dict[str, Any],
@@ -107,7 +132,7 @@ def _choose(stock: Any, index: Any, channels: Sequence[int], name: str):
         if not isinstance(stock, (list, tuple)):
             return channels[-1 if index is None else index]
         if index is not None:
-            return [channels[i] for i in index]
+            return type(stock)(channels[i] for i in index)
     except (IndexError, TypeError):
         raise ConfigError(
             f'{name}: in_index={index!r} does not fit a backbone with '
@@ -119,7 +144,8 @@ def _choose(stock: Any, index: Any, channels: Sequence[int], name: str):
             'out_indices or in_channels')
     # Necks that take the deepest output first list falling channels.
     falling = len(stock) > 1 and stock[0] > stock[-1]
-    return list(channels)[::-1] if falling else list(channels)
+    # Some hosts insist on a tuple where their configs have one.
+    return type(stock)(channels[::-1] if falling else channels)
 
 
 _pruned = WeakSet()  # backbones whose neighbours are checked

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from mmdmcp import ConfigError
-from mmdmcp.models.fit import fill_in_channels
+from mmdmcp.models.fit import FittedModel, fill_in_channels
 from mmdmcp.registry import MODELS
 
 CHANNELS = [106, 155, 1024, 2048]
@@ -31,7 +31,10 @@ def head(**options):
          ),
         # some necks list the deepest output first
         (dict(neck=dict(in_channels=(2048, 1024, 512, 256))),
-         dict(neck=dict(in_channels=CHANNELS[::-1]))),
+         dict(neck=dict(in_channels=(2048, 1024, 155, 106)))),
+        # a tuple stays one: JPU of mmseg takes no list
+        (dict(neck=dict(in_channels=(1, 2, 3, 4))),
+         dict(neck=dict(in_channels=(106, 155, 1024, 2048)))),
         # necks in a row: the first one
         (dict(neck=[dict(in_channels=[1, 2, 3, 4]),
                     dict(in_channels=256)]),
@@ -109,6 +112,24 @@ def test_a_fitted_model_is_the_hosts_own():
                 host=stock['type'],
                 pretrained='torchvision://resnet50',
                 backbone=BACKBONE))
+
+
+@pytest.mark.parametrize('message, why',
+                         [('', 'raise AssertionError\\(message\\)'),
+                          ('one too few', 'one too few')])
+def test_options_that_must_follow_are_an_error(message, why):
+    """SSDNeck of mmdet: its out_channels begin with its in_channels."""
+
+    def ssd(backbone, neck):
+        if neck['in_channels'] != neck['out_channels'][:4]:
+            raise AssertionError(message)
+
+    neck = dict(in_channels=(1, 2, 3, 4), out_channels=(1, 2, 3, 4, 256))
+    with pytest.raises(
+            ConfigError,
+            match=r'outputs of \[106, 155, 1024, 2048\] channels '
+            rf'\({why}\): set the options that must follow'):
+        FittedModel(ssd, BACKBONE, neck=neck)
 
 
 class Part(nn.Module):
