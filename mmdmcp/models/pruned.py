@@ -22,6 +22,10 @@ from .weights import InitCfg, checked_init_cfgs
 
 SubnetLike = Union[str, os.PathLike, Subnet]
 
+# Sizes of image that tell the channels of a backbone's outputs. A single
+# pixel in the deepest one is quickest; some norms refuse that.
+_PROBES = ((32, 32), (64, 32))
+
 
 @MODELS.register_module()
 def PrunedModel(cfg: Union[dict, nn.Module],
@@ -110,8 +114,8 @@ def PrunedBackbone(cfg: Union[dict, nn.Module],
     backbone = apply(_build(cfg), subnet, prefix)
     _check_size(backbone, subnet)
     checked_init_cfgs(backbone, init_cfg, prefix)
-    backbone.out_channels = _out_channels(backbone,
-                                          subnet.cost['input_shape'][0])
+    backbone.out_channels = output_channels(backbone,
+                                            subnet.cost['input_shape'][0])
     announce(backbone)
     return backbone
 
@@ -160,19 +164,29 @@ def _check_size(backbone: nn.Module, subnet: Subnet) -> None:
 
 
 @torch.no_grad()
-def _out_channels(backbone: nn.Module, in_channels: int) -> List[int]:
-    """Channels of each output, by running a small black image through."""
-    # Few pixels, for speed, but more than one in the deepest output: some
-    # norms refuse a single one.
-    image = next(backbone.parameters()).new_zeros(1, in_channels, 64, 32)
-    try:
-        with eval_mode(backbone):
-            outputs = backbone(image)
-    except RuntimeError as error:
-        raise SubnetError(
-            f'the pruned {type(backbone).__name__} does not run '
-            f'({first_line(error)}): the file was made for another variant '
-            'of it, or edited') from None
+def output_channels(backbone: nn.Module, in_channels: int) -> List[int]:
+    """Channels of each output, by running a small black image through.
+
+    Args:
+        backbone (nn.Module): Any backbone; its mode stays as it is.
+        in_channels (int): Channels of the image.
+
+    Raises:
+        SubnetError: If it does not run.
+    """
+    weight = next(backbone.parameters())
+    with eval_mode(backbone):
+        for size in _PROBES:
+            try:
+                outputs = backbone(weight.new_zeros(1, in_channels, *size))
+                break
+            except (RuntimeError, ValueError) as error:
+                reason = first_line(error)
+        else:
+            raise SubnetError(
+                f'the pruned {type(backbone).__name__} does not run '
+                f'({reason}): the file was made for another variant of it, '
+                'or edited')
     if isinstance(outputs, torch.Tensor):
         outputs = [outputs]
     return [output.shape[1] for output in outputs]

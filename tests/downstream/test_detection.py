@@ -92,7 +92,7 @@ def test_building_runs_one_small_image_and_traces_nothing(load):
     finally:
         hook.remove()
     whole = [run for run in runs if run[0] == 'ResNet']
-    assert whole == [('ResNet', (1, 3, 64, 32))]
+    assert whole == [('ResNet', (1, 3, 32, 32))]
     assert sum(kind == 'Conv2d' for kind, _ in runs) == 53  # each once
 
 

@@ -8,10 +8,12 @@ import pytest
 import torch
 from mmengine.model import is_model_wrapper
 from mmengine.registry import init_default_scope
+from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmdmcp import CheckpointError, ConfigError, SubnetError
+from mmdmcp.models.pruned import output_channels
 from mmdmcp.registry import MODELS
 from mmdmcp.subnet import Subnet
 
@@ -261,6 +263,23 @@ def test_another_variant_of_the_backbone_is_refused():
     del subnet.layers['backbone.layer1.1.bn2']
     with pytest.raises(SubnetError, match='the pruned ResNet does not run'):
         backbone(subnet)
+
+
+def test_norms_that_need_more_than_a_pixel_say_their_channels():
+
+    class Normed(nn.Module):
+
+        def __init__(self):
+            super().__init__()
+            self.conv1 = nn.Conv2d(3, 64, 3, stride=32, padding=1)
+            self.norm = nn.InstanceNorm2d(64)
+
+        def forward(self, image):
+            return self.norm(self.conv1(image))
+
+    assert output_channels(Normed(), 3) == [64]
+    with pytest.raises(SubnetError, match='Normed does not run'):
+        output_channels(Normed(), 4)
 
 
 def test_pretrained_of_the_host_is_refused():
