@@ -1,4 +1,5 @@
 """The full and the pruned model of a config, whatever its role."""
+import copy
 import os
 from dataclasses import dataclass
 from typing import Any, Dict, Mapping, Optional, Tuple
@@ -9,7 +10,8 @@ from torch import Tensor, nn
 
 from ..checkpoints import read_weights
 from ..errors import CheckpointError, ConfigError
-from ..models.pruned import load_subnet
+from ..models.fit import fitted
+from ..models.pruned import load_subnet, output_channels
 from ..models.weights import require_fit
 from ..registry import MODELS
 from ..run.config import SEARCHES, load_config
@@ -92,9 +94,10 @@ def _model_cfg(config: str, options: Optional[Mapping]) -> dict:
     """A config's model, with what the Runner would add; its scope is set."""
     cfg = load_config(config, options)
     init_default_scope(cfg.get('default_scope', 'mmengine'))
-    model = cfg.model.to_dict()
+    # Not a plain dict: some hosts read options of theirs as attributes.
+    model = copy.deepcopy(cfg.model)
     if cfg.get('data_preprocessor'):
-        model.setdefault('data_preprocessor', cfg.data_preprocessor.to_dict())
+        model.setdefault('data_preprocessor', cfg.data_preprocessor)
     return model
 
 
@@ -118,12 +121,21 @@ def _pair(model: dict, subnet: Optional[str]) -> Tuple[dict, Optional[dict]]:
         full = {key: value for key, value in model.items() if key != 'host'}
         full['type'] = model.get('host', kind)
         full['backbone'] = model['backbone']['cfg']
+        if 'host' not in model:  # in_channels by hand, for the pruned one
+            full.update(type=_fitted_to_full, host=kind)
         return full, model
     else:
         full = model
     if subnet is None:
         return full, None
     return full, dict(type='mmdmcp.PrunedModel', cfg=full, subnet=subnet)
+
+
+def _fitted_to_full(host: str, backbone: dict, **parts: Any) -> nn.Module:
+    """A host whose config has the channels of the pruned backbone."""
+    built = MODELS.build(backbone)
+    channels = output_channels(built, backbone.get('in_channels', 3))
+    return fitted(host, built, channels, parts)
 
 
 def _has_pruned_backbone(model: dict) -> bool:
@@ -140,10 +152,21 @@ class Plain(nn.Module):
 
     Args:
         model (nn.Module): A model of an OpenMMLab package.
+
+    Raises:
+        ConfigError: If it is a two-stage detector.
     """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
+        if all(
+                isinstance(getattr(model, part, None), nn.Module)
+                for part in ('rpn_head', 'roi_head')):
+            raise ConfigError(
+                f'a {type(model).__name__} is a two-stage detector: its last '
+                'heads run on the boxes that it finds, so it is no function '
+                'of the image alone. Give the config of a one-stage detector '
+                'or of the classifier with this backbone')
         self.model = model
 
     def forward(self, image: Tensor) -> Tuple[Tensor, ...]:

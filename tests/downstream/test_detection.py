@@ -10,11 +10,14 @@ from torch.nn.modules.module import register_module_forward_hook
 from mmdmcp import ConfigError
 from mmdmcp.apis import test as run_test
 from mmdmcp.apis import train
+from mmdmcp.deploy import load_pair
+from mmdmcp.deploy.models import Plain
 
 CONFIGS = {
     'RetinaNet': 'detection/retinanet_dmcp-r50_fpn_1x_coco.py',
     'FasterRCNN': 'detection/faster-rcnn_dmcp-r50_fpn_1x_coco.py'
 }
+ROOT = Path(__file__).parents[2] / 'configs'
 CHANNELS = [106, 155, 1024, 2048]
 
 
@@ -77,6 +80,38 @@ def test_a_neck_with_the_stock_channels_gets_the_right_list(subnet_file):
     assert MODELS.build(model).neck.in_channels == CHANNELS
 
 
+@pytest.mark.parametrize('name', CONFIGS)
+def test_both_models_of_a_config(name):
+    """Two-stage hosts read options as attributes."""
+    pair = load_pair(str(ROOT / CONFIGS[name]))
+    assert pair.build_full().neck.in_channels == [256, 512, 1024, 2048]
+    assert pair.build_pruned().neck.in_channels == CHANNELS
+
+
+def test_both_models_of_channels_written_by_hand(tmp_path, subnet_file):
+    path = tmp_path / 'by_hand.py'
+    path.write_text(f'''
+_base_ = 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'
+model = dict(
+    backbone=dict(
+        _delete_=True,
+        type='mmdmcp.PrunedBackbone',
+        cfg=_base_.model.backbone,
+        subnet={subnet_file!r}),
+    neck=dict(in_channels={CHANNELS}))
+''')
+    pair = load_pair(str(path))
+    image = torch.rand(1, 3, 64, 64)
+    for build in (pair.build_full, pair.build_pruned):
+        assert len(Plain(build())(image)) == 10
+    assert pair.build_full().neck.in_channels == [256, 512, 1024, 2048]
+
+
+def test_a_two_stage_detector_is_no_function_of_the_image():
+    with pytest.raises(ConfigError, match='a FasterRCNN is a two-stage'):
+        Plain(load_pair(str(ROOT / CONFIGS['FasterRCNN'])).build_pruned())
+
+
 def test_building_runs_one_small_image_and_traces_nothing(load):
     """The time it takes: benchmarks/build_time.py."""
     init_default_scope('mmdet')
@@ -97,6 +132,5 @@ def test_building_runs_one_small_image_and_traces_nothing(load):
 
 
 def test_configs_are_a_few_lines():
-    root = Path(__file__).parents[2] / 'configs'
     for name in CONFIGS.values():
-        assert len((root / name).read_text().splitlines()) < 20
+        assert len((ROOT / name).read_text().splitlines()) < 20
