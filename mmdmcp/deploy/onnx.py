@@ -1,14 +1,16 @@
 """A pruned model as an ONNX file, checked against PyTorch."""
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
+from typing import Iterator, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError, ExportError, first_line
+from ..files import atomic_file
 from .models import Plain
 
 _PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
@@ -70,7 +72,8 @@ def export_onnx(model: nn.Module,
     plain = Plain(model).eval()
     exported = export_program(plain, input_shape)
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    with _written(path):
+        target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f'.{target.name}.{os.getpid()}.tmp')
     try:
         try:
@@ -96,12 +99,24 @@ def export_onnx(model: nn.Module,
                 ', '.join(f'{d.output} by {d.largest:.3g} (values up to '
                           f'{d.scale:.3g})'
                           for d in bad) + f'; allowed is {tolerance:g}')
-        os.replace(partial, target)
+        with _written(path):
+            os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)
     if program is not None:
-        torch.export.save(exported, program)
+        with _written(program), atomic_file(program) as file:
+            torch.export.save(exported, file)
     return found
+
+
+@contextmanager
+def _written(path: str) -> Iterator[None]:
+    """Says which file can't be written."""
+    try:
+        yield
+    except OSError as error:
+        raise ExportError(f'{path} can\'t be written ({error.strerror}): '
+                          'name a file that can') from error
 
 
 def export_program(plain: nn.Module,

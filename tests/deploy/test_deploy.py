@@ -144,6 +144,24 @@ def test_an_export_that_differs_leaves_no_file(file, checkpoint, tmp_path,
     assert not list(tmp_path.iterdir())
 
 
+def test_places_that_cant_be_written_are_named(file, tmp_path, capsys):
+    pytest.importorskip('onnxruntime')
+    (tmp_path / 'taken').touch()
+    inside = str(tmp_path / 'taken' / 'net')
+    for args in ([inside],
+                 [str(tmp_path / 'net.onnx'), '--torch-export', inside]):
+        assert export.main([STOCK, 'none', *args, '--subnet', file]) == 1
+        assert f'ExportError: {inside} can\'t be written' in \
+            capsys.readouterr().err
+    program = tmp_path / 'new' / 'net.pt2'
+    assert export.main([
+        STOCK, 'none',
+        str(tmp_path / 'net.onnx'), '--subnet', file, '--torch-export',
+        str(program)
+    ]) == 0
+    assert [path.name for path in program.parent.iterdir()] == ['net.pt2']
+
+
 class Odd(nn.Module):
     """Nothing that can be exported: it looks at values."""
 
