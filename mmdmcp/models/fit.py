@@ -176,6 +176,8 @@ def _on_registration(parent: nn.Module, name: str, part: nn.Module) -> None:
         for one in parts:
             _check(one, f'{type(parent).__name__}.{name}',
                    backbone.out_channels)
+            _check_boxes(one, f'{type(parent).__name__}.{name}',
+                         backbone.out_channels)
 
 
 def _in_channels(part: Any) -> Any:
@@ -211,3 +213,14 @@ def _check(part: nn.Module, name: str, channels: Sequence[int]) -> None:
     if c1 is not None and c1.conv.in_channels != channels[0]:
         raise ConfigError(f'{name}: c1_in_channels is {c1.conv.in_channels}, '
                           f'but the pruned backbone gives {channels[0]}')
+
+
+def _check_boxes(part: nn.Module, name: str, channels: Sequence[int]) -> None:
+    """Without a neck, boxes are cut out of the backbone's outputs."""
+    extractor = getattr(part, 'bbox_roi_extractor', None)
+    found = getattr(extractor, 'out_channels', None)
+    if found is not None and found not in channels:
+        raise ConfigError(
+            f'{name}: bbox_roi_extractor.out_channels is {found}, but the '
+            f'pruned backbone gives {list(channels)}. Set it, and the '
+            'in_channels of the bbox_head unless a shared_head precedes it')

@@ -190,5 +190,23 @@ def test_parts_that_do_not_fit_are_refused_with_the_right_list(
         host(backbone, **parts)
 
 
+def test_boxes_cut_from_the_backbone_need_its_channels(backbone):
+    """DC5 detectors have no neck, and RoI heads no in_channels."""
+
+    def roi_head(out_channels):
+        part = Part()
+        part.bbox_roi_extractor = nn.Module()
+        part.bbox_roi_extractor.out_channels = out_channels
+        return part
+
+    host(backbone, roi_head=roi_head(2048))
+    host(backbone, neck=Part(CHANNELS), roi_head=roi_head(256))
+    with pytest.raises(
+            ConfigError,
+            match='Module.roi_head: bbox_roi_extractor.out_channels is 512, '
+            'but ' + RIGHT):
+        host(backbone, roi_head=roi_head(512))
+
+
 def test_other_models_are_left_alone():
     host(nn.Conv2d(3, 4, 1), neck=Part([9]), head=Part(9))
