@@ -70,11 +70,11 @@ def set_loader_defaults(cfg: Config, cuda: bool) -> None:
         loader = cfg.get(name)
         if not isinstance(loader, dict):
             continue
+        stay = not (exact and name == 'train_dataloader')
         if cfg.get('default_scope') == 'mmpretrain':
             loader.setdefault('collate_fn', ConfigDict(type='default_collate'))
             loader.setdefault('pin_memory', True)
-            loader.setdefault('persistent_workers',
-                              not exact or name != 'train_dataloader')
+            loader.setdefault('persistent_workers', stay)
         if not cuda:
             loader.pin_memory = False
         if not loader.get('num_workers', 0):

@@ -5,14 +5,13 @@ import sys
 
 
 def test_step_cost_prints_one_object_of_ratios(repo_root):
-    done = subprocess.run(
-        [
-            sys.executable, 'benchmarks/step_cost.py', '--model', 'resnet18',
-            '--size', '32', '--batch', '2', '--rounds', '2'
-        ],
-        cwd=repo_root,
-        capture_output=True,
-        text=True)
+    done = subprocess.run([
+        sys.executable, 'benchmarks/step_cost.py', '--model', 'resnet18',
+        '--size', '32', '--batch', '2', '--rounds', '2'
+    ],
+                          cwd=repo_root,
+                          capture_output=True,
+                          text=True)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert {

@@ -17,8 +17,10 @@ def start(algorithm, max_iters=10):
 
 
 def tensors(module):
-    return {k: v.clone() for k, v in module.state_dict().items()
-            if isinstance(v, torch.Tensor)}
+    return {
+        k: v.clone()
+        for k, v in module.state_dict().items() if isinstance(v, torch.Tensor)
+    }
 
 
 # ---- stage 1 ---------------------------------------------------------
@@ -26,8 +28,10 @@ def tensors(module):
 
 def reference_gradients(algorithm, data, choices):
     """Gradients of the four networks, each built as a static network."""
-    total = {n: torch.zeros_like(p)
-             for n, p in algorithm.architecture.named_parameters()}
+    total = {
+        n: torch.zeros_like(p)
+        for n, p in algorithm.architecture.named_parameters()
+    }
     teacher = None
     for widths in choices:
         net = algorithm.cut(widths).train()
@@ -78,9 +82,10 @@ def test_one_optimiser_step_a_stage(build, monkeypatch):
     for name in ('architecture', 'mutator'):
         optimizer = wrappers[name].optimizer
         monkeypatch.setattr(
-            optimizer, 'step',
-            lambda *a, _step=optimizer.step, _name=name: (steps.append(_name),
-                                                          _step(*a)))
+            optimizer,
+            'step',
+            lambda *a, _step=optimizer.step, _name=name:
+            (steps.append(_name), _step(*a)))
     algorithm.train_step(batch(), wrappers)
     assert steps == ['architecture']
     algorithm.train_step(batch(), wrappers)
@@ -195,8 +200,8 @@ def test_architecture_gradient_is_that_of_finite_differences(build):
             with torch.no_grad():
                 mutator.alpha[row, column] -= step
         numeric = (values[0] - values[1]) / 2e-7
-        assert grad[row, column].item() == pytest.approx(numeric, rel=1e-4,
-                                                         abs=1e-9)
+        assert grad[row, column].item() == pytest.approx(
+            numeric, rel=1e-4, abs=1e-9)
 
 
 def test_architecture_loss_uses_batch_statistics(build):
@@ -217,8 +222,8 @@ def test_architecture_loss_uses_batch_statistics(build):
 @pytest.mark.parametrize('parametrisation', ['sigmoid', 'exp'])
 def test_no_alpha_dies(build, parametrisation):
     """After steps that push hard, every gradient is alive."""
-    algorithm = start(build(mutator=dict(parametrisation=parametrisation),
-                            arch_start=0))
+    algorithm = start(
+        build(mutator=dict(parametrisation=parametrisation), arch_start=0))
     wrappers = optimisers(algorithm, mutator_lr=0.5)
     for seed in range(4):
         algorithm.train_step(batch(seed=seed), wrappers)
@@ -266,8 +271,8 @@ def test_cost_equals_torchs_own_count(build):
 @pytest.mark.parametrize('parametrisation', ['sigmoid', 'exp'])
 @pytest.mark.parametrize('target', ['70%', '50%', '30%'])
 def test_chains_start_at_the_target(build, target, parametrisation):
-    algorithm = build(target=target,
-                      mutator=dict(parametrisation=parametrisation))
+    algorithm = build(
+        target=target, mutator=dict(parametrisation=parametrisation))
     assert algorithm.expected_cost().item() == pytest.approx(
         algorithm.target, rel=1e-5)
 
@@ -306,8 +311,13 @@ def test_export_names_every_unit_and_reloads(build, tmp_path):
     algorithm.set_widths('random')
     subnet = algorithm.export_subnet()
     subnet.save(tmp_path / 'DMCP_SUBNET_X.yaml')
-    assert {n: u.channels for n, u in subnet.units.items()} == {
-        u.name: u.channels for u in algorithm.mutator.units}
+    assert {
+        n: u.channels
+        for n, u in subnet.units.items()
+    } == {
+        u.name: u.channels
+        for u in algorithm.mutator.units
+    }
     net = MODELS.build(
         dict(
             type='mmdmcp.PrunedModel',

@@ -122,9 +122,15 @@ def test_no_classifier_to_learn_from(build):
 
 @pytest.mark.parametrize('how,words', [
     ('bigest', 'choose from'),
-    ({'backbone.conv9': 3}, 'backbone.conv1'),
-    ({'backbone.conv1': 0}, 'choose 1 to 8'),
-    ({'backbone.conv1': 9}, 'choose 1 to 8'),
+    ({
+        'backbone.conv9': 3
+    }, 'backbone.conv1'),
+    ({
+        'backbone.conv1': 0
+    }, 'choose 1 to 8'),
+    ({
+        'backbone.conv1': 9
+    }, 'choose 1 to 8'),
     ([99] * 6, 'backbone.conv1: 99 channels; choose 1 to 8'),
     ([1, 2], '2 widths for 6 units'),
 ])

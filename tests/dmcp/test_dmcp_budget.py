@@ -29,8 +29,7 @@ def test_values(expected, loss):
 
 
 @pytest.mark.parametrize('expected,sign', [(100e6, -1), (189e6, -1),
-                                           (195e6, 0), (200e6, 1),
-                                           (400e6, 1)])
+                                           (195e6, 0), (200e6, 1), (400e6, 1)])
 def test_it_pulls_towards_the_target_from_both_sides(expected, sign):
     """The gradient changes its sign at the target."""
     slope = value_and_slope(expected)[1]

@@ -7,13 +7,15 @@ from mmdmcp.dmcp.grid import WidthGrid
 from mmdmcp.errors import ConfigError
 
 
-@pytest.mark.parametrize('channels,step,least,num', [
-    (64, 0.1, 10, 10),
-    (16, 0.1, 7, 10),   # hard to prune
-    (32, 0.1, 5, 10),
-    (16, 0.05, 16, 1),  # can't be pruned at all
-    (256, 0.1, 31, 10),
-])
+@pytest.mark.parametrize(
+    'channels,step,least,num',
+    [
+        (64, 0.1, 10, 10),
+        (16, 0.1, 7, 10),  # hard to prune
+        (32, 0.1, 5, 10),
+        (16, 0.05, 16, 1),  # can't be pruned at all
+        (256, 0.1, 31, 10),
+    ])
 def test_release_grid_is_that_of_the_release(channels, step, least, num):
     widths = WidthGrid('release', step=step)(channels)
     assert widths[0] == least
@@ -35,7 +37,8 @@ def test_release_grid_of_a_wider_network():
     divisor=st.sampled_from([1, 2, 4, 8, 16]))
 def test_even_grid(channels, min_ratio, step, divisor):
     widths = WidthGrid(
-        'even', min_ratio=min_ratio, step=step, divisor=divisor)(channels)
+        'even', min_ratio=min_ratio, step=step, divisor=divisor)(
+            channels)
     assert widths[-1] == channels
     assert all(a < b for a, b in zip(widths, widths[1:]))
     assert all(w % divisor == 0 for w in widths[:-1])
@@ -59,22 +62,34 @@ def test_even_grid_steps_differ_by_at_most_one_divisor(channels, divisor):
 
 
 @pytest.mark.parametrize('channels,divisor', [
-    (4, 1), (16, 1), (32, 1), (64, 2), (128, 4), (256, 8), (512, 16),
+    (4, 1),
+    (16, 1),
+    (32, 1),
+    (64, 2),
+    (128, 4),
+    (256, 8),
+    (512, 16),
     (2048, 16),
 ])
-def test_automatic_divisor_stays_within_a_quarter_of_a_step(
-        channels, divisor):
+def test_automatic_divisor_stays_within_a_quarter_of_a_step(channels, divisor):
     widths = WidthGrid()(channels)
     assert widths == WidthGrid(divisor=divisor)(channels)
     exact = [channels * tenth / 10 for tenth in range(1, 11)]
     if len(widths) == len(exact):  # 4 channels have 4 widths only
-        assert all(abs(a - b) <= max(0.5, 0.1 * channels / 4)
-                   for a, b in zip(widths, exact))
+        assert all(
+            abs(a - b) <= max(0.5, 0.1 * channels / 4)
+            for a, b in zip(widths, exact))
 
 
 @pytest.mark.parametrize('options', [
-    dict(type='odd'), dict(min_ratio=0), dict(min_ratio=1.2), dict(step=0),
-    dict(step=2), dict(divisor=0), dict(divisor=1.5), dict(divisor=True),
+    dict(type='odd'),
+    dict(min_ratio=0),
+    dict(min_ratio=1.2),
+    dict(step=0),
+    dict(step=2),
+    dict(divisor=0),
+    dict(divisor=1.5),
+    dict(divisor=True),
     dict(type='release', divisor=8)
 ])
 def test_bad_options_are_named(options):
@@ -91,8 +106,10 @@ def test_rounding_keeps_to_the_divisor(channels, share, divisor):
     least = grid(channels)[0]
     expected = least + share * (channels - least)
     width = grid.nearest(expected, grid(channels))
-    allowed = [w for w in range(least, channels + 1)
-               if w % divisor == 0 or w == channels]
+    allowed = [
+        w for w in range(least, channels + 1)
+        if w % divisor == 0 or w == channels
+    ]
     assert abs(width - expected) == min(abs(w - expected) for w in allowed)
     up = grid.neighbour(width, grid(channels), up=True)
     down = grid.neighbour(width, grid(channels), up=False)

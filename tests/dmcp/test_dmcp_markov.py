@@ -97,8 +97,7 @@ def test_draws_follow_the_chain(case):
 def test_uniform_draws_reach_every_width_equally():
     chains = Chains(WIDTHS, 'sigmoid')
     generator = torch.Generator().manual_seed(0)
-    drawn = torch.stack(
-        [chains.draw_uniform(generator) for _ in range(6000)])
+    drawn = torch.stack([chains.draw_uniform(generator) for _ in range(6000)])
     for row, widths in enumerate(WIDTHS):
         found, counts = drawn[:, row].unique(return_counts=True)
         assert found.tolist() == list(widths)
@@ -110,8 +109,8 @@ def test_uniform_draws_reach_every_width_equally():
 def test_draws_are_decided_by_the_generator(case):
     chains, alpha = case
     drawn = [
-        chains.draw(alpha, torch.Generator().manual_seed(7), 50)
-        for _ in range(2)
+        chains.draw(alpha,
+                    torch.Generator().manual_seed(7), 50) for _ in range(2)
     ]
     assert torch.equal(*drawn)
 
@@ -138,8 +137,8 @@ def test_starting_points_of_the_two_parametrisations():
     zero = torch.zeros(1, 9)
     assert Chains(widths, 'exp').expected(zero).item() == 100
     half = sum(10 * 0.5**g for g in range(1, 10))
-    assert Chains(widths, 'sigmoid').expected(zero).item() == pytest.approx(
-        10 + half)
+    assert Chains(widths,
+                  'sigmoid').expected(zero).item() == pytest.approx(10 + half)
 
 
 def test_certain_chains_neither_overflow_nor_vanish():
@@ -175,8 +174,8 @@ def test_common_logit_meets_the_target(parametrisation, bounds):
     chains = Chains(WIDTHS, parametrisation)
 
     def cost(logit):
-        return chains.expected(
-            torch.full(chains.shape, logit).double()).pow(2).sum().item()
+        return chains.expected(torch.full(chains.shape,
+                                          logit).double()).pow(2).sum().item()
 
     for target in (40., 60., 120.):
         logit = solve_common_alpha(cost, target, *bounds)

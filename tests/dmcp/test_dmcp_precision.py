@@ -12,22 +12,26 @@ def gradients(algorithm):
     algorithm.schedule.set_length(10)
     algorithm.train()
     algorithm.train_step(batch(), optimisers(algorithm, accumulative_counts=9))
-    return {n: p.grad.clone() for n, p in algorithm.named_parameters()
-            if p.grad is not None}
+    return {
+        n: p.grad.clone()
+        for n, p in algorithm.named_parameters() if p.grad is not None
+    }
 
 
 def resnet(with_cp):
     return dict(
         type='mmpretrain.ImageClassifier',
         backbone=dict(
-            type='ResNet_CIFAR', depth=18, in_channels=1, base_channels=8,
+            type='ResNet_CIFAR',
+            depth=18,
+            in_channels=1,
+            base_channels=8,
             with_cp=with_cp),
         neck=dict(type='GlobalAveragePooling'),
         head=dict(type='LinearClsHead', num_classes=10, in_channels=64))
 
 
-@pytest.mark.filterwarnings('ignore::UserWarning',
-                            'ignore::FutureWarning')
+@pytest.mark.filterwarnings('ignore::UserWarning', 'ignore::FutureWarning')
 def test_activation_checkpointing_changes_no_gradient(build):
     """Layers run again during backward: at the same widths and scales."""
     plain, checkpointed = (
@@ -37,7 +41,10 @@ def test_activation_checkpointing_changes_no_gradient(build):
     assert plain.keys() == checkpointed.keys()
     for name, value in plain.items():
         torch.testing.assert_close(
-            checkpointed[name], value, rtol=1e-4, atol=1e-6,
+            checkpointed[name],
+            value,
+            rtol=1e-4,
+            atol=1e-6,
             msg=lambda m, name=name: f'{name}: {m}')
 
 
@@ -70,17 +77,20 @@ def test_the_amp_option_trains_on_cpu(build):
             optim_wrapper=dict(
                 constructor='mmdmcp.SearchOptimWrapperConstructor',
                 **{
-                    part: dict(
-                        type='OptimWrapper', optimizer=dict(
-                            type='SGD', lr=0.1))
+                    part:
+                    dict(
+                        type='OptimWrapper',
+                        optimizer=dict(type='SGD', lr=0.1))
                     for part in ('architecture', 'mutator')
                 })))
     enable_amp(cfg)
     fit_to_cpu(cfg)
     algorithm = build(arch_start=0)
     algorithm.schedule.set_length(3)
-    parts = {k: dict(v) for k, v in cfg.optim_wrapper.items()
-             if k != 'constructor'}
+    parts = {
+        k: dict(v)
+        for k, v in cfg.optim_wrapper.items() if k != 'constructor'
+    }
     wrappers = SearchOptimWrapperConstructor(parts)(algorithm)
     assert isinstance(wrappers, OptimWrapperDict)
     algorithm.train()

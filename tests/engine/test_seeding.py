@@ -19,7 +19,9 @@ class Draws(Dataset):
 
     def __getitem__(self, index):
         return torch.tensor(
-            [random.random(), np.random.rand(), torch.rand(()).item()])
+            [random.random(),
+             np.random.rand(),
+             torch.rand(()).item()])
 
 
 def epoch(loader, number, after=0):

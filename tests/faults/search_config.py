@@ -3,8 +3,7 @@ _base_ = '../../configs/pruning/dmcp/dmcp_resnet14_supernet_digits.py'
 
 model = dict(
     architecture=dict(
-        backbone=dict(depth=8, base_channels=8),
-        head=dict(in_channels=32)),
+        backbone=dict(depth=8, base_channels=8), head=dict(in_channels=32)),
     arch_start=0.5)
 train_dataloader = dict(batch_size=128)
 train_cfg = dict(max_epochs=4, val_interval=2)

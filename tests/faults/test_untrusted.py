@@ -41,8 +41,11 @@ def test_the_trap_works(tmp_path):
 def malicious(tmp_path, trap):
     path = tmp_path / 'epoch_1.pth'
     torch.save(
-        dict(state_dict={}, optimizer={}, meta=dict(epoch=1, iter=9),
-             message_hub=Payload(trap)), path)
+        dict(
+            state_dict={},
+            optimizer={},
+            meta=dict(epoch=1, iter=9),
+            message_hub=Payload(trap)), path)
     return path
 
 
@@ -62,8 +65,10 @@ def test_resume_auto(tmp_path, malicious):
 
 def test_load_from(tmp_path, malicious):
     with pytest.raises(CheckpointError, match='run code'):
-        train(CONFIG, cfg_options=dict(load_from=str(malicious)),
-              **options(tmp_path))
+        train(
+            CONFIG,
+            cfg_options=dict(load_from=str(malicious)),
+            **options(tmp_path))
 
 
 def test_checkpoint_to_test(tmp_path, malicious):
@@ -85,14 +90,17 @@ def test_pretrained_weights(tmp_path, malicious):
 def test_the_config_inside_a_checkpoint_is_not_run(tmp_path, trap):
     """mmengine parses it as Python when it resumes, which executes it."""
     work_dir = tmp_path / 'work'
-    train(CONFIG, work_dir=str(work_dir), validate=False,
-          cfg_options={'train_cfg.max_epochs': 3})
+    train(
+        CONFIG,
+        work_dir=str(work_dir),
+        validate=False,
+        cfg_options={'train_cfg.max_epochs': 3})
     path = work_dir / 'epoch_3.pth'
     checkpoint = torch.load(path, weights_only=True)
     checkpoint['meta']['config'] = f'import os\nos.mkdir({str(trap)!r})\n'
     torch.save(checkpoint, path)
-    runner = train(CONFIG, resume=str(path), work_dir=str(work_dir),
-                   validate=False)
+    runner = train(
+        CONFIG, resume=str(path), work_dir=str(work_dir), validate=False)
     assert runner.epoch == 4
 
 

@@ -13,8 +13,14 @@ from mmdmcp.subnet import LayerWidth, Subnet, UnitWidth
 def subnet(**units):
     return Subnet(
         method='dmcp',
-        units={k: UnitWidth(*v) for k, v in units.items()},
-        layers={k: LayerWidth(in_=3, out=v[0]) for k, v in units.items()},
+        units={
+            k: UnitWidth(*v)
+            for k, v in units.items()
+        },
+        layers={
+            k: LayerWidth(in_=3, out=v[0])
+            for k, v in units.items()
+        },
         cost=dict(macs=2_000_000, params=10, input_shape=[3, 8, 8]))
 
 
@@ -32,8 +38,11 @@ def test_plot_of_files_from_the_command_line(tmp_path):
     for name, width in (('A', 3), ('B', 5)):
         subnet(conv1=(width, 8), conv2=(2, 4)).save(tmp_path / f'{name}.yaml')
     code = main([
-        'plot', str(tmp_path / 'A.yaml'), str(tmp_path / 'B.yaml'), '-o',
-        str(tmp_path / 'out.png')])
+        'plot',
+        str(tmp_path / 'A.yaml'),
+        str(tmp_path / 'B.yaml'), '-o',
+        str(tmp_path / 'out.png')
+    ])
     assert code == 0
     assert (tmp_path / 'out.png').read_bytes().startswith(b'\x89PNG')
 

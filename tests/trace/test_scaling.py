@@ -26,10 +26,9 @@ def net():
     torch.manual_seed(0)
     return nn.Sequential(
         nn.Conv2d(3, 12, 3, padding=1, bias=False), nn.BatchNorm2d(12),
-        nn.ReLU(), Excitation(12),
-        nn.Conv2d(12, 12, 3, padding=1, groups=12), nn.Conv2d(12, 8, 1),
-        nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-        nn.Linear(8, 5))
+        nn.ReLU(), Excitation(12), nn.Conv2d(12, 12, 3, padding=1, groups=12),
+        nn.Conv2d(12, 8, 1), nn.BatchNorm2d(8), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
 
 
 def test_each_channel_is_multiplied_once():
