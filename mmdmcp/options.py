@@ -1,6 +1,7 @@
 """Options that users write in configs: wrong ones are refused by name."""
 import difflib
 import inspect
+import math
 import operator
 from numbers import Integral, Real
 from pathlib import Path
@@ -92,6 +93,7 @@ def number(name: str,
               if limit is not None]
     if isinstance(value, bool) or \
             not isinstance(value, Integral if whole else Real) or \
+            not math.isfinite(value) or \
             not all(holds(value, limit) for _, limit, holds in limits):
         range_ = ' and '.join(f'{word} {limit}' for word, limit, _ in limits)
         raise ConfigError(f'{name}={value!r}: give a '

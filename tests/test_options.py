@@ -25,6 +25,7 @@ def test_numbers_in_range_pass(value, limits):
     (None, dict(low=0), '=None: give'),
     ([1], dict(low=0), '=[1]: give'),
     (float('nan'), dict(low=0), '=nan: give'),
+    (float('inf'), dict(above=0), '=inf: give'),
     (1.5, dict(low=0, whole=True), '=1.5: give a whole number from 0'),
 ])
 def test_others_are_named(value, limits, said):

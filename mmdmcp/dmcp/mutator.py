@@ -109,11 +109,14 @@ class DMCPChannelMutator(BaseModule):
         """
         least = self.cost_of(self.choose('min'))['macs']
         if target < least:
+            # Whatever its ratio, the release's grid keeps 7 of 16 channels.
+            remedy = f'lower mutator.grid.min_ratio={self.grid.min_ratio}' \
+                if self.grid.type == 'even' else \
+                "set mutator.grid.type='even', which goes lower"
             raise TargetError(
                 f'the target of {target:,} multiply-accumulates can\'t be '
                 f'reached: the narrowest network on this grid costs {least:,}'
-                '. Raise the target, or lower '
-                f'mutator.grid.min_ratio={self.grid.min_ratio}')
+                f'. Raise the target, or {remedy}')
         if self.init == 'zero':
             return
 

@@ -32,7 +32,9 @@ class Hidden(nn.Module):
 @pytest.mark.parametrize('options,error,words', [
     (dict(target='200%'), TargetError, 'above the full network'),
     (dict(target='1G'), TargetError, 'above the full network'),
-    (dict(target='0.1%'), TargetError, 'min_ratio'),
+    (dict(target='0.1%'), TargetError, 'lower mutator.grid.min_ratio=0.1'),
+    (dict(target='0.1%', mutator=dict(grid=dict(type='release'))), TargetError,
+     "set mutator.grid.type='even'"),
     (dict(target='half'), TargetError, '50%'),
     (dict(target=0.5), TargetError, '50%'),
     (dict(target=-1), TargetError, 'above zero'),
