@@ -78,7 +78,9 @@ def search(cifar10, repo_root, tmp_path):
 def test_a_short_search_ends_at_its_target(search, target):
     from mmdmcp.subnet import Subnet
     expected, macs, work_dir = search(batch=32, **{'model.target': target})
-    assert expected[-1] == pytest.approx(macs, rel=0.05)
+    # The dead zone ends at 5 % below: single steps touch that, on average
+    # the last ones lie inside.
+    assert sum(expected[-10:]) / 10 == pytest.approx(macs, rel=0.05)
     subnet = Subnet.load(work_dir / 'DMCP_SUBNET_RESNET20_CIFAR10.yaml')
     assert subnet.cost['macs'] == pytest.approx(macs, rel=0.01)
 
