@@ -99,6 +99,13 @@ def weights_of(content: Mapping[str, Any]) -> Dict[str, Any]:
     }
 
 
+def initialisers(init_cfg: Any) -> List[Any]:
+    """What stands in an ``init_cfg``: one initialiser, several, or none."""
+    if isinstance(init_cfg, (list, tuple)):
+        return list(init_cfg)
+    return [] if init_cfg is None else [init_cfg]
+
+
 def is_pretrained(entry: Any) -> bool:
     """Whether one initialiser of an ``init_cfg`` loads a checkpoint."""
     kind = entry.get('type') if isinstance(entry, Mapping) else None

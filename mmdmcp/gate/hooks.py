@@ -1,10 +1,10 @@
 """What training with gates does around MMEngine's training loop."""
-from typing import Dict, Optional, Union
+from typing import Dict, Optional
 
 import torch
 from mmengine.runner import Runner
 
-from ..checkpoints import compare, is_pretrained, weights_of
+from ..checkpoints import compare, initialisers, is_pretrained, weights_of
 from ..engine import (SearchHook, average_statistics, evaluate,
                       same_randomness)
 from ..errors import CheckpointError
@@ -182,11 +182,5 @@ def _check_rate(runner: Runner, schedule: GateSchedule) -> None:
 def _has_weights(runner: Runner, algorithm) -> bool:
     """Whether the run was given weights to start from."""
     return runner._load_from is not None or any(
-        _loads_weights(getattr(module, 'init_cfg', None))
-        for module in algorithm.modules())
-
-
-def _loads_weights(init_cfg: Union[None, dict, list]) -> bool:
-    """Whether a checkpoint is among what a module starts from."""
-    entries = init_cfg if isinstance(init_cfg, (list, tuple)) else [init_cfg]
-    return any(map(is_pretrained, entries))
+        is_pretrained(entry) for module in algorithm.modules()
+        for entry in initialisers(getattr(module, 'init_cfg', None)))

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Union
 from mmengine.model import BaseModule
 from torch import nn
 
-from ..checkpoints import compare, is_pretrained, read_weights
+from ..checkpoints import compare, initialisers, is_pretrained, read_weights
 from ..errors import CheckpointError, ConfigError
 
 #: An MMEngine module's: one initialiser, several in a list, or none.
@@ -52,7 +52,7 @@ def checked_init_cfgs(model: nn.Module,
                 f'init_cfg: a {type(model).__name__} is no MMEngine module '
                 'and can\'t use it; load its weights after building')
         model.init_cfg = init_cfg
-        if any(map(is_pretrained, _entries(init_cfg))):
+        if any(map(is_pretrained, initialisers(init_cfg))):
             # These come last and for the whole model: no need for others.
             for module in model.modules():
                 if module is not model and hasattr(module, 'init_cfg'):
@@ -64,16 +64,9 @@ def checked_init_cfgs(model: nn.Module,
                                            if not name else None))
 
 
-def _entries(init_cfg: InitCfg) -> list:
-    """The initialisers of an ``init_cfg``, one by one."""
-    if isinstance(init_cfg, (list, tuple)):
-        return list(init_cfg)
-    return [] if init_cfg is None else [init_cfg]
-
-
 def _replace(module: nn.Module, new: Callable[[dict], Optional[dict]]) -> None:
     """Put others in place of what loads a checkpoint; None drops it."""
-    entries = _entries(getattr(module, 'init_cfg', None))
+    entries = initialisers(getattr(module, 'init_cfg', None))
     if not any(map(is_pretrained, entries)):
         return
     replaced = [new(e) if is_pretrained(e) else e for e in entries]

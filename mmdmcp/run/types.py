@@ -125,7 +125,7 @@ def _check_schedules(cfg: Config) -> None:
 def _check_validation(cfg: Config) -> None:
     """Networks with gates have no expected widths to validate at."""
     kind = (cfg.get('val_cfg') or {}).get('type')
-    if cfg.model.get('type') == SEARCHES[1] and \
+    if cfg.model.get('type') == 'mmdmcp.TrainableGate' and \
             kind == 'mmdmcp.SearchValLoop':
         raise ConfigError(
             f'val_cfg.type={kind!r} is for mmdmcp.DMCP; a network with gates '
