@@ -3,6 +3,7 @@
 Everything static is here; ``pyproject.toml`` holds the build requirement
 and the settings of the tools.
 """
+
 import re
 import shutil
 from pathlib import Path
@@ -22,7 +23,7 @@ REQUIREMENTS = [
     'torch>=2.6,<2.16',
     # mmpretrain imports torchvision without declaring it; 0.21 is torch 2.6's.
     'torchvision>=0.21',
-    # compat.py and run/launch.py work around what this release does.
+    # compat.py and engine/launch.py work around what this release does.
     'mmengine>=0.10.7,<0.11',
     # The newest releases; mmrazor 1.0 asserts mmcv <= 2.1.0.
     'mmpretrain>=1.2,<1.3',
@@ -114,14 +115,14 @@ def read(name):
 
 
 # Read, not imported: importing needs what is about to be installed.
-VERSION = re.search(r"^__version__ = '([^']+)'", read('mmdmcp/__init__.py'),
-                    re.MULTILINE).group(1)
+VERSION = re.search(
+    r"^__version__ = '([^']+)'", read('mmdmcp/__init__.py'), re.MULTILINE
+).group(1)
 
 setup(
     name='mmdmcp',
     version=VERSION,
-    description='Channel pruning for OpenMMLab models: DMCP and trainable '
-    'gates',
+    description='Channel pruning for OpenMMLab models: DMCP and trainable gates',
     long_description=read('README.md'),
     long_description_content_type='text/markdown',
     keywords='channel pruning, model compression, DMCP, OpenMMLab, PyTorch',

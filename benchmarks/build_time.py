@@ -8,6 +8,7 @@ rounds of their ratio. Any config whose model names a subnet file will do;
 of a search config, give the file with ``--subnet``. The two are built in
 turn, in one process, with random weights; reading the file is included.
 """
+
 import argparse
 import json
 import sys
@@ -18,9 +19,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from clock import Clock  # noqa: E402
+from clock import Clock
 
-from mmdmcp.deploy import load_pair  # noqa: E402
+from mmdmcp.deploy import load_pair
 
 
 def main() -> int:
@@ -42,8 +43,11 @@ def main() -> int:
                 torch=torch.__version__,
                 full_seconds=round(clock.median('full'), 4),
                 pruned_seconds=round(clock.median('pruned'), 4),
-                pruned_over_full=round(clock.ratio('pruned', 'full'), 3)),
-            indent=1))
+                pruned_over_full=round(clock.ratio('pruned', 'full'), 3),
+            ),
+            indent=1,
+        )
+    )
     return 0
 
 
@@ -51,7 +55,8 @@ def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__.split('\n\n')[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     parser.add_argument('config')
     parser.add_argument('--subnet', help='instead of the one it names')
     parser.add_argument('--threads', type=int, default=1)
@@ -59,7 +64,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--busy',
         action='store_true',
-        help='others use the machine too: count processor time')
+        help='others use the machine too: count processor time',
+    )
     return parser.parse_args()
 
 

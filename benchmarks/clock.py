@@ -1,7 +1,8 @@
 """Interleaved timing: noise of the machine hits everything alike."""
+
 import statistics
 import time
-from typing import Callable, Dict, List
+from collections.abc import Callable
 
 import torch
 
@@ -21,7 +22,7 @@ class Clock:
     def __init__(self, device: str = 'cpu', busy: bool = False) -> None:
         self.device = device
         self.now = time.process_time if busy else time.perf_counter
-        self.seconds: Dict[str, List[float]] = {}
+        self.seconds: dict[str, list[float]] = {}
 
     def wait(self) -> None:
         """Until the device is idle."""

@@ -8,24 +8,24 @@ kernel library, then again. Printed, for each divisor, medians over the
 networks: nanoseconds a multiply-accumulate of one image, and both again in
 units of divisor 1.
 """
+
 import argparse
 import json
 import statistics
 import sys
 import warnings
 from pathlib import Path
-from typing import Dict, List
 
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import models  # noqa: E402
-from clock import Clock  # noqa: E402
-from pieces import Search  # noqa: E402
+import models
+from clock import Clock
+from pieces import Search
 
-from mmdmcp.dmcp import DMCP  # noqa: E402
-from mmdmcp.dmcp.grid import WidthGrid  # noqa: E402
+from mmdmcp.dmcp import DMCP
+from mmdmcp.dmcp.grid import WidthGrid
 
 
 def parse_args() -> argparse.Namespace:
@@ -41,7 +41,8 @@ def parse_args() -> argparse.Namespace:
         '--divisors',
         nargs='+',
         type=lambda x: x if x == 'auto' else int(x),
-        default=[1, 2, 4, 8, 16, 'auto'])
+        default=[1, 2, 4, 8, 16, 'auto'],
+    )
     parser.add_argument('--busy', action='store_true')
     return parser.parse_args()
 
@@ -54,9 +55,9 @@ def main() -> None:
     clock = Clock(args.device, args.busy)
     macs = measure(args, clock)
     times = {
-        key:
-        statistics.median(1e9 * t / m
-                          for t, m in zip(clock.seconds[key], macs[key]))
+        key: statistics.median(
+            1e9 * t / m for t, m in zip(clock.seconds[key], macs[key])
+        )
         for key in macs
     }
     first = args.divisors[0]
@@ -68,11 +69,14 @@ def main() -> None:
                 relative={
                     key: value / times[f'{first} {key.split()[1]}']
                     for key, value in times.items()
-                }),
-            indent=1))
+                },
+            ),
+            indent=1,
+        )
+    )
 
 
-def measure(args: argparse.Namespace, clock: Clock) -> Dict[str, List[int]]:
+def measure(args: argparse.Namespace, clock: Clock) -> dict[str, list[int]]:
     """Time random networks from every grid, first new, then known.
 
     Returns:
@@ -82,7 +86,7 @@ def measure(args: argparse.Namespace, clock: Clock) -> Dict[str, List[int]]:
     search = Search(args.model, args.size, data, args.device)
     algorithm, mutator = search.algorithm, search.algorithm.mutator
     generator = torch.Generator().manual_seed(0)
-    macs: Dict[str, List[int]] = {}
+    macs: dict[str, list[int]] = {}
     for _ in range(args.nets):
         shares = torch.rand(len(mutator.units), generator=generator)
         for divisor in args.divisors:
@@ -95,8 +99,7 @@ def measure(args: argparse.Namespace, clock: Clock) -> Dict[str, List[int]]:
             for state in ('new', 'known'):
                 key = f'{divisor} {state}'
                 clock.time(key, lambda: step(algorithm, data))
-                macs.setdefault(key, []).append(algorithm.cost()['macs'] *
-                                                args.batch)
+                macs.setdefault(key, []).append(algorithm.cost()['macs'] * args.batch)
     return macs
 
 
@@ -104,7 +107,8 @@ def step(algorithm: DMCP, data: dict) -> None:
     """Forward and backward at the widths that are set."""
     architecture = algorithm.architecture
     loss, _ = algorithm.parse_losses(
-        architecture(**algorithm.data_preprocessor(data, True), mode='loss'))
+        architecture(**algorithm.data_preprocessor(data, True), mode='loss')
+    )
     loss.backward()
 
 

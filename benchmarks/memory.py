@@ -3,16 +3,19 @@
 Not the size of the process: that also holds what the C library keeps for
 later and what the kernel library prepared, which differ from run to run.
 """
-from typing import Callable, Iterable
+
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
 
 
-def peak(step: Callable[[], object],
-         model: nn.Module,
-         states: Iterable[Tensor],
-         device: str = 'cpu') -> int:
+def peak(
+    step: Callable[[], object],
+    model: nn.Module,
+    states: Iterable[Tensor],
+    device: str = 'cpu',
+) -> int:
     """Bytes that are held at the worst moment of a step.
 
     Args:
@@ -23,19 +26,22 @@ def peak(step: Callable[[], object],
         device: Where it runs.
     """
     kept = sum(
-        t.nbytes for group in (model.parameters(), model.buffers(), states)
-        for t in group)
+        t.nbytes
+        for group in (model.parameters(), model.buffers(), states)
+        for t in group
+    )
     if device != 'cpu':
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         step()
         return kept + torch.cuda.max_memory_allocated() - before
     with torch.profiler.profile(
-            activities=[torch.profiler.ProfilerActivity.CPU],
-            profile_memory=True) as profiler:
+        activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
+    ) as profiler:
         step()
     events = [
-        event for event in profiler.profiler.kineto_results.events()
+        event
+        for event in profiler.profiler.kineto_results.events()
         if event.name() == '[memory]'
     ]
     now = most = 0

@@ -1,5 +1,4 @@
 """The networks that are measured, a batch for them, and their optimiser."""
-from typing import Dict
 
 import torch
 from mmengine.optim import OptimWrapper
@@ -8,7 +7,7 @@ from torch import nn
 
 from mmdmcp.registry import MODELS
 
-_BACKBONES: Dict[str, tuple] = {
+_BACKBONES: dict[str, tuple] = {
     'resnet18': (512, dict(type='ResNet', depth=18)),
     'resnet50': (2048, dict(type='ResNet', depth=50)),
     'mobilenetv2': (1280, dict(type='MobileNetV2')),
@@ -30,7 +29,9 @@ def config(name: str) -> dict:
             type='mmpretrain.LinearClsHead',
             num_classes=1000,
             in_channels=channels,
-            loss=dict(type='mmpretrain.CrossEntropyLoss')))
+            loss=dict(type='mmpretrain.CrossEntropyLoss'),
+        ),
+    )
 
 
 def build(name: str, device: str = 'cpu') -> nn.Module:
@@ -42,16 +43,15 @@ def batch(size: int, count: int, device: str = 'cpu') -> dict:
     """A batch as a data loader gives it, on the device."""
     generator = torch.Generator().manual_seed(0)
     return dict(
-        inputs=torch.randn(count, 3, size, size,
-                           generator=generator).to(device),
+        inputs=torch.randn(count, 3, size, size, generator=generator).to(device),
         data_samples=[
-            DataSample().set_gt_label(i % 1000).to(device)
-            for i in range(count)
-        ])
+            DataSample().set_gt_label(i % 1000).to(device) for i in range(count)
+        ],
+    )
 
 
 def optimiser(model: nn.Module) -> OptimWrapper:
     """SGD as ImageNet trainings use it."""
     return OptimWrapper(
-        torch.optim.SGD(
-            model.parameters(), 1e-3, momentum=0.9, weight_decay=1e-4))
+        torch.optim.SGD(model.parameters(), 1e-3, momentum=0.9, weight_decay=1e-4)
+    )

@@ -5,9 +5,9 @@ an update of the chains, and its expected cost. Its train step is used as it
 is, with the settings of its shipped ResNet-50 config; only the iteration
 number is set, so that distillation and the chains have begun.
 """
+
 import copy
 import logging
-from typing import Dict
 
 import models
 import torch
@@ -17,8 +17,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 
 from mmdmcp import compat
 
-_PIECES = ('peer_stage1', 'peer_with_chains', 'peer_expected_cost',
-           'peer_draw')
+_PIECES = ('peer_stage1', 'peer_with_chains', 'peer_expected_cost', 'peer_draw')
 
 
 class Peer:
@@ -34,8 +33,9 @@ class Peer:
         compat.apply()
         import mmrazor.models  # noqa: F401
         from mmrazor.registry import MODELS
+
         self.data = data
-        self.failures: Dict[str, str] = {}
+        self.failures: dict[str, str] = {}
         MMLogger.get_current_instance().setLevel(logging.ERROR)
         logits = dict(fc=dict(type='ModuleOutputs', source='head.fc'))
         self.algorithm = MODELS.build(
@@ -47,38 +47,49 @@ class Peer:
                     teacher_recorders=logits,
                     student_recorders=copy.deepcopy(logits),
                     distill_losses=dict(
-                        loss_kl=dict(
-                            type='mmrazor.KLDivergence', tau=1,
-                            loss_weight=1)),
+                        loss_kl=dict(type='mmrazor.KLDivergence', tau=1, loss_weight=1)
+                    ),
                     loss_forward_mappings=dict(
                         loss_kl=dict(
                             preds_S=dict(recorder='fc', from_student=True),
-                            preds_T=dict(recorder='fc', from_student=False)))),
+                            preds_T=dict(recorder='fc', from_student=False),
+                        )
+                    ),
+                ),
                 mutator_cfg=dict(
                     type='mmrazor.DMCPChannelMutator',
                     channel_unit_cfg=dict(
-                        type='DMCPChannelUnit',
-                        default_args=dict(choice_mode='number')),
+                        type='DMCPChannelUnit', default_args=dict(choice_mode='number')
+                    ),
                     parse_cfg=dict(
                         type='ChannelAnalyzer',
                         demo_input=(1, 3, size, size),
-                        tracer_type='BackwardTracer')),
+                        tracer_type='BackwardTracer',
+                    ),
+                ),
                 strategy=['max', 'min', 'scheduled_random', 'arch_random'],
                 arch_start_train=1000,
                 arch_train_freq=500,
                 flop_loss_weight=0.1,
                 distillation_times=0,
-                target_flops=models_target(name, size))).train()
+                target_flops=models_target(name, size),
+            )
+        ).train()
         self.wrapper = OptimWrapperDict(
             architecture=models.optimiser(self.algorithm.architecture),
             mutator=OptimWrapper(
-                torch.optim.SGD(self.algorithm.mutator.parameters(), 1e-9)))
+                torch.optim.SGD(self.algorithm.mutator.parameters(), 1e-9)
+            ),
+        )
 
     def measure(self, clock: Clock) -> None:
         """Time each piece once."""
-        work = (lambda: self._step(501), lambda: self._step(1500),
-                self._expected_cost,
-                lambda: self.algorithm.set_subnet('random'))
+        work = (
+            lambda: self._step(501),
+            lambda: self._step(1500),
+            self._expected_cost,
+            lambda: self.algorithm.set_subnet('random'),
+        )
         for piece, do in zip(_PIECES, work):
             if piece in self.failures:
                 continue
@@ -87,11 +98,11 @@ class Peer:
             except Exception as error:  # what fails there is part of the tale
                 self.failures[piece] = f'{type(error).__name__}: {error}'
 
-    def ratios(self, clock: Clock) -> Dict[str, object]:
+    def ratios(self, clock: Clock) -> dict[str, object]:
         """Each piece in plain steps, or why it could not be measured."""
         return {
-            piece[len('peer_'):]:
-            self.failures.get(piece) or clock.ratio(piece, 'plain_of_peer')
+            piece[len('peer_') :]: self.failures.get(piece)
+            or clock.ratio(piece, 'plain_of_peer')
             for piece in _PIECES
         }
 
@@ -110,6 +121,7 @@ class Peer:
 def models_target(name: str, size: int) -> float:
     """Half of the network's cost, in millions."""
     from torch.utils.flop_counter import FlopCounterMode
+
     model = models.build(name).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.zeros(1, 3, size, size))

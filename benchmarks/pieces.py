@@ -1,5 +1,4 @@
 """The pieces of work that are compared."""
-from typing import List
 
 import models
 import torch
@@ -23,29 +22,26 @@ class Search:
         mutator: Options of the mutator.
     """
 
-    def __init__(self,
-                 name: str,
-                 size: int,
-                 data: dict,
-                 device: str = 'cpu',
-                 **mutator) -> None:
+    def __init__(
+        self, name: str, size: int, data: dict, device: str = 'cpu', **mutator
+    ) -> None:
         self.data = data
         self.algorithm = DMCP(
-            models.build(name), '50%', mutator, input_shape=(3, size, size))
+            models.build(name), '50%', mutator, input_shape=(3, size, size)
+        )
         self.algorithm.to(device).train()
         self.algorithm.schedule.set_length(100)
         mutator = self.algorithm.mutator
         self.wrapper = OptimWrapperDict(
             architecture=models.optimiser(self.algorithm.architecture),
-            mutator=OptimWrapper(torch.optim.SGD(mutator.parameters(), 1e-9)))
+            mutator=OptimWrapper(torch.optim.SGD(mutator.parameters(), 1e-9)),
+        )
         self.draw()
 
-    def draw(self) -> List[List[int]]:
+    def draw(self) -> list[list[int]]:
         """Choose the four networks of the next stage 1."""
         choose = self.algorithm.mutator.choose
-        self.widths = [
-            choose(how) for how in ('max', 'min', 'random', 'random')
-        ]
+        self.widths = [choose(how) for how in ('max', 'min', 'random', 'random')]
         names = ('max', 'min', 'sampled1', 'sampled2')
         self.algorithm._sandwich = lambda: zip(names, self.widths)
         return self.widths
@@ -62,16 +58,14 @@ class Search:
 
     def expected_cost(self) -> Tensor:
         """Expected cost, forward and backward."""
-        (gradient, ) = torch.autograd.grad(self.algorithm.expected_cost(),
-                                           self.algorithm.mutator.alpha)
+        (gradient,) = torch.autograd.grad(
+            self.algorithm.expected_cost(), self.algorithm.mutator.alpha
+        )
         return gradient
 
-    def static_nets(self) -> List['Static']:
+    def static_nets(self) -> list['Static']:
         """The four networks, rebuilt."""
-        return [
-            Static(self.algorithm.cut(widths).train())
-            for widths in self.widths
-        ]
+        return [Static(self.algorithm.cut(widths).train()) for widths in self.widths]
 
 
 class Gated:
@@ -87,13 +81,15 @@ class Gated:
     def __init__(self, name: str, size: int, data: dict, device: str) -> None:
         self.data = data
         self.algorithm = TrainableGate(
-            models.build(name), '50%', input_shape=(3, size, size))
+            models.build(name), '50%', input_shape=(3, size, size)
+        )
         self.algorithm.to(device).train()
         self.algorithm.schedule.set_length(1000)
         mutator = self.algorithm.mutator
         self.wrapper = OptimWrapperDict(
             architecture=models.optimiser(self.algorithm.architecture),
-            mutator=OptimWrapper(torch.optim.Adam(mutator.parameters(), 1e-9)))
+            mutator=OptimWrapper(torch.optim.Adam(mutator.parameters(), 1e-9)),
+        )
 
     def step(self) -> None:
         """One iteration."""
@@ -121,8 +117,7 @@ class Static:
         data = self.model.data_preprocessor(data, True)
         with self.distillation.watch(self.model):
             if teacher is None:
-                loss, _ = self.model.parse_losses(
-                    self.model(**data, mode='loss'))
+                loss, _ = self.model.parse_losses(self.model(**data, mode='loss'))
                 logits = self.distillation.take()
             else:
                 self.model(**data, mode='tensor')

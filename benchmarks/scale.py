@@ -13,6 +13,7 @@ ranks:
 
 docs/scale.md quotes its output.
 """
+
 import argparse
 import sys
 import warnings
@@ -29,28 +30,24 @@ def parse_args() -> argparse.Namespace:
     """Options."""
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     parser.add_argument('--model', default='resnet50')
     parser.add_argument('--size', type=int, default=224, help='input size')
     parser.add_argument('--batch', type=int, default=32, help='a GPU')
     parser.add_argument(
         '--plain-ms',
         type=float,
-        default=100.,
-        help='a plain training step of the full net on your '
-        'GPU at this size and batch')
+        default=100.0,
+        help='a plain training step of the full net on your GPU at this size and batch',
+    )
     parser.add_argument(
-        '--bandwidth',
-        type=float,
-        default=10.,
-        help='of an all-reduce, GB/s a rank')
+        '--bandwidth', type=float, default=10.0, help='of an all-reduce, GB/s a rank'
+    )
+    parser.add_argument('--latency-us', type=float, default=5.0, help='of one hop')
     parser.add_argument(
-        '--latency-us', type=float, default=5., help='of one hop')
-    parser.add_argument(
-        '--measure-size',
-        type=int,
-        default=64,
-        help='input size for the ratios')
+        '--measure-size', type=int, default=64, help='input size for the ratios'
+    )
     parser.add_argument('--measure-batch', type=int, default=8)
     parser.add_argument('--rounds', type=int, default=5)
     return parser.parse_args()
@@ -103,29 +100,51 @@ def main() -> None:
     chains = alpha.numel() * alpha.element_size()
     image = saved_bytes(plain, models.batch(args.size, 1))
     gigabyte = 1e9
-    print(f'{args.model}: an iteration reduces {weights / 1e6:.1f} MB of '
-          f'gradients once and {chains / 1e3:.1f} kB of chains once;\n'
-          f'weights, gradients and momentum {3 * weights / gigabyte:.2f} GB, '
-          f'activations {image / 1e6:.0f} MB an image at {args.size}: '
-          f'{(3 * weights + args.batch * image) / gigabyte:.1f} GB a GPU for '
-          f'{args.batch} images;\na search step (stages 1 and 2) takes '
-          f'{steps:.2f} plain steps (measured at {args.measure_size}, batch '
-          f'{args.measure_batch}, CPU)')
-    table = Table(title=f'{args.plain_ms:g} ms a plain step, '
-                  f'{args.bandwidth:g} GB/s, {args.latency_us:g} us')
-    for column in ('GPUs', 'images a step', 'compute', 'communication', 'step',
-                   'efficiency'):
+    print(
+        f'{args.model}: an iteration reduces {weights / 1e6:.1f} MB of '
+        f'gradients once and {chains / 1e3:.1f} kB of chains once;\n'
+        f'weights, gradients and momentum {3 * weights / gigabyte:.2f} GB, '
+        f'activations {image / 1e6:.0f} MB an image at {args.size}: '
+        f'{(3 * weights + args.batch * image) / gigabyte:.1f} GB a GPU for '
+        f'{args.batch} images;\na search step (stages 1 and 2) takes '
+        f'{steps:.2f} plain steps (measured at {args.measure_size}, batch '
+        f'{args.measure_batch}, CPU)'
+    )
+    table = Table(
+        title=f'{args.plain_ms:g} ms a plain step, '
+        f'{args.bandwidth:g} GB/s, {args.latency_us:g} us'
+    )
+    for column in (
+        'GPUs',
+        'images a step',
+        'compute',
+        'communication',
+        'step',
+        'efficiency',
+    ):
         table.add_column(column, justify='right')
     compute = args.plain_ms * steps
     for ranks in RANKS:
-        communication = 1e3 * (
-            2 * (ranks - 1) / ranks * (weights + chains) /
-            (args.bandwidth * gigabyte)) + \
-            2 * 2 * (ranks - 1) * args.latency_us / 1e3
+        communication = (
+            1e3
+            * (
+                2
+                * (ranks - 1)
+                / ranks
+                * (weights + chains)
+                / (args.bandwidth * gigabyte)
+            )
+            + 2 * 2 * (ranks - 1) * args.latency_us / 1e3
+        )
         step = compute + communication
-        table.add_row(f'{ranks}', f'{ranks * args.batch}', f'{compute:.0f} ms',
-                      f'{communication:.1f} ms', f'{step:.0f} ms',
-                      f'{compute / step:.1%}')
+        table.add_row(
+            f'{ranks}',
+            f'{ranks * args.batch}',
+            f'{compute:.0f} ms',
+            f'{communication:.1f} ms',
+            f'{step:.0f} ms',
+            f'{compute / step:.1%}',
+        )
     Console(width=100).print(table)
 
 

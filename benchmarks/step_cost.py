@@ -21,13 +21,14 @@ the unpruned static model: forward, backward, optimiser.
                     they hold still
     peer            mmrazor's own DMCP, its import repaired (--peer)
 """
+
 import argparse
 import json
 import sys
 import tempfile
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Callable, Dict, Sequence
 
 import torch
 from mmengine.optim import OptimWrapper
@@ -35,10 +36,10 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import models  # noqa: E402
-from clock import Clock  # noqa: E402
-from memory import optimiser_states, peak  # noqa: E402
-from pieces import Gated, Search, Static, rebuild  # noqa: E402
+import models
+from clock import Clock
+from memory import optimiser_states, peak
+from pieces import Gated, Search, Static, rebuild
 
 Step = Callable[[], None]  # a plain training step
 
@@ -56,17 +57,19 @@ def parse_args() -> argparse.Namespace:
         '--divisor',
         type=int,
         default=None,
-        help='of the width grid; default: the package\'s')
+        help="of the width grid; default: the package's",
+    )
     parser.add_argument(
         '--fresh',
         action='store_true',
         help='new static networks every round, unwarmed: '
-        'kernels for new shapes are then prepared in both')
+        'kernels for new shapes are then prepared in both',
+    )
     parser.add_argument(
         '--busy',
         action='store_true',
-        help='others use the machine too: count processor '
-        'time (with one thread)')
+        help='others use the machine too: count processor time (with one thread)',
+    )
     parser.add_argument('--peer', action='store_true')
     args = parser.parse_args()
     if args.busy and (args.threads > 1 or args.device != 'cpu'):
@@ -95,13 +98,19 @@ def main() -> None:
     unit = clock.median('plain')
     ratios = {
         key: clock.ratio(key, 'plain')
-        for key in ('stage1', 'stage1_static', 'stage2', 'expected_cost',
-                    'draw', 'select')
+        for key in (
+            'stage1',
+            'stage1_static',
+            'stage2',
+            'expected_cost',
+            'draw',
+            'select',
+        )
     }
     ratios['stage1_over_static'] = clock.ratio('stage1', 'stage1_static')
     ratios['fastest'] = {
         'stage1_over_static': clock.fastest('stage1', 'stage1_static'),
-        'stage2': clock.fastest('stage2', 'plain')
+        'stage2': clock.fastest('stage2', 'plain'),
     }
     ratios['build'] = clock.ratio('build', 'plain_of_build')
     ratios['export'] = clock.median('export') / unit
@@ -118,15 +127,16 @@ def main() -> None:
             key: round(clock.median(key), 5)
             for key in ('plain', 'build', 'export', 'rebuilt')
         },
-        **ratios)
+        **ratios,
+    )
     print(json.dumps(report, default=str, indent=1))
 
 
-def measure_build(args: argparse.Namespace, data: dict, step: Step,
-                  clock: Clock) -> Search:
+def measure_build(
+    args: argparse.Namespace, data: dict, step: Step, clock: Clock
+) -> Search:
     """Build the search three times; the last one."""
-    grid = {} if args.divisor is None else dict(
-        grid=dict(divisor=args.divisor))
+    grid = {} if args.divisor is None else dict(grid=dict(divisor=args.divisor))
 
     def build() -> Search:
         return Search(args.model, args.size, data, args.device, **grid)
@@ -138,9 +148,14 @@ def measure_build(args: argparse.Namespace, data: dict, step: Step,
     return search
 
 
-def measure_steps(args: argparse.Namespace, search: Search, data: dict,
-                  plain: nn.Module, wrapper: OptimWrapper,
-                  clock: Clock) -> None:
+def measure_steps(
+    args: argparse.Namespace,
+    search: Search,
+    data: dict,
+    plain: nn.Module,
+    wrapper: OptimWrapper,
+    clock: Clock,
+) -> None:
     """Everything that an iteration is made of, in turn."""
     nets = search.static_nets()
     mutator = search.algorithm.mutator
@@ -168,21 +183,21 @@ def measure_steps(args: argparse.Namespace, search: Search, data: dict,
         clock.time('select', lambda: mutator.set_widths(widths))
 
 
-def measure_files(args: argparse.Namespace, search: Search,
-                  clock: Clock) -> None:
+def measure_files(args: argparse.Namespace, search: Search, clock: Clock) -> None:
     """Write the subnet file, and build from it beside building in full."""
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, 'DMCP_SUBNET_X.yaml'))
         for _ in range(5):
             clock.time('full', lambda: models.build(args.model))
             clock.time(
-                'export',
-                lambda: search.algorithm.export_subnet('expected').save(path))
+                'export', lambda: search.algorithm.export_subnet('expected').save(path)
+            )
             clock.time('rebuilt', lambda: rebuild(args.model, path))
 
 
-def measure_gates(args: argparse.Namespace, data: dict, step: Step,
-                  clock: Clock) -> Dict[str, float]:
+def measure_gates(
+    args: argparse.Namespace, data: dict, step: Step, clock: Clock
+) -> dict[str, float]:
     """Iterations with trainable gates beside plain steps."""
     gated = Gated(args.model, args.size, data, args.device)
     ratios = {}
@@ -196,10 +211,12 @@ def measure_gates(args: argparse.Namespace, data: dict, step: Step,
     return ratios
 
 
-def measure_peer(args: argparse.Namespace, data: dict, step: Step,
-                 clock: Clock) -> Dict[str, object]:
+def measure_peer(
+    args: argparse.Namespace, data: dict, step: Step, clock: Clock
+) -> dict[str, object]:
     """mmrazor's DMCP beside plain steps."""
     from peer import Peer
+
     peer = Peer(args.model, args.size, data)
     for _ in range(args.rounds):
         clock.time('plain_of_peer', step)
@@ -207,21 +224,23 @@ def measure_peer(args: argparse.Namespace, data: dict, step: Step,
     return peer.ratios(clock)
 
 
-def memory_ratio(search: Search, plain: nn.Module, wrapper: OptimWrapper,
-                 step: Step, device: str) -> float:
+def memory_ratio(
+    search: Search, plain: nn.Module, wrapper: OptimWrapper, step: Step, device: str
+) -> float:
     """Peak of a search step, of the stage that needs more, over the peak of
     a plain one."""
     model = search.algorithm.architecture
     states = list(optimiser_states(search.wrapper['architecture'].optimizer))
     most = max(
-        peak(stage, model, states, device)
-        for stage in (search.stage1, search.stage2))
+        peak(stage, model, states, device) for stage in (search.stage1, search.stage2)
+    )
     states = list(optimiser_states(wrapper.optimizer))
     return most / peak(step, plain, states, device)
 
 
-def static(nets: Sequence[Static], data: dict, plain: nn.Module,
-           wrapper: OptimWrapper) -> None:
+def static(
+    nets: Sequence[Static], data: dict, plain: nn.Module, wrapper: OptimWrapper
+) -> None:
     """The four static networks, and the full one's optimiser step."""
     teacher = None
     for net in nets:

@@ -4,11 +4,21 @@ Importing ``mmdmcp`` costs nothing: no framework is imported until a name
 is used, so ``mmdmcp.subnet`` works where only torch and PyYAML are
 installed.
 """
+
 from importlib import import_module
 
-from .errors import (CheckpointError, ConfigError, DataError, ExportError,
-                     LaunchError, MmdmcpError, SubnetError, TargetError,
-                     TraceError, TrainingError)
+from .errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    ExportError,
+    LaunchError,
+    MmdmcpError,
+    SubnetError,
+    TargetError,
+    TraceError,
+    TrainingError,
+)
 
 __version__ = '0.1.0'
 
@@ -29,9 +39,17 @@ _LAZY = {
 }
 
 __all__ = [
-    'CheckpointError', 'ConfigError', 'DataError', 'ExportError',
-    'LaunchError', 'MmdmcpError', 'SubnetError', 'TargetError', 'TraceError',
-    'TrainingError', *_LAZY
+    'CheckpointError',
+    'ConfigError',
+    'DataError',
+    'ExportError',
+    'LaunchError',
+    'MmdmcpError',
+    'SubnetError',
+    'TargetError',
+    'TraceError',
+    'TrainingError',
+    *_LAZY,
 ]
 
 

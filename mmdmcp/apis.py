@@ -5,10 +5,11 @@ is built: options are laid over the config, what GPUs alone can do is
 replaced where there are none, what the run will read is checked, and the
 processes of a distributed run find each other.
 """
+
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Dict, Mapping, Optional, Union
 
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -17,33 +18,42 @@ from mmengine.evaluator import DumpResults
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from . import registry  # noqa: F401  (registers and repairs what's needed)
+from . import registry  # noqa: F401  (registers and repairs what is needed)
+from .checkpoints.resume import find_good_checkpoint
+from .engine.launch import process_group
 from .errors import ConfigError
 from .files import atomic_file
-from .run.changes import check_changes
-from .run.config import (check_kept, check_loop, load_config,
-                         set_loader_defaults, set_work_dir)
-from .run.device import enable_amp, fit_to_cpu
-from .run.folders import fit_class_folders
-from .run.inputs import check_checkpoint, check_data, check_pretrained
-from .run.launch import process_group
-from .run.resume import find_good_checkpoint
-from .run.types import check_types
-from .run.weights import insist_on_fit, remedy_for_load_from
+from .preflight.changes import check_changes
+from .preflight.config import (
+    check_kept,
+    check_loop,
+    load_config,
+    set_loader_defaults,
+    set_work_dir,
+)
+from .preflight.device import enable_amp, fit_to_cpu
+from .preflight.folders import fit_class_folders
+from .preflight.inputs import check_checkpoint, check_data, check_pretrained
+from .preflight.types import check_types
+from .preflight.weights import insist_on_fit, remedy_for_load_from
 
 _REMEDY_TEST = 'Test it with the config and --cfg-options of its training'
-_REMEDY_RESUME = ('Go on with the config and --cfg-options that the run was '
-                  'started with, or start again in another --work-dir')
+_REMEDY_RESUME = (
+    'Go on with the config and --cfg-options that the run was '
+    'started with, or start again in another --work-dir'
+)
 
 
-def train(config: str,
-          work_dir: Optional[str] = None,
-          resume: Optional[str] = None,
-          amp: bool = False,
-          validate: bool = True,
-          auto_scale_lr: bool = False,
-          cfg_options: Optional[Mapping] = None,
-          launcher: str = 'none') -> Runner:
+def train(
+    config: str,
+    work_dir: str | None = None,
+    resume: str | None = None,
+    amp: bool = False,
+    validate: bool = True,
+    auto_scale_lr: bool = False,
+    cfg_options: Mapping | None = None,
+    launcher: str = 'none',
+) -> Runner:
     """Run the training, or the search, that a config describes.
 
     Args:
@@ -81,7 +91,8 @@ def train(config: str,
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise ConfigError(
                 '--auto-scale-lr needs the batch size that the learning rates '
-                'were made for: --cfg-options auto_scale_lr.base_batch_size=N')
+                'were made for: --cfg-options auto_scale_lr.base_batch_size=N'
+            )
         cfg.auto_scale_lr.enable = True
     folders = fit_class_folders(cfg)
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
@@ -98,20 +109,21 @@ def train(config: str,
         if resume is not None:
             notices += _resume(cfg, resume)
         runner = _build(cfg, notices)
-        remedy = _REMEDY_RESUME if cfg.get('resume') else \
-            remedy_for_load_from(cfg)
+        remedy = _REMEDY_RESUME if cfg.get('resume') else remedy_for_load_from(cfg)
         if remedy is not None:
             insist_on_fit(runner, remedy)
         runner.train()
     return runner
 
 
-def test(config: str,
-         checkpoint: str,
-         work_dir: Optional[str] = None,
-         out: Optional[str] = None,
-         cfg_options: Optional[Mapping] = None,
-         launcher: str = 'none') -> Dict[str, float]:
+def test(
+    config: str,
+    checkpoint: str,
+    work_dir: str | None = None,
+    out: str | None = None,
+    cfg_options: Mapping | None = None,
+    launcher: str = 'none',
+) -> dict[str, float]:
     """Test a checkpoint as a config describes.
 
     Args:
@@ -132,14 +144,15 @@ def test(config: str,
     """
     suffix = Path(out).suffix if out else None
     if suffix not in (None, '.json', '.pkl'):
-        raise ConfigError(f'--out {out}: end it with .json for metrics or '
-                          'with .pkl for predictions')
+        raise ConfigError(
+            f'--out {out}: end it with .json for metrics or with .pkl for predictions'
+        )
     cfg = load_config(config, cfg_options)
     check_types(cfg)
     set_work_dir(cfg, work_dir)
     cfg.launcher = launcher
     folders = fit_class_folders(cfg)
-    check_data(cfg, ('test_dataloader', ))
+    check_data(cfg, ('test_dataloader',))
     check_checkpoint(checkpoint, 'checkpoint')
     cfg.load_from, cfg.resume = checkpoint, False
     device = get_device()
@@ -201,17 +214,19 @@ def _build(cfg: Config, notices: list) -> Runner:
     return runner
 
 
-def _need_folder(folder: Union[str, Path], asked_by: str) -> None:
+def _need_folder(folder: str | Path, asked_by: str) -> None:
     """Make a folder, in which rank 0 must be able to write."""
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(
-            f'{asked_by}: the folder can\'t be made: {error.strerror}. Name '
-            'one that can be written to') from error
+            f"{asked_by}: the folder can't be made: {error.strerror}. Name "
+            'one that can be written to'
+        ) from error
     if is_main_process() and not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigError(f'{asked_by}: the folder can\'t be written to. '
-                          'Name one that can')
+        raise ConfigError(
+            f"{asked_by}: the folder can't be written to. Name one that can"
+        )
 
 
 def _write_json(path: Path, metrics: Mapping) -> None:

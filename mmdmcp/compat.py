@@ -4,6 +4,7 @@ The only file that knows. Each entry says what is missing, why, and since
 when; each does nothing where the thing exists. Remove an entry when the
 oldest supported release of the package no longer needs it.
 """
+
 import functools
 from pickle import UnpicklingError
 
@@ -39,9 +40,11 @@ def _torch_quantization_names() -> None:
             setattr(fusers, name, _removed(name))
     # mmrazor calls these three while it is imported, to describe backends
     # that pruning never uses; returning the config itself is enough.
-    for name in ('_set_overwrite_output_fake_quantize',
-                 '_set_overwrite_output_observer',
-                 '_set_input_output_observed'):
+    for name in (
+        '_set_overwrite_output_fake_quantize',
+        '_set_overwrite_output_observer',
+        '_set_input_output_observed',
+    ):
         if not hasattr(BackendPatternConfig, name):
             setattr(BackendPatternConfig, name, lambda self, *_: self)
 
@@ -58,8 +61,9 @@ def _removed(name: str):
         def missing(*args, **kwargs):
             raise NotImplementedError(
                 f'torch.ao.quantization.fuser_method_mappings.{name} was '
-                'removed in torch 2.0; mmrazor\'s quantisation needs torch '
-                '1.13')
+                "removed in torch 2.0; mmrazor's quantisation needs torch "
+                '1.13'
+            )
 
         return missing
 
@@ -75,15 +79,18 @@ def _safe_checkpoint_types() -> None:
     """
     import numpy as np
     from mmengine.logging.history_buffer import HistoryBuffer
+
     reconstruct = np.array(0).__reduce__()[0]
     scalar = np.float64(0).__reduce__()[0]
     dtypes = [type(np.dtype(code)) for code in 'fdeilqhbBHILQ?']
     torch.serialization.add_safe_globals(
-        [HistoryBuffer, np.ndarray, np.dtype, reconstruct, scalar, *dtypes] +
-        [(f, f'numpy.core.multiarray.{f.__name__}')
-         for f in (reconstruct, scalar)] +
-        [(_history_method, f'{module}.getattr')
-         for module in ('__builtin__', 'builtins')])
+        [HistoryBuffer, np.ndarray, np.dtype, reconstruct, scalar, *dtypes]
+        + [(f, f'numpy.core.multiarray.{f.__name__}') for f in (reconstruct, scalar)]
+        + [
+            (_history_method, f'{module}.getattr')
+            for module in ('__builtin__', 'builtins')
+        ]
+    )
 
 
 def _history_method(owner: type, name: str):
@@ -93,6 +100,7 @@ def _history_method(owner: type, name: str):
     ``getattr``, which as such must not be allowed.
     """
     from mmengine.logging.history_buffer import HistoryBuffer
+
     if owner is HistoryBuffer and name in ('min', 'max', 'current', 'mean'):
         return getattr(HistoryBuffer, name)
     raise UnpicklingError(f'a checkpoint asks for {name!r} of {owner!r}')
@@ -106,6 +114,7 @@ def _resume_runs_no_code() -> None:
     checkpoint from somebody else could run anything. It is dropped first.
     """
     from mmengine.runner import Runner
+
     if getattr(Runner.load_checkpoint, 'runs_no_code', False):
         return
     load = Runner.load_checkpoint
@@ -113,8 +122,7 @@ def _resume_runs_no_code() -> None:
     @functools.wraps(load)
     def load_checkpoint(self, *args, **kwargs):
         checkpoint = load(self, *args, **kwargs)
-        if isinstance(checkpoint, dict) and \
-                isinstance(checkpoint.get('meta'), dict):
+        if isinstance(checkpoint, dict) and isinstance(checkpoint.get('meta'), dict):
             checkpoint['meta'].pop('config', None)
         return checkpoint
 
@@ -129,6 +137,7 @@ def _atomic_local_files() -> None:
     or a full disk leaves half a checkpoint under a good one's name.
     """
     from mmengine.fileio import LocalBackend
+
     if getattr(LocalBackend.put, 'atomic', False):
         return
 
@@ -138,9 +147,10 @@ def _atomic_local_files() -> None:
                 file.write(obj)
         except OSError as error:
             raise CheckpointError(
-                f'{filepath} can\'t be written: {error}. What was there '
+                f"{filepath} can't be written: {error}. What was there "
                 'before is untouched. Make room, or choose another '
-                '--work-dir, then go on with --resume') from error
+                '--work-dir, then go on with --resume'
+            ) from error
 
     put.atomic = True
     LocalBackend.put = put

@@ -3,7 +3,6 @@
 Each message names the thing that is wrong, where it was found and what to
 do about it. ``except MmdmcpError`` catches them all.
 """
-from typing import Union
 
 
 class MmdmcpError(Exception):
@@ -46,7 +45,7 @@ class ExportError(MmdmcpError):
     """A model can't be exported, or the export computes something else."""
 
 
-def first_line(error: Union[BaseException, str], limit: int = 120) -> str:
+def first_line(error: BaseException | str, limit: int = 120) -> str:
     """What an error says, short enough to stand inside another message.
 
     Args:
@@ -56,4 +55,4 @@ def first_line(error: Union[BaseException, str], limit: int = 120) -> str:
     """
     lines = str(error).strip().splitlines()
     text = lines[0] if lines else type(error).__name__
-    return text if len(text) <= limit else text[:limit - 3] + '...'
+    return text if len(text) <= limit else text[: limit - 3] + '...'

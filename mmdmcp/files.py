@@ -1,8 +1,10 @@
 """Files: written whole or not at all, and those that were shipped."""
+
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Iterator, Union
+from typing import BinaryIO
 
 
 def shipped_configs() -> Path:
@@ -13,7 +15,7 @@ def shipped_configs() -> Path:
 
 
 @contextmanager
-def atomic_file(path: Union[str, os.PathLike]) -> Iterator[BinaryIO]:
+def atomic_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
     """A file, open for bytes, that takes its place when the block ends.
 
     It is written beside ``path`` first, flushed to the disk and renamed.

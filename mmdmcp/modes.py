@@ -1,6 +1,7 @@
 """Modes of a model that end when they should."""
+
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Iterator
 
 from torch import nn
 

@@ -1,11 +1,13 @@
 """Options that users write in configs: wrong ones are refused by name."""
+
 import difflib
 import inspect
 import math
 import operator
+from collections.abc import Callable, Iterable
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Callable, Iterable, List, Optional
+from typing import Any
 
 from .errors import ConfigError
 
@@ -23,7 +25,7 @@ def refuse_unknown(owner: Any, unknown: dict) -> None:
     _refuse(unknown, type(owner), type(owner).__name__)
 
 
-def build_options(cls: type, options: Optional[dict], place: str) -> Any:
+def build_options(cls: type, options: dict | None, place: str) -> Any:
     """Build a plain options class from a config's dict.
 
     Args:
@@ -42,9 +44,10 @@ def build_options(cls: type, options: Optional[dict], place: str) -> Any:
     return cls(**options)
 
 
-def _known(cls: type) -> List[str]:
+def _known(cls: type) -> list[str]:
     return [
-        name for name, p in inspect.signature(cls).parameters.items()
+        name
+        for name, p in inspect.signature(cls).parameters.items()
         if p.kind is not p.VAR_KEYWORD
     ]
 
@@ -54,16 +57,19 @@ def _refuse(unknown: Iterable[str], cls: type, place: str) -> None:
     for option in unknown:
         raise ConfigError(
             f'{place} has no option {option!r}.{did_you_mean(option, known)} '
-            f'Its options are {", ".join(known)}')
+            f'Its options are {", ".join(known)}'
+        )
 
 
-def number(name: str,
-           value: Any,
-           low: Optional[float] = None,
-           high: Optional[float] = None,
-           above: Optional[float] = None,
-           below: Optional[float] = None,
-           whole: bool = False) -> Real:
+def number(
+    name: str,
+    value: Any,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    whole: bool = False,
+) -> Real:
     """Check that an option is a number, and in its range.
 
     Args:
@@ -85,19 +91,26 @@ def number(name: str,
         >>> number('tolerance', 0.01, above=0, below=1)
         0.01
     """
-    limits = [(word, limit, holds)
-              for word, limit, holds in (('from', low, operator.ge),
-                                         ('above', above, operator.gt),
-                                         ('up to', high, operator.le),
-                                         ('below', below, operator.lt))
-              if limit is not None]
-    if isinstance(value, bool) or \
-            not isinstance(value, Integral if whole else Real) or \
-            not math.isfinite(value) or \
-            not all(holds(value, limit) for _, limit, holds in limits):
+    limits = [
+        (word, limit, holds)
+        for word, limit, holds in (
+            ('from', low, operator.ge),
+            ('above', above, operator.gt),
+            ('up to', high, operator.le),
+            ('below', below, operator.lt),
+        )
+        if limit is not None
+    ]
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, Integral if whole else Real)
+        or not math.isfinite(value)
+        or not all(holds(value, limit) for _, limit, holds in limits)
+    ):
         range_ = ' and '.join(f'{word} {limit}' for word, limit, _ in limits)
-        raise ConfigError(f'{name}={value!r}: give a '
-                          f'{"whole " if whole else ""}number {range_}')
+        raise ConfigError(
+            f'{name}={value!r}: give a {"whole " if whole else ""}number {range_}'
+        )
     return value
 
 
@@ -108,8 +121,7 @@ def file_name(name: str, value: Any) -> None:
         ConfigError: Naming the option and its value.
     """
     if Path(str(value)).name != str(value):
-        raise ConfigError(f'{name}={value!r}: give a name for a file, '
-                          'without a folder')
+        raise ConfigError(f'{name}={value!r}: give a name for a file, without a folder')
 
 
 def prefixes(name: str, value: Any, known: Iterable[str]) -> None:
@@ -126,15 +138,19 @@ def prefixes(name: str, value: Any, known: Iterable[str]) -> None:
     """
     if value is None:
         return
-    if not isinstance(value, (list, tuple)) or \
-            not all(isinstance(prefix, str) for prefix in value):
-        raise ConfigError(f'{name}={value!r}: give a list of names, such as '
-                          "['backbone']")
+    if not isinstance(value, (list, tuple)) or not all(
+        isinstance(prefix, str) for prefix in value
+    ):
+        raise ConfigError(
+            f"{name}={value!r}: give a list of names, such as ['backbone']"
+        )
     known = set(known)
     for prefix in value:
         if prefix.rstrip('.') not in known:
-            raise ConfigError(f'{name}: the model has no module {prefix!r}.' +
-                              did_you_mean(prefix, known))
+            raise ConfigError(
+                f'{name}: the model has no module {prefix!r}.'
+                + did_you_mean(prefix, known)
+            )
 
 
 def check_hook(hook: Any, runner: Any, algorithm: type) -> None:
@@ -156,16 +172,21 @@ def check_hook(hook: Any, runner: Any, algorithm: type) -> None:
             f'mmdmcp.{algorithm.__name__}, but the model is a '
             f'{type(model).__name__}. Each method has its own: '
             'mmdmcp.DMCPSearchHook for mmdmcp.DMCP, mmdmcp.GateHook for '
-            'mmdmcp.TrainableGate')
+            'mmdmcp.TrainableGate'
+        )
     if sum(isinstance(other, kind) for other in runner.hooks) > 1:
-        raise ConfigError(f'custom_hooks: mmdmcp.{kind.__name__} is there '
-                          'more than once; leave one of them')
+        raise ConfigError(
+            f'custom_hooks: mmdmcp.{kind.__name__} is there '
+            'more than once; leave one of them'
+        )
 
 
-def did_you_mean(name: str,
-                 known: Iterable[str],
-                 cutoff: float = 0.6,
-                 shown: Callable[[str], str] = repr) -> str:
+def did_you_mean(
+    name: str,
+    known: Iterable[str],
+    cutoff: float = 0.6,
+    shown: Callable[[str], str] = repr,
+) -> str:
     """A sentence for the end of a message; '' if no known name is near.
 
     Args:

@@ -6,6 +6,7 @@ look-up, so our types build from any ``default_scope`` with no import line
 in the config. The parents are MMEngine's root registries: only children of
 the root are found from other packages' scopes.
 """
+
 from mmengine import registry as root
 from mmengine.registry import Registry
 
@@ -21,16 +22,17 @@ def _child(kind: str, *locations: str) -> Registry:
         parent.name,
         parent=parent,
         scope='mmdmcp',
-        locations=[f'mmdmcp.{place}' for place in locations])
+        locations=[f'mmdmcp.{place}' for place in locations],
+    )
 
 
 MODELS = _child('MODELS', 'dmcp', 'gate', 'models')
 DATASETS = _child('DATASETS', 'datasets')
 HOOKS = _child('HOOKS', 'dmcp.hooks', 'gate.hooks')
-LOOPS = _child('LOOPS', 'engine')
+LOOPS = _child('LOOPS', 'engine', 'methods')
 MODEL_WRAPPERS = _child('MODEL_WRAPPERS', 'engine')
-OPTIM_WRAPPERS = _child('OPTIM_WRAPPERS', 'run.amp')
-OPTIM_WRAPPER_CONSTRUCTORS = _child('OPTIM_WRAPPER_CONSTRUCTORS', 'engine')
+OPTIM_WRAPPERS = _child('OPTIM_WRAPPERS', 'engine')
+OPTIM_WRAPPER_CONSTRUCTORS = _child('OPTIM_WRAPPER_CONSTRUCTORS', 'methods')
 
 
 def registered(option: str, name: str, base: type) -> type:
@@ -49,5 +51,6 @@ def registered(option: str, name: str, base: type) -> type:
         raise ConfigError(
             f'{option}={name!r}: give the registered type of a '
             f'mmdmcp.{base.__name__} or of a subclass, which must have been '
-            'imported (custom_imports)')
+            'imported (custom_imports)'
+        )
     return found

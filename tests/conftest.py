@@ -1,4 +1,5 @@
 """What all tests share."""
+
 import os
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 os.environ.setdefault('MKL_NUM_THREADS', '1')
 
-import pytest  # noqa: E402
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -44,6 +45,7 @@ def _nothing_left_over():
     if 'mmengine.utils.manager' not in sys.modules:
         return
     from mmengine.utils import ManagerMixin
+
     kinds = [ManagerMixin]
     while kinds:
         kind = kinds.pop()

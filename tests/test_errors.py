@@ -1,4 +1,5 @@
 """What is raised on purpose, and how it quotes what was not."""
+
 import mmdmcp
 from mmdmcp.errors import MmdmcpError, first_line
 

@@ -1,4 +1,5 @@
 """Modes end where their block ends."""
+
 import pytest
 from torch import nn
 

@@ -1,4 +1,5 @@
 """What a user who installs the package gets."""
+
 import ast
 import re
 import shutil
@@ -33,21 +34,30 @@ def source(repo_root, tmp_path_factory):
             shutil.copytree(
                 repo_root / name,
                 copy / name,
-                ignore=shutil.ignore_patterns('__pycache__'))
+                ignore=shutil.ignore_patterns('__pycache__'),
+            )
     return copy
 
 
 @pytest.fixture(scope='module')
 def wheel_names(source, tmp_path_factory):
     out = tmp_path_factory.mktemp('wheel')
-    subprocess.run([
-        sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps',
-        '--no-build-isolation', '--wheel-dir',
-        str(out),
-        str(source)
-    ],
-                   check=True)
-    wheel, = out.glob('mmdmcp-*.whl')
+    subprocess.run(
+        [
+            sys.executable,
+            '-m',
+            'pip',
+            'wheel',
+            '-q',
+            '--no-deps',
+            '--no-build-isolation',
+            '--wheel-dir',
+            str(out),
+            str(source),
+        ],
+        check=True,
+    )
+    (wheel,) = out.glob('mmdmcp-*.whl')
     assert wheel.name.startswith(f'mmdmcp-{mmdmcp.__version__}-')
     return set(zipfile.ZipFile(wheel).namelist())
 
@@ -77,17 +87,19 @@ def test_wheel_holds_nothing_else(wheel_names):
 
 def test_source_distribution_builds_the_same(source, tmp_path):
     """Configs reach a wheel that is built from a source distribution."""
-    subprocess.run([
-        sys.executable, 'setup.py', '-q', 'sdist', '--dist-dir',
-        str(tmp_path)
-    ],
-                   cwd=source,
-                   check=True)
-    archive, = tmp_path.glob('*.tar.gz')
+    subprocess.run(
+        [sys.executable, 'setup.py', '-q', 'sdist', '--dist-dir', str(tmp_path)],
+        cwd=source,
+        check=True,
+    )
+    (archive,) = tmp_path.glob('*.tar.gz')
     with tarfile.open(archive) as tar:
         names = {name.split('/', 1)[-1] for name in tar.getnames()}
-    wanted = shipped(source, 'configs', '.py', '.yaml') | shipped(
-        source, 'tools', '.py', '.sh') | {'LICENSE', 'setup.py'}
+    wanted = (
+        shipped(source, 'configs', '.py', '.yaml')
+        | shipped(source, 'tools', '.py', '.sh')
+        | {'LICENSE', 'setup.py'}
+    )
     assert wanted - names == set()
 
 
@@ -109,6 +121,7 @@ def test_what_is_imported_is_declared(repo_root):
 def test_constraints_lie_within_the_requirements(repo_root):
     """What is tested is what users are allowed to install."""
     from packaging.requirements import Requirement
+
     pins = {}
     for line in (repo_root / '.ci/constraints.txt').read_text().splitlines():
         line = line.split('#')[0].strip()

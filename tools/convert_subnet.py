@@ -1,5 +1,6 @@
 #!/usr/bin/env python
 """Convert a subnet file of mmrazor: tools/convert_subnet.py FILE OUT."""
+
 import sys
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from pathlib import Path
 # script's folder, whose `test.py` would hide Python's own package `test`.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from mmdmcp.cli.convert import main  # noqa: E402
+from mmdmcp.cli.convert import main
 
 if __name__ == '__main__':
     sys.exit(main())

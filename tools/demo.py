@@ -13,24 +13,23 @@ and tests the net before, with its gates, and without the closed channels.
 Every step is a config run by ``tools/train.py`` or ``tools/test.py``; the
 commands are printed.
 """
+
 import argparse
 import sys
 import time
 import warnings
 from pathlib import Path
-from typing import List
 
 ROOT = Path(__file__).resolve().parent.parent
 # The package of this checkout, installed or not, as tools/train.py does.
 sys.path[0] = str(ROOT)
 sys.path.append(str(ROOT / 'tools'))
-from steps import Net, Row, count, print_table, say, test, train  # noqa: E402
+from steps import Net, Row, count, print_table, say, test, train
 
 SUBNET = 'DMCP_SUBNET_DIGITS.yaml'
 TOLERANCE = 0.01  # of the target, for the FLOPs of the subnet
 IMAGE = (1, 8, 8)
-TITLE = ('ResNet-14 on digits: 359 test images that neither search nor '
-         'training saw')
+TITLE = 'ResNet-14 on digits: 359 test images that neither search nor training saw'
 
 NETS = (
     Net('full', 'full', 'resnet14_digits.py'),
@@ -53,8 +52,10 @@ def main() -> int:
     start = time.time()
     work_dir = Path(args.work_dir)
     METHODS[args.method](work_dir, settings(args))
-    say(f'{time.time() - start:.0f} s in all. Logs, checkpoints and the '
-        f'subnet file are in {work_dir}')
+    say(
+        f'{time.time() - start:.0f} s in all. Logs, checkpoints and the '
+        f'subnet file are in {work_dir}'
+    )
     return 0
 
 
@@ -65,21 +66,23 @@ def parse_args() -> argparse.Namespace:
         '--method',
         choices=METHODS,
         default='dmcp',
-        help='how to prune; dmcp by default')
+        help='how to prune; dmcp by default',
+    )
     parser.add_argument(
         '--work-dir',
         default='work_dirs/demo',
-        help='where results go; work_dirs/demo by default')
+        help='where results go; work_dirs/demo by default',
+    )
     parser.add_argument(
-        '--seed', type=int, default=0, help='of every run; 0 by default')
+        '--seed', type=int, default=0, help='of every run; 0 by default'
+    )
     parser.add_argument(
-        '--epochs',
-        type=int,
-        help='of every run; by default as configured, 40')
+        '--epochs', type=int, help='of every run; by default as configured, 40'
+    )
     return parser.parse_args()
 
 
-def settings(args: argparse.Namespace) -> List[str]:
+def settings(args: argparse.Namespace) -> list[str]:
     """What every training is told, as ``--cfg-options``."""
     options = [f'randomness.seed={args.seed}']
     if args.epochs is not None:
@@ -87,7 +90,7 @@ def settings(args: argparse.Namespace) -> List[str]:
     return options
 
 
-def dmcp(work_dir: Path, options: List[str]) -> None:
+def dmcp(work_dir: Path, options: list[str]) -> None:
     """Search, retrain, and compare with the full and a narrowed net."""
     subnet = work_dir / SEARCH.folder / SUBNET
     say('1/4  Search: which channels are worth their FLOPs?')
@@ -99,13 +102,13 @@ def dmcp(work_dir: Path, options: List[str]) -> None:
         extra = [f'model.subnet={subnet}'] if net.folder == 'subnet' else []
         train(net, work_dir, options + extra)
         rows.append(
-            Row(net.label, *count(net, IMAGE, extra),
-                test(net, work_dir, extra)))
+            Row(net.label, *count(net, IMAGE, extra), test(net, work_dir, extra))
+        )
     print_table(TITLE, rows)
     check_flops(rows[-1].macs, subnet)
 
 
-def gate(work_dir: Path, options: List[str]) -> None:
+def gate(work_dir: Path, options: list[str]) -> None:
     """Pretrain, tune with gates, and compare before, gated and small."""
     pretrained, gated, small = GATE_NETS
     folder = work_dir / gated.folder
@@ -117,15 +120,18 @@ def gate(work_dir: Path, options: List[str]) -> None:
     say(f'3/3  Test: the small net is {folder / GATE_SUBNET}.yaml and .pth')
     extra = [
         f'model.subnet={folder / GATE_SUBNET}.yaml',
-        f'model.init_cfg.checkpoint={folder / GATE_SUBNET}.pth'
+        f'model.init_cfg.checkpoint={folder / GATE_SUBNET}.pth',
     ]
     cost = count(pretrained, IMAGE)
     rows = [
         Row(pretrained.label, *cost, test(pretrained, work_dir)),
         # Its closed channels are computed, and multiplied by zero.
         Row(gated.label, *cost, test(gated, work_dir)),
-        Row(small.label, *count(small, IMAGE, extra),
-            test(small, work_dir, extra, f'{folder / GATE_SUBNET}.pth')),
+        Row(
+            small.label,
+            *count(small, IMAGE, extra),
+            test(small, work_dir, extra, f'{folder / GATE_SUBNET}.pth'),
+        ),
     ]
     print_table(TITLE, rows)
     check_flops(rows[-1].macs, folder / f'{GATE_SUBNET}.yaml')
@@ -141,15 +147,20 @@ def check_flops(macs: int, path: Path) -> None:
         SystemExit: If it does not.
     """
     from mmdmcp.subnet import Subnet
+
     subnet = Subnet.load(path)
     written, target = subnet.cost['macs'], subnet.target['macs']
     if macs != written:
         raise SystemExit(f'{path} says {written} FLOPs, torch counts {macs}')
     if abs(macs - target) > TOLERANCE * target:
-        raise SystemExit(f'The subnet has {macs} FLOPs, more than '
-                         f'{TOLERANCE:.0%} off the target of {target}')
-    say(f'Target {target:,} FLOPs; the subnet has {macs:,} '
-        f'({macs / target - 1:+.2%}), as {path.name} says.')
+        raise SystemExit(
+            f'The subnet has {macs} FLOPs, more than '
+            f'{TOLERANCE:.0%} off the target of {target}'
+        )
+    say(
+        f'Target {target:,} FLOPs; the subnet has {macs:,} '
+        f'({macs / target - 1:+.2%}), as {path.name} says.'
+    )
 
 
 if __name__ == '__main__':

@@ -13,4 +13,7 @@ model = dict(
         subnet='pruning/dmcp/DMCP_SUBNET_IMAGENET.yaml',
         init_cfg=dict(
             type='Pretrained',
-            checkpoint='work_dirs/dmcp_resnet50_subnet_8xb32/epoch_100.pth')))
+            checkpoint='work_dirs/dmcp_resnet50_subnet_8xb32/epoch_100.pth',
+        ),
+    ),
+)

@@ -20,8 +20,12 @@ model = dict(
             norm_cfg=_base_.model.backbone.norm_cfg,
             norm_eval=False,
             style='pytorch',
-            contract_dilation=True),
+            contract_dilation=True,
+        ),
         subnet='pruning/dmcp/DMCP_SUBNET_IMAGENET.yaml',
         init_cfg=dict(
             type='Pretrained',
-            checkpoint='work_dirs/dmcp_resnet50_subnet_8xb32/epoch_100.pth')))
+            checkpoint='work_dirs/dmcp_resnet50_subnet_8xb32/epoch_100.pth',
+        ),
+    ),
+)

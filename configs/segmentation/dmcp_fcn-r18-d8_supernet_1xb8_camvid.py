@@ -14,7 +14,6 @@ model = dict(
     type='mmdmcp.DMCP',
     architecture=_base_.model,
     target='50%',
-    input_shape=(3, 160, 160))
-custom_hooks = [
-    dict(type='mmdmcp.DMCPSearchHook', name='CAMVID', rank_by='mIoU')
-]
+    input_shape=(3, 160, 160),
+)
+custom_hooks = [dict(type='mmdmcp.DMCPSearchHook', name='CAMVID', rank_by='mIoU')]

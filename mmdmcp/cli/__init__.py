@@ -3,13 +3,15 @@
 The same commands as the scripts of ``tools/``, for those who installed the
 package and have no checkout.
 """
+
 import errno
 import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from importlib import import_module
-from typing import Callable, List, Optional
+from typing import Optional
 
 from .. import __version__
 from ..errors import MmdmcpError
@@ -26,7 +28,7 @@ COMMANDS = {
 }
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run a command; return its exit code."""
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ['--version']:
@@ -36,9 +38,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         print(_usage())
         return 0 if argv else 2
     if argv[0] not in COMMANDS:
-        print(
-            f'mmdmcp: unknown command {argv[0]!r}\n{_usage()}',
-            file=sys.stderr)
+        print(f'mmdmcp: unknown command {argv[0]!r}\n{_usage()}', file=sys.stderr)
         return 2
     # What argparse takes for the command's name; a script of tools/, which
     # calls the same functions, has its own there.
@@ -71,20 +71,27 @@ def report_errors(command: Callable[[], object]) -> int:
         print(
             f'{error}. Make room; a training goes on from its last '
             'checkpoint with --resume',
-            file=sys.stderr)
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         print(
             'stopped by Ctrl-C; a training goes on from its last checkpoint '
             'with --resume',
-            file=sys.stderr)
+            file=sys.stderr,
+        )
         return 128 + signal.SIGINT
     return 0
 
 
 def _usage() -> str:
     lines = [f'  {name:8}{what}' for name, what in COMMANDS.items()]
-    return '\n'.join([
-        'usage: mmdmcp COMMAND ...', '', *lines, '',
-        'mmdmcp COMMAND --help tells more.'
-    ])
+    return '\n'.join(
+        [
+            'usage: mmdmcp COMMAND ...',
+            '',
+            *lines,
+            '',
+            'mmdmcp COMMAND --help tells more.',
+        ]
+    )

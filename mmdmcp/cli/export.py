@@ -1,37 +1,38 @@
 """``mmdmcp export`` and ``tools/export_onnx.py``."""
+
 import argparse
 import os
-from typing import List, Optional
 
 from . import report_errors
 from .options import add_pair_options
 
 
-def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
         description='Write a pruned model as ONNX, with a dynamic batch size, '
         'and check it in onnxruntime. The exit code is not 0 if it computes '
-        'something other than PyTorch; then no file is written.')
+        'something other than PyTorch; then no file is written.'
+    )
     add_pair_options(parser)
     parser.add_argument(
-        'checkpoint',
-        help='weights of the pruned model; "none" for random ones')
+        'checkpoint', help='weights of the pruned model; "none" for random ones'
+    )
     parser.add_argument('out', help='file to write, .onnx')
     parser.add_argument(
-        '--torch-export',
-        metavar='FILE.pt2',
-        help='also write the torch.export program')
+        '--torch-export', metavar='FILE.pt2', help='also write the torch.export program'
+    )
     parser.add_argument(
         '--tolerance',
         type=float,
         default=1e-4,
         help='largest difference allowed, relative to the largest value of '
-        'an output (absolute if that is below 1); 1e-4 by default')
+        'an output (absolute if that is below 1); 1e-4 by default',
+    )
     return parser.parse_args(argv)
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
     args = parse_args(argv)
     return report_errors(lambda: _export(args))
@@ -40,18 +41,22 @@ def main(argv: Optional[List[str]] = None) -> int:
 def _export(args: argparse.Namespace) -> None:
     from ..deploy import load_pair
     from ..deploy.onnx import export_onnx
+
     pair = load_pair(args.config, args.subnet, args.cfg_options)
     checkpoint = None if args.checkpoint == 'none' else args.checkpoint
     model = pair.build_pruned(checkpoint)
     shape = args.input_shape or pair.subnet.cost['input_shape']
-    found = export_onnx(model, args.out, shape, args.tolerance,
-                        args.torch_export)
+    found = export_onnx(model, args.out, shape, args.tolerance, args.torch_export)
     size = os.path.getsize(args.out) / 2**20
-    print(f'{args.out}: {size:.1f} MiB, input image '
-          f'[batch, {", ".join(map(str, shape))}]{_normalisation(model)}')
+    print(
+        f'{args.out}: {size:.1f} MiB, input image '
+        f'[batch, {", ".join(map(str, shape))}]{_normalisation(model)}'
+    )
     for row in found:
-        print(f'  {row.output}: largest difference from PyTorch '
-              f'{row.largest:.2e}, values up to {row.scale:.2e}')
+        print(
+            f'  {row.output}: largest difference from PyTorch '
+            f'{row.largest:.2e}, values up to {row.scale:.2e}'
+        )
     if args.torch_export:
         print(f'{args.torch_export}: torch.export program')
 
@@ -61,8 +66,7 @@ def _normalisation(model) -> str:
     data = getattr(model, 'data_preprocessor', None)
     if getattr(data, 'mean', None) is None:
         return ''
-    mean, std = (
-        getattr(data, key).flatten().tolist() for key in ('mean', 'std'))
+    mean, std = (getattr(data, key).flatten().tolist() for key in ('mean', 'std'))
     # One flag in mmpretrain, mmseg and mmdet each.
     flags = ('to_rgb', 'channel_conversion', '_channel_conversion')
     rgb = any(getattr(data, flag, False) for flag in flags)

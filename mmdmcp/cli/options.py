@@ -1,4 +1,5 @@
 """Options that the commands share."""
+
 import argparse
 import os
 
@@ -33,21 +34,23 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
         action=CfgOptions,
         metavar='KEY=VALUE',
         help='settings of the config to override: a.b=1, a.list="[1,2]", '
-        'a.list.0.key=x')
+        'a.list.0.key=x',
+    )
 
 
 def add_pair_options(parser: argparse.ArgumentParser) -> None:
     """Add what says which full and pruned network a command is about."""
     parser.add_argument(
-        'config',
-        help='config of the pruned model, or of the full one with --subnet')
+        'config', help='config of the pruned model, or of the full one with --subnet'
+    )
     parser.add_argument('--subnet', help='subnet file, if the config has none')
     parser.add_argument(
         '--input-shape',
         type=int,
         nargs=3,
         metavar=('C', 'H', 'W'),
-        help='input size; by default the one in the subnet file')
+        help='input size; by default the one in the subnet file',
+    )
     add_cfg_options(parser)
 
 
@@ -56,20 +59,24 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--work-dir',
         help='folder for logs, checkpoints and results; '
-        './work_dirs/<name of the config> by default')
+        './work_dirs/<name of the config> by default',
+    )
     add_cfg_options(parser)
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
-        help='what started the processes; none for a single one')
+        help='what started the processes; none for a single one',
+    )
     # Given by torch.distributed.launch; torchrun sets LOCAL_RANK instead.
     parser.add_argument(
-        '--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
+        '--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS
+    )
     parser.add_argument(
         '--debug',
         action='store_true',
-        help='print the traceback of every error (MMDMCP_DEBUG=1 does too)')
+        help='print the traceback of every error (MMDMCP_DEBUG=1 does too)',
+    )
 
 
 def apply_common_options(args: argparse.Namespace) -> None:

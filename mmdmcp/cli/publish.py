@@ -1,23 +1,24 @@
 """``mmdmcp publish`` and ``tools/publish.py``."""
+
 import argparse
 import os
-from typing import List, Optional
 
 from . import report_errors
 
 
-def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
         description='Write the weights of a checkpoint of training, and '
         'nothing else: a plain state dict that torch loads with '
-        'weights_only=True on a machine without OpenMMLab.')
+        'weights_only=True on a machine without OpenMMLab.'
+    )
     parser.add_argument('checkpoint', help='checkpoint of a network')
     parser.add_argument('out', help='file to write, .pth')
     return parser.parse_args(argv)
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
     args = parse_args(argv)
     return report_errors(lambda: publish(args.checkpoint, args.out))
@@ -40,24 +41,29 @@ def publish(checkpoint: str, out: str) -> None:
     from .. import registry  # noqa: F401
     from ..checkpoints import read_checkpoint, weights_of, write_weights
     from ..errors import CheckpointError
+
     try:
         content = read_checkpoint(checkpoint)
     except CheckpointError as error:
         raise CheckpointError(
-            f'{checkpoint} can\'t be loaded: {error}. Name a checkpoint that '
-            'training wrote') from None
+            f"{checkpoint} can't be loaded: {error}. Name a checkpoint that "
+            'training wrote'
+        ) from None
     weights = weights_of(content) if isinstance(content, dict) else {}
     weights = {k: v for k, v in weights.items() if torch.is_tensor(v)}
     if not weights:
-        raise CheckpointError(f'{checkpoint} holds no weights. Name a '
-                              'checkpoint that training wrote')
+        raise CheckpointError(
+            f'{checkpoint} holds no weights. Name a checkpoint that training wrote'
+        )
     if any(name.startswith('mutator.') for name in weights):
         raise CheckpointError(
-            f'{checkpoint} is a search\'s. Publish the retrained network, '
-            'or the .pth that the search wrote beside its subnet file')
+            f"{checkpoint} is a search's. Publish the retrained network, "
+            'or the .pth that the search wrote beside its subnet file'
+        )
     write_weights(out, weights)
-    dropped = sorted(set(content) -
-                     {'state_dict'}) if 'state_dict' in content else ()
+    dropped = sorted(set(content) - {'state_dict'}) if 'state_dict' in content else ()
     sizes = [os.path.getsize(path) / 2**20 for path in (out, checkpoint)]
-    print(f'{out}: {len(weights)} tensors, {sizes[0]:.1f} of {sizes[1]:.1f} '
-          f'MiB; left out: {", ".join(dropped) or "nothing"}')
+    print(
+        f'{out}: {len(weights)} tensors, {sizes[0]:.1f} of {sizes[1]:.1f} '
+        f'MiB; left out: {", ".join(dropped) or "nothing"}'
+    )

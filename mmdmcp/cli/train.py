@@ -1,15 +1,16 @@
 """``mmdmcp train`` and ``tools/train.py``."""
+
 import argparse
-from typing import List, Optional
 
 from . import report_errors
 from .options import add_common_options, apply_common_options
 
 
-def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
-        description='Train a model, or search for one, as a config describes.')
+        description='Train a model, or search for one, as a config describes.'
+    )
     parser.add_argument('config', help='path of the config')
     parser.add_argument(
         '--resume',
@@ -17,31 +18,34 @@ def parse_args(argv: Optional[List[str]] = None) -> argparse.Namespace:
         const='auto',
         metavar='CHECKPOINT',
         help='go on from this checkpoint; without one, from the latest in '
-        'the work dir, or from the start if there is none')
+        'the work dir, or from the start if there is none',
+    )
     parser.add_argument(
         '--amp',
         action='store_true',
-        help='automatic mixed precision: float16 on GPUs, bfloat16 on CPU')
+        help='automatic mixed precision: float16 on GPUs, bfloat16 on CPU',
+    )
     parser.add_argument(
-        '--no-validate',
-        action='store_true',
-        help='do not validate during training')
+        '--no-validate', action='store_true', help='do not validate during training'
+    )
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
         help='scale the learning rates by the ratio of the batch size to '
-        'auto_scale_lr.base_batch_size')
+        'auto_scale_lr.base_batch_size',
+    )
     add_common_options(parser)
     return parser.parse_args(argv)
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
     args = parse_args(argv)
     apply_common_options(args)
 
     def run() -> None:
         from ..apis import train
+
         train(
             args.config,
             work_dir=args.work_dir,
@@ -50,6 +54,7 @@ def main(argv: Optional[List[str]] = None) -> int:
             validate=not args.no_validate,
             auto_scale_lr=args.auto_scale_lr,
             cfg_options=args.cfg_options,
-            launcher=args.launcher)
+            launcher=args.launcher,
+        )
 
     return report_errors(run)

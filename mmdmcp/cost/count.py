@@ -1,5 +1,6 @@
 """torch's own count of what runs."""
-from typing import Callable
+
+from collections.abc import Callable
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode

@@ -4,8 +4,9 @@ The multiply-accumulates of a convolution or linear layer are its weight's
 multiply-accumulates at one position times the number of positions. The
 positions depend on the input size only, never on the widths.
 """
+
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Callable, Dict, List, Set
 
 import torch
 from torch import nn
@@ -15,7 +16,7 @@ from torch.utils._pytree import tree_leaves
 from ..ops import CONVS, NORMS
 
 _PRODUCTS = {'mul', 'mul_', 'multiply', '__mul__', '__rmul__', '__imul__'}
-MATMULS = CONVS + (nn.Linear, )
+MATMULS = CONVS + (nn.Linear,)
 
 
 @dataclass
@@ -32,10 +33,11 @@ class Geometry:
         passed_on: Names of norms that need no gate, since a later norm has
             the same one. Not read here.
     """
-    positions: Dict[str, int] = field(default_factory=dict)
-    normalised: Set[str] = field(default_factory=set)
-    factors: Set[str] = field(default_factory=set)
-    passed_on: Set[str] = field(default_factory=set)
+
+    positions: dict[str, int] = field(default_factory=dict)
+    normalised: set[str] = field(default_factory=set)
+    factors: set[str] = field(default_factory=set)
+    passed_on: set[str] = field(default_factory=set)
 
 
 @torch.no_grad()
@@ -51,8 +53,8 @@ def read_geometry(model: nn.Module, run: Callable[[], object]) -> Geometry:
     found = Geometry()
     # The tensors themselves are kept until the pass is over: an id() may be
     # used again once its tensor is gone.
-    producer: Dict[int, str] = {}
-    alive: List[torch.Tensor] = []
+    producer: dict[int, str] = {}
+    alive: list[torch.Tensor] = []
     elsewhere = _OutsideNorms(producer)
     factors = _Factors()
 
@@ -74,12 +76,14 @@ def read_geometry(model: nn.Module, run: Callable[[], object]) -> Geometry:
         return module.register_forward_hook(hook)
 
     handles = [
-        note(name, module) for name, module in model.named_modules()
+        note(name, module)
+        for name, module in model.named_modules()
         if isinstance(module, MATMULS + NORMS)
     ]
     handles += [
         module.register_forward_pre_hook(elsewhere.enter_norm)
-        for module in model.modules() if isinstance(module, NORMS)
+        for module in model.modules()
+        if isinstance(module, NORMS)
     ]
     try:
         with elsewhere, factors:
@@ -105,10 +109,10 @@ class _OutsideNorms(TorchFunctionMode):
         norms: Normalisation layers that are running.
     """
 
-    def __init__(self, producer: Dict[int, str]) -> None:
+    def __init__(self, producer: dict[int, str]) -> None:
         super().__init__()
         self.producer = producer
-        self.names: Set[str] = set()
+        self.names: set[str] = set()
         self.norms = 0
 
     def enter_norm(self, _module: nn.Module, _inputs: tuple) -> None:
@@ -119,9 +123,11 @@ class _OutsideNorms(TorchFunctionMode):
         result = func(*args, **kwargs)
         # Questions such as ``x.shape`` or ``x.dim()`` read no values.
         if not self.norms and _tensors(result):
-            self.names.update(self.producer[id(value)]
-                              for value in _tensors((args, kwargs))
-                              if id(value) in self.producer)
+            self.names.update(
+                self.producer[id(value)]
+                for value in _tensors((args, kwargs))
+                if id(value) in self.producer
+            )
         return result
 
 
@@ -134,9 +140,9 @@ class _Factors(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.names: Set[str] = set()
-        self._source: Dict[int, str] = {}
-        self._alive: List[torch.Tensor] = []  # no id is used twice
+        self.names: set[str] = set()
+        self._source: dict[int, str] = {}
+        self._alive: list[torch.Tensor] = []  # no id is used twice
 
     def note(self, tensor: torch.Tensor, name: str) -> None:
         """The tensor is a layer's output, or made of it entry by entry."""
@@ -150,13 +156,16 @@ class _Factors(TorchFunctionMode):
             small, large = sorted(read, key=torch.Tensor.numel)
             if small.numel() < large.numel() and id(small) in self._source:
                 self.names.add(self._source[id(small)])
-        elif len(read) == len(made) == 1 and id(read[0]) in self._source:
-            if read[0].numel() == made[0].numel():
-                self.note(made[0], self._source[id(read[0])])
+        elif (
+            len(read) == len(made) == 1
+            and id(read[0]) in self._source
+            and read[0].numel() == made[0].numel()
+        ):
+            self.note(made[0], self._source[id(read[0])])
         return result
 
 
-def _tensors(tree: object) -> List[torch.Tensor]:
+def _tensors(tree: object) -> list[torch.Tensor]:
     return [x for x in tree_leaves(tree) if isinstance(x, torch.Tensor)]
 
 

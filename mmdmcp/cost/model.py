@@ -7,9 +7,10 @@ K positions, applied at P positions, costs ``P * K * I / g * O`` MACs and
 ``K * I / g * O + O`` parameters (with bias). I and O are linear in the
 units' widths, so the whole network is two matrix products.
 """
+
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Dict, List, Sequence
 
 import torch
 from torch import Tensor
@@ -33,6 +34,7 @@ class LayerCost:
         vectors: Parameters for one output: 1 with bias, 2 for an affine
             normalisation.
     """
+
     name: str
     in_layout: Layout
     out_layout: Layout
@@ -53,17 +55,21 @@ class CostModel:
             that are no layers (attention, say).
     """
 
-    def __init__(self,
-                 layers: Sequence[LayerCost],
-                 num_units: int,
-                 other_params: int = 0,
-                 other_macs: int = 0) -> None:
-        self.layers: List[LayerCost] = list(layers)
+    def __init__(
+        self,
+        layers: Sequence[LayerCost],
+        num_units: int,
+        other_params: int = 0,
+        other_macs: int = 0,
+    ) -> None:
+        self.layers: list[LayerCost] = list(layers)
         self.other_macs = other_macs
         self.other_params = other_params
-        self._elsewhere: Dict[torch.device, 'CostModel'] = {}
-        rows = [(*x.in_layout.linear(num_units),
-                 *x.out_layout.linear(num_units)) for x in self.layers]
+        self._elsewhere: dict[torch.device, CostModel] = {}
+        rows = [
+            (*x.in_layout.linear(num_units), *x.out_layout.linear(num_units))
+            for x in self.layers
+        ]
         groups = torch.tensor([x.groups for x in self.layers]).double()
         # [layers, units] and [layers]: inputs a group, outputs
         self._in = torch.stack([r[0] for r in rows]) / groups[:, None]
@@ -72,7 +78,8 @@ class CostModel:
         self._out_const = torch.tensor([r[3] for r in rows]).double()
         self._macs, self._weights, self._vectors = (
             torch.tensor([getattr(x, key) for x in self.layers]).double()
-            for key in ('macs', 'weights', 'vectors'))
+            for key in ('macs', 'weights', 'vectors')
+        )
 
     def to(self, device: torch.device) -> 'CostModel':
         """The same with its tables on a device, made once for each.
@@ -89,19 +96,22 @@ class CostModel:
             self._elsewhere[device] = copied
         return self._elsewhere[device]
 
-    def exact(self, widths: Sequence[int]) -> Dict[str, int]:
+    def exact(self, widths: Sequence[int]) -> dict[str, int]:
         """``{'macs': int, 'params': int}`` at whole widths, one a unit."""
         widths = torch.tensor(widths)
         return dict(
             macs=round(float(self.macs(widths))),
-            params=round(float(self.params(widths))))
+            params=round(float(self.params(widths))),
+        )
 
     def _inputs_outputs(self, widths: Tensor):
         """Inputs a group and outputs of every layer, ``[..., layers]``
         each."""
         widths = widths.to(self._in)
-        return (widths @ self._in.T + self._in_const,
-                widths @ self._out.T + self._out_const)
+        return (
+            widths @ self._in.T + self._in_const,
+            widths @ self._out.T + self._out_const,
+        )
 
     def layer_macs(self, widths: Tensor) -> Tensor:
         """MACs of each layer, ``[..., layers]`` float64."""
@@ -126,5 +136,6 @@ class CostModel:
     def params(self, widths: Tensor) -> Tensor:
         """Parameters of the whole model, float64 ``[...]``."""
         inputs, outputs = self._inputs_outputs(widths)
-        return (self._weights * inputs * outputs +
-                self._vectors * outputs).sum(-1) + self.other_params
+        return (self._weights * inputs * outputs + self._vectors * outputs).sum(
+            -1
+        ) + self.other_params

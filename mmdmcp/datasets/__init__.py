@@ -1,4 +1,5 @@
 """Datasets: an embedded real one, and a held-out part of any other."""
+
 from .digits import Digits
 from .hold_out import HoldOut
 

@@ -1,6 +1,6 @@
 """Scikit-learn's handwritten digits: real images that ship in a package."""
+
 import hashlib
-from typing import Dict, List
 
 import numpy as np
 from mmpretrain.datasets import BaseDataset
@@ -42,25 +42,37 @@ class Digits(BaseDataset):
     """
 
     METAINFO = {
-        'classes': ('zero', 'one', 'two', 'three', 'four', 'five', 'six',
-                    'seven', 'eight', 'nine')
+        'classes': (
+            'zero',
+            'one',
+            'two',
+            'three',
+            'four',
+            'five',
+            'six',
+            'seven',
+            'eight',
+            'nine',
+        )
     }
 
     def __init__(self, split: str, **kwargs) -> None:
         if split not in SPLITS:
-            raise ConfigError(f'split={split!r} of mmdmcp.Digits: choose one '
-                              f'of {", ".join(SPLITS)}')
+            raise ConfigError(
+                f'split={split!r} of mmdmcp.Digits: choose one of {", ".join(SPLITS)}'
+            )
         self.split = split
         super().__init__(ann_file='', **kwargs)
 
-    def load_data_list(self) -> List[Dict]:
+    def load_data_list(self) -> list[dict]:
         """The samples of the split, in the order of the data set."""
         try:
             from sklearn.datasets import load_digits
         except ImportError as error:
             raise DataError(
                 'mmdmcp.Digits reads the images that come with '
-                'scikit-learn: pip install scikit-learn') from error
+                'scikit-learn: pip install scikit-learn'
+            ) from error
         digits = load_digits()
         images = (digits.images * 15).astype(np.uint8)[..., None]
         labels = digits.target
@@ -69,11 +81,11 @@ class Digits(BaseDataset):
             for i in split_indices(labels)[self.split]
         ]
 
-    def extra_repr(self) -> List[str]:
+    def extra_repr(self) -> list[str]:
         return [f'Split: \t{self.split}']
 
 
-def split_indices(labels: np.ndarray) -> Dict[str, List[int]]:
+def split_indices(labels: np.ndarray) -> dict[str, list[int]]:
     """Deal the samples, sorted by class, to the three splits.
 
     The order within a class comes from a hash and not from a random

@@ -1,4 +1,5 @@
 """Hold a part of a training set out, to choose networks on."""
+
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS as ROOT
 
@@ -44,29 +45,37 @@ def HoldOut(of: str, part: str, every: int = 10, **kwargs) -> BaseDataset:
         107
     """
     if part not in PARTS:
-        raise ConfigError(f'part={part!r} of mmdmcp.HoldOut: choose one of '
-                          f'{", ".join(PARTS)}')
+        raise ConfigError(
+            f'part={part!r} of mmdmcp.HoldOut: choose one of {", ".join(PARTS)}'
+        )
     if not isinstance(every, int) or every < 2:
-        raise ConfigError(f'every={every!r} of mmdmcp.HoldOut: give an '
-                          'integer, 2 or more')
+        raise ConfigError(
+            f'every={every!r} of mmdmcp.HoldOut: give an integer, 2 or more'
+        )
     try:
         dataset = ROOT.build(dict(type=of, **kwargs))
     except (OSError, RuntimeError) as error:  # mmpretrain raises either
         raise DataError(
-            f'{of} can\'t be read: {error}. Set data_root of its dataloader '
+            f"{of} can't be read: {error}. Set data_root of its dataloader "
             'to the folder that holds it, for example with --cfg-options '
-            'train_dataloader.dataset.data_root=FOLDER') from error
+            'train_dataloader.dataset.data_root=FOLDER'
+        ) from error
     if not hasattr(dataset, 'get_subset_'):
-        raise ConfigError(f'of={of!r} of mmdmcp.HoldOut: '
-                          f'{type(dataset).__name__} is not one of '
-                          'MMEngine\'s BaseDataset, it has no subsets')
+        raise ConfigError(
+            f'of={of!r} of mmdmcp.HoldOut: '
+            f'{type(dataset).__name__} is not one of '
+            "MMEngine's BaseDataset, it has no subsets"
+        )
     held = set(range(every - 1, len(dataset), every))
     if not held:
-        raise DataError(f'{of} has {len(dataset)} samples, too few to hold '
-                        f'every {every}th out: lower every, alike in '
-                        'train_dataloader.dataset.every and in '
-                        'val_dataloader.dataset.every, or look for missing '
-                        'samples')
+        raise DataError(
+            f'{of} has {len(dataset)} samples, too few to hold '
+            f'every {every}th out: lower every, alike in '
+            'train_dataloader.dataset.every and in '
+            'val_dataloader.dataset.every, or look for missing '
+            'samples'
+        )
     dataset.get_subset_(
-        [i for i in range(len(dataset)) if (i in held) == (part == 'val')])
+        [i for i in range(len(dataset)) if (i in held) == (part == 'val')]
+    )
     return dataset

@@ -1,11 +1,12 @@
 """How much faster the pruned network really is, beside its FLOPs."""
+
 import platform
 import statistics
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Callable, Dict, List, Sequence
 
 import torch
 from torch import nn
@@ -29,6 +30,7 @@ class Latency:
         spread: Largest distance between quartiles, as a share of the
             median: above 0.1, the machine was busy with something else.
     """
+
     runtime: str
     full: float
     pruned: float
@@ -40,12 +42,14 @@ class Latency:
         return self.full / self.pruned
 
 
-def measure(nets: Dict[str, nn.Module],
-            input_shape: Sequence[int],
-            batch: int = 1,
-            threads: int = 1,
-            seconds: float = 5.0,
-            onnx: bool = True) -> List[Latency]:
+def measure(
+    nets: dict[str, nn.Module],
+    input_shape: Sequence[int],
+    batch: int = 1,
+    threads: int = 1,
+    seconds: float = 5.0,
+    onnx: bool = True,
+) -> list[Latency]:
     """Time the full and the pruned network, taking turns.
 
     Args:
@@ -68,18 +72,18 @@ def measure(nets: Dict[str, nn.Module],
     if onnx and device.type == 'cpu' and not missing_packages():
         with TemporaryDirectory() as folder:
             runs = {
-                name: _onnx_run(net, image, Path(folder, name + '.onnx'),
-                                threads)
+                name: _onnx_run(net, image, Path(folder, name + '.onnx'), threads)
                 for name, net in nets.items()
             }
             found.append(_measure('onnxruntime', runs, threads, seconds))
     return found
 
 
-def _measure(runtime: str, runs: Dict[str, Callable], threads: int,
-             seconds: float) -> Latency:
+def _measure(
+    runtime: str, runs: dict[str, Callable], threads: int, seconds: float
+) -> Latency:
     """Interleaved, so that a busy moment of the machine hits both."""
-    times: Dict[str, List[float]] = {name: [] for name in runs}
+    times: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
         for _ in range(WARM_UP):
             run()
@@ -87,15 +91,18 @@ def _measure(runtime: str, runs: Dict[str, Callable], threads: int,
     for _ in range(rounds):
         for name, run in runs.items():
             timer = Timer('run()', globals={'run': run}, num_threads=threads)
-            times[name] += timer.blocked_autorange(min_run_time=seconds /
-                                                   rounds).times
-    spread = 0.
+            times[name] += timer.blocked_autorange(min_run_time=seconds / rounds).times
+    spread = 0.0
     for values in times.values():
         if len(values) > 1:
             low, middle, high = statistics.quantiles(values, n=4)
             spread = max(spread, (high - low) / middle)
-    return Latency(runtime, statistics.median(times['full']),
-                   statistics.median(times['pruned']), spread)
+    return Latency(
+        runtime,
+        statistics.median(times['full']),
+        statistics.median(times['pruned']),
+        spread,
+    )
 
 
 def _torch_run(net: nn.Module, image: torch.Tensor) -> Callable:
@@ -108,31 +115,42 @@ def _torch_run(net: nn.Module, image: torch.Tensor) -> Callable:
     return run
 
 
-def _onnx_run(net: nn.Module, image: torch.Tensor, path: Path,
-              threads: int) -> Callable:
+def _onnx_run(
+    net: nn.Module, image: torch.Tensor, path: Path, threads: int
+) -> Callable:
     import onnxruntime
+
     export_onnx(net, str(path), tuple(image.shape[1:]))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(
-        str(path), options, providers=['CPUExecutionProvider'])
+        str(path), options, providers=['CPUExecutionProvider']
+    )
     feed = {session.get_inputs()[0].name: image.numpy()}
     return lambda: session.run(None, feed)
 
 
-def report(nets: Dict[str, nn.Module], input_shape: Sequence[int],
-           found: Sequence[Latency], batch: int, threads: int) -> str:
+def report(
+    nets: dict[str, nn.Module],
+    input_shape: Sequence[int],
+    found: Sequence[Latency],
+    batch: int,
+    threads: int,
+) -> str:
     """The measurements as a table, with what they were taken on."""
     device = _device(nets['full'])
     image = torch.zeros(1, *input_shape, device=device)
     full_macs, macs = (
-        count(partial(Plain(nets[name]), image))
-        for name in ('full', 'pruned'))
+        count(partial(Plain(nets[name]), image)) for name in ('full', 'pruned')
+    )
     full_params, params = (
-        sum(p.numel() for p in nets[name].parameters())
-        for name in ('full', 'pruned'))
-    where = f'{threads} thread{"s" * (threads > 1)} of {_cpu()}' \
-        if device.type == 'cpu' else torch.cuda.get_device_name(device)
+        sum(p.numel() for p in nets[name].parameters()) for name in ('full', 'pruned')
+    )
+    where = (
+        f'{threads} thread{"s" * (threads > 1)} of {_cpu()}'
+        if device.type == 'cpu'
+        else torch.cuda.get_device_name(device)
+    )
     lines = [
         f'Input {"x".join(map(str, input_shape))}, batch {batch}, {where}; '
         f'{WARM_UP} warm-up runs, median of interleaved runs',
@@ -143,11 +161,16 @@ def report(nets: Dict[str, nn.Module], input_shape: Sequence[int],
         f' M{full_params / params:>12.2f}x',
     ]
     for row in found:
-        note = f'   (spread {row.spread:.0%}: the machine was busy)' \
-            if row.spread > 0.1 else ''
-        lines.append(f'{row.runtime:12}{row.full * 1e3:>9,.1f} ms'
-                     f'{row.pruned * 1e3:>9,.1f} ms{row.speed_up:>12.2f}x'
-                     f'{note}')
+        note = (
+            f'   (spread {row.spread:.0%}: the machine was busy)'
+            if row.spread > 0.1
+            else ''
+        )
+        lines.append(
+            f'{row.runtime:12}{row.full * 1e3:>9,.1f} ms'
+            f'{row.pruned * 1e3:>9,.1f} ms{row.speed_up:>12.2f}x'
+            f'{note}'
+        )
     return '\n'.join(lines)
 
 

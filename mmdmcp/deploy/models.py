@@ -1,8 +1,10 @@
 """The full and the pruned model of a config, whatever its role."""
+
 import copy
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any
 
 import torch
 from mmengine.registry import init_default_scope
@@ -13,23 +15,24 @@ from ..errors import CheckpointError, ConfigError
 from ..models.fit import fitted
 from ..models.pruned import load_subnet, output_channels
 from ..models.weights import require_fit
+from ..preflight.config import SEARCHES, load_config
 from ..registry import MODELS
-from ..run.config import SEARCHES, load_config
 from ..subnet import Subnet
 
 
 @dataclass
 class ModelPair:
     """Configs of a full model and its pruned form, and the subnet file."""
-    full: Dict[str, Any]
-    pruned: Dict[str, Any]
-    subnet: Optional[Subnet]
+
+    full: dict[str, Any]
+    pruned: dict[str, Any]
+    subnet: Subnet | None
 
     def build_full(self) -> nn.Module:
         """The full model in eval mode, with random weights."""
         return MODELS.build(self.full).eval()
 
-    def build_pruned(self, checkpoint: Optional[str] = None) -> nn.Module:
+    def build_pruned(self, checkpoint: str | None = None) -> nn.Module:
         """The pruned model in eval mode.
 
         Args:
@@ -41,9 +44,9 @@ class ModelPair:
         return model
 
 
-def load_pair(config: str,
-              subnet: Optional[str] = None,
-              options: Optional[Mapping] = None) -> ModelPair:
+def load_pair(
+    config: str, subnet: str | None = None, options: Mapping | None = None
+) -> ModelPair:
     """Read which models a config is about.
 
     Args:
@@ -59,7 +62,8 @@ def load_pair(config: str,
     full, pruned = _pair(_model_cfg(config, options), subnet)
     if pruned is None:
         raise ConfigError(
-            f'{config} names no subnet file: add --subnet DMCP_SUBNET_X.yaml')
+            f'{config} names no subnet file: add --subnet DMCP_SUBNET_X.yaml'
+        )
     named = pruned.get('subnet') or pruned['backbone'].get('subnet')
     return ModelPair(full, pruned, load_subnet(named))
 
@@ -82,15 +86,16 @@ def load_weights(model: nn.Module, checkpoint: str) -> None:
         raise CheckpointError(
             f'{checkpoint} has {len(rest)} weights that the '
             f'{type(model).__name__} lacks: {", ".join(rest[:3])}. Give the '
-            'checkpoint that was trained with this config')
+            'checkpoint that was trained with this config'
+        )
 
 
-def full_model(config: str, options: Optional[Mapping] = None) -> nn.Module:
+def full_model(config: str, options: Mapping | None = None) -> nn.Module:
     """The full model of a config, with random weights."""
     return MODELS.build(_pair(_model_cfg(config, options), None)[0])
 
 
-def _model_cfg(config: str, options: Optional[Mapping]) -> dict:
+def _model_cfg(config: str, options: Mapping | None) -> dict:
     """A config's model, with what the Runner would add; its scope is set."""
     cfg = load_config(config, options)
     init_default_scope(cfg.get('default_scope', 'mmengine'))
@@ -101,13 +106,10 @@ def _model_cfg(config: str, options: Optional[Mapping]) -> dict:
     return model
 
 
-def _pair(model: dict, subnet: Optional[str]) -> Tuple[dict, Optional[dict]]:
+def _pair(model: dict, subnet: str | None) -> tuple[dict, dict | None]:
     """Configs of the full and the pruned model; None if no file is named."""
     kind = model.get('type')
-    common = {
-        key: model[key]
-        for key in ('data_preprocessor', ) if key in model
-    }
+    common = {key: model[key] for key in ('data_preprocessor',) if key in model}
     if kind in SEARCHES:
         full = {**common, **model['architecture']}
     elif kind == 'mmdmcp.PrunedModel':
@@ -140,8 +142,9 @@ def _fitted_to_full(host: str, backbone: dict, **parts: Any) -> nn.Module:
 
 def _has_pruned_backbone(model: dict) -> bool:
     backbone = model.get('backbone')
-    return isinstance(backbone, dict) and \
-        backbone.get('type') == 'mmdmcp.PrunedBackbone'
+    return (
+        isinstance(backbone, dict) and backbone.get('type') == 'mmdmcp.PrunedBackbone'
+    )
 
 
 class Plain(nn.Module):
@@ -160,16 +163,18 @@ class Plain(nn.Module):
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         if all(
-                isinstance(getattr(model, part, None), nn.Module)
-                for part in ('rpn_head', 'roi_head')):
+            isinstance(getattr(model, part, None), nn.Module)
+            for part in ('rpn_head', 'roi_head')
+        ):
             raise ConfigError(
                 f'a {type(model).__name__} is a two-stage detector: its last '
                 'heads run on the boxes that it finds, so it is no function '
                 'of the image alone. Give the config of a one-stage detector '
-                'or of the classifier with this backbone')
+                'or of the classifier with this backbone'
+            )
         self.model = model
 
-    def forward(self, image: Tensor) -> Tuple[Tensor, ...]:
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """``[N, C, H, W]``, normalised, to the outputs of the heads."""
         return tuple(_flat(self.model(image)))
 

@@ -1,10 +1,11 @@
 """A pruned model as an ONNX file, checked against PyTorch."""
+
 import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Iterator, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -28,22 +29,25 @@ class Difference:
         largest: Largest absolute difference.
         scale: Largest absolute value that PyTorch gave.
     """
+
     output: str
-    shape: Tuple[int, ...]
+    shape: tuple[int, ...]
     largest: float
     scale: float
 
 
-def missing_packages() -> List[str]:
+def missing_packages() -> list[str]:
     """What an export needs and is not installed."""
     return [name for name in _PACKAGES if find_spec(name) is None]
 
 
-def export_onnx(model: nn.Module,
-                path: str,
-                input_shape: Sequence[int],
-                tolerance: float = 1e-4,
-                program: Optional[str] = None) -> List[Difference]:
+def export_onnx(
+    model: nn.Module,
+    path: str,
+    input_shape: Sequence[int],
+    tolerance: float = 1e-4,
+    program: str | None = None,
+) -> list[Difference]:
     """Write a model as ONNX with a dynamic batch size, and check it.
 
     The file appears only once onnxruntime gives what PyTorch gives.
@@ -68,7 +72,8 @@ def export_onnx(model: nn.Module,
     if missing:
         raise ConfigError(
             f'{", ".join(missing)} is not installed: pip install '
-            f'{" ".join(missing)} (or mmdmcp[onnx])')
+            f'{" ".join(missing)} (or mmdmcp[onnx])'
+        )
     plain = Plain(model).eval()
     exported = export_program(plain, input_shape)
     target = Path(path)
@@ -83,22 +88,25 @@ def export_onnx(model: nn.Module,
                 input_names=['image'],
                 opset_version=_OPSET,
                 external_data=False,
-                verbose=False)
+                verbose=False,
+            )
         except Exception as error:
             raise ExportError(
-                f'{path}: the model can\'t be written as ONNX '
-                f'({type(error).__name__}: {first_line(error)})') from error
+                f"{path}: the model can't be written as ONNX "
+                f'({type(error).__name__}: {first_line(error)})'
+            ) from error
         found = compare(plain, partial, input_shape)
         # Written so that a difference of NaN is bad, too.
-        bad = [
-            d for d in found if not d.largest <= tolerance * max(1, d.scale)
-        ]
+        bad = [d for d in found if not d.largest <= tolerance * max(1, d.scale)]
         if bad:
             raise ExportError(
-                f'{path}: not written, onnxruntime differs from PyTorch: ' +
-                ', '.join(f'{d.output} by {d.largest:.3g} (values up to '
-                          f'{d.scale:.3g})'
-                          for d in bad) + f'; allowed is {tolerance:g}')
+                f'{path}: not written, onnxruntime differs from PyTorch: '
+                + ', '.join(
+                    f'{d.output} by {d.largest:.3g} (values up to {d.scale:.3g})'
+                    for d in bad
+                )
+                + f'; allowed is {tolerance:g}'
+            )
         with _written(path):
             os.replace(partial, target)
     finally:
@@ -115,12 +123,14 @@ def _written(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ExportError(f'{path} can\'t be written ({error.strerror}): '
-                          'name a file that can') from error
+        raise ExportError(
+            f"{path} can't be written ({error.strerror}): name a file that can"
+        ) from error
 
 
-def export_program(plain: nn.Module,
-                   input_shape: Sequence[int]) -> torch.export.ExportedProgram:
+def export_program(
+    plain: nn.Module, input_shape: Sequence[int]
+) -> torch.export.ExportedProgram:
     """The model as a ``torch.export`` program with a dynamic batch size.
 
     Raises:
@@ -130,33 +140,33 @@ def export_program(plain: nn.Module,
     batch = torch.export.Dim('batch', min=1)
     try:
         with torch.no_grad():
-            return torch.export.export(
-                plain, (image, ), dynamic_shapes=({
-                    0: batch
-                }, ))
+            return torch.export.export(plain, (image,), dynamic_shapes=({0: batch},))
     except Exception as error:
         raise ExportError(
-            'torch.export can\'t follow the model '
-            f'({type(error).__name__}: {first_line(error)})') from error
+            "torch.export can't follow the model "
+            f'({type(error).__name__}: {first_line(error)})'
+        ) from error
 
 
 @torch.no_grad()
-def compare(plain: nn.Module, path: Path,
-            input_shape: Sequence[int]) -> List[Difference]:
+def compare(
+    plain: nn.Module, path: Path, input_shape: Sequence[int]
+) -> list[Difference]:
     """Run a file in onnxruntime and the model in PyTorch, same images."""
     import onnxruntime
+
     session = onnxruntime.InferenceSession(
-        str(path), providers=['CPUExecutionProvider'])
+        str(path), providers=['CPUExecutionProvider']
+    )
     name = session.get_inputs()[0].name
     generator = torch.Generator().manual_seed(0)
-    found: List[Difference] = []
+    found: list[Difference] = []
     for batch in _BATCHES:
         image = torch.randn(batch, *input_shape, generator=generator)
         ours = plain(image)
         theirs = session.run(None, {name: image.numpy()})
         for i, (a, b) in enumerate(zip(ours, theirs)):
-            now = _difference(session.get_outputs()[i].name, a,
-                              torch.from_numpy(b))
+            now = _difference(session.get_outputs()[i].name, a, torch.from_numpy(b))
             if len(found) <= i:
                 found.append(now)
             else:
@@ -168,8 +178,13 @@ def compare(plain: nn.Module, path: Path,
 
 def _difference(name: str, ours: Tensor, theirs: Tensor) -> Difference:
     if ours.shape != theirs.shape:
-        raise ExportError(f'{name}: PyTorch gives {list(ours.shape)}, '
-                          f'onnxruntime {list(theirs.shape)}')
-    return Difference(name, tuple(ours.shape),
-                      float((ours - theirs).abs().max()),
-                      float(ours.abs().max()))
+        raise ExportError(
+            f'{name}: PyTorch gives {list(ours.shape)}, '
+            f'onnxruntime {list(theirs.shape)}'
+        )
+    return Difference(
+        name,
+        tuple(ours.shape),
+        float((ours - theirs).abs().max()),
+        float(ours.abs().max()),
+    )

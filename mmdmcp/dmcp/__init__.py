@@ -1,4 +1,5 @@
 """DMCP: Differentiable Markov Channel Pruning."""
+
 from .algorithm import DMCP
 from .mutator import DMCPChannelMutator
 from .unit import DMCPChannelUnit

@@ -1,14 +1,15 @@
 """DMCP: Differentiable Markov Channel Pruning (Guo et al., CVPR 2020)."""
-from contextlib import nullcontext
-from typing import ContextManager, Dict, Optional, Sequence, Tuple, Union
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
-from ..engine import (PruningAlgorithm, accumulate, finish, frozen_statistics,
-                      frozen_weights)
+from ..engine import frozen_statistics, frozen_weights
+from ..methods import PruningAlgorithm, accumulate, finish
 from ..ops import SlicedLayer
 from ..options import number, refuse_unknown
 from ..registry import MODELS
@@ -58,31 +59,43 @@ class DMCP(PruningAlgorithm):
     mutator: DMCPChannelMutator
     schedule: SearchSchedule
 
-    def __init__(self,
-                 architecture: Union[dict, nn.Module, None] = None,
-                 target: Union[str, float, None] = None,
-                 mutator: Optional[dict] = None,
-                 input_shape: Sequence[int] = (3, 224, 224),
-                 arch_start: Union[int, float] = 0.5,
-                 random_sampling: Tuple[float, float] = (1.0, 0.2),
-                 budget_weight: float = 0.1,
-                 dead_zone: float = 0.95,
-                 distillation: Optional[str] = 'auto',
-                 data_preprocessor: Optional[dict] = None,
-                 init_cfg: Optional[dict] = None,
-                 **unknown) -> None:
+    def __init__(
+        self,
+        architecture: dict | nn.Module | None = None,
+        target: str | float | None = None,
+        mutator: dict | None = None,
+        input_shape: Sequence[int] = (3, 224, 224),
+        arch_start: int | float = 0.5,
+        random_sampling: tuple[float, float] = (1.0, 0.2),
+        budget_weight: float = 0.1,
+        dead_zone: float = 0.95,
+        distillation: str | None = 'auto',
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+        **unknown,
+    ) -> None:
         refuse_unknown(self, unknown)
         # At 1 the loss is log|E - T| on both sides of the target, whose slope
         # has no bound: one step near the target ends every chain.
         number('dead_zone', dead_zone, above=0, below=1)
         number('budget_weight', budget_weight, above=0)
-        super().__init__(architecture, target, 'macs', mutator,
-                         SearchSchedule(arch_start, random_sampling),
-                         input_shape, data_preprocessor, init_cfg)
+        super().__init__(
+            architecture,
+            target,
+            'macs',
+            mutator,
+            SearchSchedule(arch_start, random_sampling),
+            input_shape,
+            data_preprocessor,
+            init_cfg,
+        )
         self.budget_weight = budget_weight
         self.dead_zone = dead_zone
-        self.distillation = None if distillation is None else \
-            InPlaceDistillation(self.architecture, distillation)
+        self.distillation = (
+            None
+            if distillation is None
+            else InPlaceDistillation(self.architecture, distillation)
+        )
         self.mutator.start(self.target)
 
     # ---- what users ask ----------------------------------------------
@@ -93,38 +106,37 @@ class DMCP(PruningAlgorithm):
 
     # ---- the model's usual interface ---------------------------------
 
-    def forward(self,
-                inputs: Tensor,
-                data_samples: Optional[list] = None,
-                mode: str = 'tensor'):
+    def forward(
+        self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor'
+    ):
         """The architecture's forward, at the current widths."""
         return self.architecture(inputs, data_samples, mode=mode)
 
-    def val_step(self, data: Union[dict, tuple, list]) -> list:
+    def val_step(self, data: dict | tuple | list) -> list:
         """Predictions at the current widths."""
         return self.architecture.val_step(data)
 
-    def test_step(self, data: Union[dict, tuple, list]) -> list:
+    def test_step(self, data: dict | tuple | list) -> list:
         """Predictions at the current widths."""
         return self.architecture.test_step(data)
 
     # ---- training ----------------------------------------------------
 
-    def train_step(self, data: Union[dict, tuple, list],
-                   optim_wrapper: OptimWrapperDict) -> Dict[str, Tensor]:
+    def train_step(
+        self, data: dict | tuple | list, optim_wrapper: OptimWrapperDict
+    ) -> dict[str, Tensor]:
         """One iteration of the search.
 
         Args:
             data: A batch.
             optim_wrapper: ``architecture`` and ``mutator``, as built by
-                :class:`~mmdmcp.engine.SearchOptimWrapperConstructor`.
+                :class:`~mmdmcp.methods.SearchOptimWrapperConstructor`.
 
         Returns:
             Values to log.
         """
         self.schedule.require_length()
-        weights, chains = (optim_wrapper['architecture'],
-                           optim_wrapper['mutator'])
+        weights, chains = (optim_wrapper['architecture'], optim_wrapper['mutator'])
         data = self.data_preprocessor(data, True)
         log = self._train_weights(data, weights)
         if self.schedule.trains_chains:
@@ -133,13 +145,12 @@ class DMCP(PruningAlgorithm):
         self.set_widths('max')
         return log
 
-    def _train_weights(self, data: dict,
-                       wrapper: OptimWrapper) -> Dict[str, Tensor]:
+    def _train_weights(self, data: dict, wrapper: OptimWrapper) -> dict[str, Tensor]:
         """Stage 1: four networks, their gradients in one step.
 
         The widest learns from the labels, the others from it.
         """
-        log: Dict[str, Tensor] = {}
+        log: dict[str, Tensor] = {}
         teacher = None
         for name, how in self._sandwich():
             self.set_widths(how)
@@ -151,7 +162,8 @@ class DMCP(PruningAlgorithm):
                 else:
                     self.architecture(**data, mode='tensor')
                     loss = self.distillation.loss(
-                        self.distillation.take(teacher), teacher)
+                        self.distillation.take(teacher), teacher
+                    )
             accumulate(wrapper, loss)
             if name == 'max':
                 log.update(values)
@@ -167,8 +179,7 @@ class DMCP(PruningAlgorithm):
         for name in ('sampled1', 'sampled2'):
             yield name, self.schedule.draw_how(self.mutator.generator)
 
-    def _train_chains(self, data: dict,
-                      wrapper: OptimWrapper) -> Dict[str, Tensor]:
+    def _train_chains(self, data: dict, wrapper: OptimWrapper) -> dict[str, Tensor]:
         """Stage 2: the widest network, scaled by the marginals.
 
         Batch statistics without a trace in the running ones; only the
@@ -184,9 +195,11 @@ class DMCP(PruningAlgorithm):
             # A block that neither weights nor inputs give a gradient would
             # be run without one.
             data = dict(data, inputs=tree_map(_with_gradient, data['inputs']))
-        with wrapper.optim_context(self), \
-                frozen_weights(self.architecture), \
-                frozen_statistics(self.architecture):
+        with (
+            wrapper.optim_context(self),
+            frozen_weights(self.architecture),
+            frozen_statistics(self.architecture),
+        ):
             supernet.scale(leaves)
             try:
                 task, _ = self._task_loss(data)
@@ -195,8 +208,11 @@ class DMCP(PruningAlgorithm):
             finally:
                 supernet.scale(None)
         # A unit whose outputs it does not read gets no gradient.
-        reached = [(scale, leaf.grad) for scale, leaf in zip(scales, leaves)
-                   if leaf.grad is not None]
+        reached = [
+            (scale, leaf.grad)
+            for scale, leaf in zip(scales, leaves)
+            if leaf.grad is not None
+        ]
         if reached:
             torch.autograd.backward(*zip(*reached))
         expected = self.expected_cost()
@@ -210,10 +226,10 @@ class DMCP(PruningAlgorithm):
             'arch/expected_mflops': expected.detach() / 1e6,
         }
 
-    def _task_loss(self, data: dict) -> Tuple[Tensor, Dict[str, Tensor]]:
+    def _task_loss(self, data: dict) -> tuple[Tensor, dict[str, Tensor]]:
         return self.parse_losses(self.architecture(**data, mode='loss'))
 
-    def _watched(self) -> ContextManager:
+    def _watched(self) -> AbstractContextManager:
         """The prediction is noted inside, if there is distillation."""
         if self.distillation is None:
             return nullcontext()
@@ -224,9 +240,10 @@ def _checkpoints(model: nn.Module) -> bool:
     """Whether some part of a model is run again during backward: by its own
     option, or because MMEngine replaced its forward."""
     return any(
-        getattr(module, 'with_cp', False) or
-        not isinstance(vars(module).get('forward'), (type(None), SlicedLayer))
-        for module in model.modules())
+        getattr(module, 'with_cp', False)
+        or not isinstance(vars(module).get('forward'), (type(None), SlicedLayer))
+        for module in model.modules()
+    )
 
 
 def _with_gradient(value: object) -> object:

@@ -1,11 +1,10 @@
 """DMCP's budget loss. Pure torch."""
+
 import torch
 from torch import Tensor
 
 
-def budget_loss(expected: Tensor,
-                target: float,
-                dead_zone: float = 0.95) -> Tensor:
+def budget_loss(expected: Tensor, target: float, dead_zone: float = 0.95) -> Tensor:
     """How far the expected cost E is from the target T (Guo et al., 2020).
 
     ==========================  ====================

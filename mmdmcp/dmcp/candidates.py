@@ -1,6 +1,6 @@
 """Subnets to choose from at the end of a search."""
+
 from dataclasses import dataclass, field
-from typing import Dict, List, Tuple
 
 from .mutator import DMCPChannelMutator
 
@@ -15,14 +15,16 @@ class Candidate:
         macs: Its cost.
         metrics: What its evaluation gave.
     """
+
     name: str
-    widths: List[int]
+    widths: list[int]
     macs: int
-    metrics: Dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
 
 
-def expected_candidate(mutator: DMCPChannelMutator, target: int,
-                       tolerance: float) -> Candidate:
+def expected_candidate(
+    mutator: DMCPChannelMutator, target: int, tolerance: float
+) -> Candidate:
     """Expected sampling: every unit's expected width, rounded.
 
     All logits are shifted by one common amount, found by bisection, wherever
@@ -37,15 +39,14 @@ def expected_candidate(mutator: DMCPChannelMutator, target: int,
     """
     alpha = mutator.alpha.detach().double().cpu()
 
-    def shifted(amount: float) -> Tuple[Candidate, List[float]]:
-        expected = mutator.expected_widths(
-            mutator.chains.shifted(alpha, amount))
+    def shifted(amount: float) -> tuple[Candidate, list[float]]:
+        expected = mutator.expected_widths(mutator.chains.shifted(alpha, amount))
         widths = mutator.rounded(expected)
         macs = mutator.cost_of(widths)['macs']
         return Candidate('expected', widths, macs), expected.tolist()
 
-    best, expected = shifted(0.)
-    low, high = -40., 40.  # cost rises with the amount
+    best, expected = shifted(0.0)
+    low, high = -40.0, 40.0  # cost rises with the amount
     for _ in range(60):
         middle = (low + high) / 2
         found, widths = shifted(middle)
@@ -56,8 +57,13 @@ def expected_candidate(mutator: DMCPChannelMutator, target: int,
     return best
 
 
-def _make_up(mutator: DMCPChannelMutator, candidate: Candidate,
-             expected: List[float], target: int, tolerance: float) -> None:
+def _make_up(
+    mutator: DMCPChannelMutator,
+    candidate: Candidate,
+    expected: list[float],
+    target: int,
+    tolerance: float,
+) -> None:
     """Change one unit after the other until a candidate is within tolerance.
 
     Units that begin alike cross a rounding border together, and in a narrow
@@ -74,7 +80,8 @@ def _make_up(mutator: DMCPChannelMutator, candidate: Candidate,
         for u in sorted(range(len(expected)), key=moved_by_rounding):
             widths = list(candidate.widths)
             widths[u] = mutator.grid.neighbour(
-                widths[u], mutator.units[u].grid, up=step > 0)
+                widths[u], mutator.units[u].grid, up=step > 0
+            )
             macs = mutator.cost_of(widths)['macs']
             if abs(macs - target) < abs(candidate.macs - target):
                 candidate.widths, candidate.macs = widths, macs
@@ -83,11 +90,13 @@ def _make_up(mutator: DMCPChannelMutator, candidate: Candidate,
             return
 
 
-def direct_candidates(mutator: DMCPChannelMutator,
-                      target: int,
-                      tolerance: float,
-                      num: int,
-                      max_draws: int = 20000) -> List[Candidate]:
+def direct_candidates(
+    mutator: DMCPChannelMutator,
+    target: int,
+    tolerance: float,
+    num: int,
+    max_draws: int = 20000,
+) -> list[Candidate]:
     """Direct sampling: draws from the chains within tolerance of the target.
 
     Bounded: after ``max_draws`` draws it returns what it has, which may be
@@ -100,7 +109,7 @@ def direct_candidates(mutator: DMCPChannelMutator,
         num: Distinct candidates wanted.
         max_draws: Bound on the draws.
     """
-    found: Dict[tuple, Candidate] = {}
+    found: dict[tuple, Candidate] = {}
     done, batch = 0, 500
     while done < max_draws and len(found) < num:
         widths = mutator.chains.draw(mutator.alpha, mutator.generator, batch)
@@ -109,6 +118,7 @@ def direct_candidates(mutator: DMCPChannelMutator,
         near = (macs - target).abs() <= tolerance * target
         for row, cost in zip(widths[near].tolist(), macs[near].tolist()):
             if len(found) < num and tuple(row) not in found:
-                found[tuple(row)] = Candidate(f'direct{len(found) + 1}', row,
-                                              round(cost))
+                found[tuple(row)] = Candidate(
+                    f'direct{len(found) + 1}', row, round(cost)
+                )
     return list(found.values())

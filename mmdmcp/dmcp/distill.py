@@ -1,6 +1,7 @@
 """In-place distillation: narrow networks learn from the widest one."""
+
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Iterator, Optional
 
 import torch
 import torch.nn.functional as F
@@ -35,40 +36,41 @@ class InPlaceDistillation:
         if module == 'auto':
             found = [name for name in _USUAL if name in names]
             linears = [
-                name for name, m in names.items()
+                name
+                for name, m in names.items()
                 if isinstance(m, nn.Linear) and name.startswith('head.')
             ]
             found = found or linears[-1:]
             if not found:
                 raise ConfigError(
-                    'distillation=\'auto\' finds no classifier in '
+                    "distillation='auto' finds no classifier in "
                     f'{type(model).__name__}; name the module that makes the '
-                    'logits (distillation=\'head.fc\'), or set '
-                    'distillation=None: every network learns from the labels')
+                    "logits (distillation='head.fc'), or set "
+                    'distillation=None: every network learns from the labels'
+                )
             module = found[0]
         elif not isinstance(module, str) or module not in names:
-            raise ConfigError(f'distillation={module!r}: the model has no '
-                              'module of that name')
+            raise ConfigError(
+                f'distillation={module!r}: the model has no module of that name'
+            )
         self.module = module
-        self._output: Optional[object] = None
+        self._output: object | None = None
 
     @contextmanager
     def watch(self, model: nn.Module) -> Iterator[None]:
         """Note the module's outputs inside; copies of the model made
         outside know nothing of it."""
-        handle = model.get_submodule(self.module).register_forward_hook(
-            self._record)
+        handle = model.get_submodule(self.module).register_forward_hook(self._record)
         try:
             yield
         finally:
             handle.remove()
             self._output = None
 
-    def _record(self, _module: nn.Module, _inputs: tuple,
-                output: object) -> None:
+    def _record(self, _module: nn.Module, _inputs: tuple, output: object) -> None:
         self._output = output
 
-    def take(self, teacher: Optional[Tensor] = None) -> Tensor:
+    def take(self, teacher: Tensor | None = None) -> Tensor:
         """What the module returned last, once.
 
         Args:
@@ -82,20 +84,23 @@ class InPlaceDistillation:
         if output is None:
             raise ConfigError(
                 f'distillation={self.module!r}: the module was not called; '
-                'name one that every forward pass runs')
+                'name one that every forward pass runs'
+            )
         if not isinstance(output, Tensor):
             raise ConfigError(
                 f'distillation={self.module!r}: the module returns a '
                 f'{type(output).__name__}, not one tensor of logits. Name the '
                 f'one that makes them, usually {" or ".join(_USUAL)}, or set '
-                'distillation=None')
+                'distillation=None'
+            )
         if teacher is not None and output.shape != teacher.shape:
             raise ConfigError(
                 f'distillation={self.module!r}: the module gives '
                 f'{list(output.shape)} in a narrow network and '
                 f'{list(teacher.shape)} in the widest: its width is '
                 'searched. Name the one that makes the logits, usually '
-                f'{" or ".join(_USUAL)}, or set distillation=None')
+                f'{" or ".join(_USUAL)}, or set distillation=None'
+            )
         return output
 
     @staticmethod
@@ -108,11 +113,15 @@ class InPlaceDistillation:
         """
         if student.size(1) == 1:  # sigmoid(x) is the softmax of x and 0
             student, teacher = (
-                torch.cat([x, torch.zeros_like(x)], dim=1)
-                for x in (student, teacher))
+                torch.cat([x, torch.zeros_like(x)], dim=1) for x in (student, teacher)
+            )
         count = student.numel() // student.size(1)
-        return F.kl_div(
-            student.float().log_softmax(dim=1),
-            teacher.float().log_softmax(dim=1),
-            reduction='sum',
-            log_target=True) / count
+        return (
+            F.kl_div(
+                student.float().log_softmax(dim=1),
+                teacher.float().log_softmax(dim=1),
+                reduction='sum',
+                log_target=True,
+            )
+            / count
+        )

@@ -1,5 +1,6 @@
 """The widths that a unit may take."""
-from typing import Sequence, Tuple, Union
+
+from collections.abc import Sequence
 
 from ..errors import ConfigError
 from ..options import number
@@ -42,39 +43,37 @@ class WidthGrid:
         (4, 8, 12, 16)
     """
 
-    def __init__(self,
-                 type: str = 'even',
-                 min_ratio: float = 0.1,
-                 max_ratio: float = 1.0,
-                 step: float = 0.1,
-                 divisor: Union[int, str] = 'auto') -> None:
+    def __init__(
+        self,
+        type: str = 'even',
+        min_ratio: float = 0.1,
+        max_ratio: float = 1.0,
+        step: float = 0.1,
+        divisor: int | str = 'auto',
+    ) -> None:
         if type not in GRIDS:
-            raise ConfigError(
-                f'mutator.grid: type={type!r}; choose from {GRIDS}')
+            raise ConfigError(f'mutator.grid: type={type!r}; choose from {GRIDS}')
         number('mutator.grid: max_ratio', max_ratio, above=0)
         number('mutator.grid: min_ratio', min_ratio, above=0, below=max_ratio)
         number('mutator.grid: step', step, above=0)
         if step > max_ratio - min_ratio + 1e-9:
             raise ConfigError(
                 f'mutator.grid: step={step} does not fit between '
-                f'min_ratio={min_ratio} and max_ratio={max_ratio}')
+                f'min_ratio={min_ratio} and max_ratio={max_ratio}'
+            )
         if divisor != 'auto':
-            number(
-                "mutator.grid: divisor (if not 'auto')",
-                divisor,
-                1,
-                whole=True)
+            number("mutator.grid: divisor (if not 'auto')", divisor, 1, whole=True)
         if type == 'release' and divisor not in (1, 'auto'):
             raise ConfigError(
-                "mutator.grid: the release's grid has no divisor; use "
-                "type='even'")
+                "mutator.grid: the release's grid has no divisor; use type='even'"
+            )
         self.type = type
         self.min_ratio = min_ratio
         self.max_ratio = max_ratio
         self.step = step
         self.divisor = divisor
 
-    def __call__(self, channels: int) -> Tuple[int, ...]:
+    def __call__(self, channels: int) -> tuple[int, ...]:
         """Widths of a unit, strictly ascending, the last is ``channels``."""
         if self.type == 'release':
             return self._release(channels)
@@ -108,7 +107,7 @@ class WidthGrid:
     def _num_groups(self) -> int:
         return int((self.max_ratio - self.min_ratio) / self.step + _ROUNDING)
 
-    def _release(self, channels: int) -> Tuple[int, ...]:
+    def _release(self, channels: int) -> tuple[int, ...]:
         size = int(self.step * channels / self.max_ratio + 1e-9)
         count = self._num_groups if size else 0
         return tuple(channels - size * g for g in range(count, -1, -1))
@@ -124,10 +123,10 @@ class WidthGrid:
             divisor *= 2
         return divisor
 
-    def _even(self, channels: int) -> Tuple[int, ...]:
+    def _even(self, channels: int) -> tuple[int, ...]:
         d = self._divisor(channels)
         widths = set()
         for g in range(self._num_groups + 1):
             ratio = (self.min_ratio + g * self.step) / self.max_ratio
             widths.add(max(d, int(channels * ratio / d + 0.5) * d))
-        return tuple(sorted(w for w in widths if w < channels)) + (channels, )
+        return tuple(sorted(w for w in widths if w < channels)) + (channels,)

@@ -1,11 +1,12 @@
 """What a search does around MMEngine's training loop."""
-from typing import Dict, Iterable, List, Optional
+
+from collections.abc import Iterable
 
 from mmengine.runner import Runner
 
-from ..engine import (SearchHook, SearchValLoop, evaluate, recalibrate,
-                      same_randomness, shared_seed, take_batches)
+from ..engine import evaluate, recalibrate, same_randomness, shared_seed, take_batches
 from ..errors import ConfigError
+from ..methods import SearchHook, SearchValLoop
 from ..options import check_hook, file_name, number, refuse_unknown
 from ..registry import HOOKS
 from ..report import candidate_table, preflight_table
@@ -33,16 +34,19 @@ class DMCPSearchHook(SearchHook):
         rank_by: Metric to rank by, larger is better; defaults to the first
             one that the evaluator reports.
     """
+
     prefix = 'DMCP_SUBNET'
 
-    def __init__(self,
-                 name: Optional[str] = None,
-                 tolerance: float = 0.01,
-                 num_candidates: int = 5,
-                 max_draws: int = 20000,
-                 recalibration_batches: int = 32,
-                 rank_by: Optional[str] = None,
-                 **unknown) -> None:
+    def __init__(
+        self,
+        name: str | None = None,
+        tolerance: float = 0.01,
+        num_candidates: int = 5,
+        max_draws: int = 20000,
+        recalibration_batches: int = 32,
+        rank_by: str | None = None,
+        **unknown,
+    ) -> None:
         refuse_unknown(self, unknown)
         file_name('DMCPSearchHook: name', name)
         number('DMCPSearchHook: tolerance', tolerance, above=0, below=1)
@@ -52,7 +56,8 @@ class DMCPSearchHook(SearchHook):
             'DMCPSearchHook: recalibration_batches',
             recalibration_batches,
             1,
-            whole=True)
+            whole=True,
+        )
         super().__init__(name)
         self.tolerance = tolerance
         self.num_candidates = num_candidates
@@ -69,12 +74,14 @@ class DMCPSearchHook(SearchHook):
             runner.logger.warning(
                 'there is no validation (val_cfg, val_dataloader, '
                 'val_evaluator): nothing will rank the candidates, and the '
-                'first of them, as a rule the expected network, is written')
+                'first of them, as a rule the expected network, is written'
+            )
         elif not isinstance(runner.val_loop, SearchValLoop):
             runner.logger.warning(
                 'val_cfg: what is validated during the search is the widest '
                 "network; val_cfg=dict(type='mmdmcp.SearchValLoop') validates "
-                'several, each by its name')
+                'several, each by its name'
+            )
 
     def before_train(self, runner: Runner) -> None:
         """Seed the draws, and print what is going to happen."""
@@ -88,20 +95,21 @@ class DMCPSearchHook(SearchHook):
                 f'arch_start={algorithm.schedule.arch_start} is not before '
                 f'the end of the search at iteration {runner.max_iters}: the '
                 'chains would never train. Lower model.arch_start or train '
-                'longer')
+                'longer'
+            )
         # A step without gradients changes nothing; torch warns when a
         # scheduler moves before its optimiser, and this one idles at first.
         runner.optim_wrapper['mutator'].optimizer.step()
         runner.logger.info('\n' + preflight_table(algorithm))
         runner.logger.info(
-            f'{runner.max_iters} iterations; the chains train from iteration '
-            f'{start} on')
+            f'{runner.max_iters} iterations; the chains train from iteration {start} on'
+        )
 
     # ---- during ------------------------------------------------------
 
-    def after_val_epoch(self,
-                        runner: Runner,
-                        metrics: Optional[Dict[str, float]] = None) -> None:
+    def after_val_epoch(
+        self, runner: Runner, metrics: dict[str, float] | None = None
+    ) -> None:
         """Look for ``rank_by``: not only when the search is over."""
         if self.rank_by is None or not metrics:
             return
@@ -121,32 +129,34 @@ class DMCPSearchHook(SearchHook):
         weights = None if net is None else net.state_dict()
         self._export(runner, algorithm, best, weights)
 
-    def _candidates(self, runner: Runner, algorithm) -> List[Candidate]:
+    def _candidates(self, runner: Runner, algorithm) -> list[Candidate]:
         target, mutator = algorithm.target, algorithm.mutator
         expected = expected_candidate(mutator, target, self.tolerance)
-        direct = direct_candidates(mutator, target, self.tolerance,
-                                   self.num_candidates, self.max_draws)
+        direct = direct_candidates(
+            mutator, target, self.tolerance, self.num_candidates, self.max_draws
+        )
         if len(direct) < self.num_candidates:
             runner.logger.warning(
                 f'{len(direct)} of {self.num_candidates} direct draws came '
                 f'within {self.tolerance:.1%} of the target in '
                 f'{self.max_draws} tries: the chains are still undecided, or '
-                'the search was short')
+                'the search was short'
+            )
         if abs(expected.macs - target) > self.tolerance * target:
             runner.logger.warning(
                 'the expected network costs '
                 f'{expected.macs / 1e6:.2f} M, more than '
                 f'{self.tolerance:.1%} from the target of '
-                f'{target / 1e6:.2f} M: widths are whole channels')
+                f'{target / 1e6:.2f} M: widths are whole channels'
+            )
             return direct or [expected]
         return [expected, *direct]
 
-    def _rank(self, runner: Runner, algorithm, candidates: List[Candidate]):
+    def _rank(self, runner: Runner, algorithm, candidates: list[Candidate]):
         """The best candidate, and its network with its own statistics."""
         loop = runner.val_loop
         with same_randomness():
-            batches = take_batches(runner.train_dataloader,
-                                   self.recalibration_batches)
+            batches = take_batches(runner.train_dataloader, self.recalibration_batches)
             best, best_net, best_score = candidates[0], None, None
             for nth, candidate in enumerate(candidates, 1):
                 net = algorithm.cut(candidate.widths)
@@ -154,16 +164,20 @@ class DMCPSearchHook(SearchHook):
                 if loop is None:
                     best_net = net
                     break
-                runner.logger.info(f'evaluating candidate {nth} of '
-                                   f'{len(candidates)}: {candidate.name}')
-                candidate.metrics = evaluate(net, loop.dataloader,
-                                             loop.evaluator)
+                runner.logger.info(
+                    f'evaluating candidate {nth} of {len(candidates)}: {candidate.name}'
+                )
+                candidate.metrics = evaluate(net, loop.dataloader, loop.evaluator)
                 score = self._score(candidate)
                 if best_score is None or score > best_score:
                     best, best_net, best_score = candidate, net, score
         if loop is not None:
-            runner.logger.info('\n' + candidate_table(
-                candidates, best, algorithm.target, self._key(best.metrics)))
+            runner.logger.info(
+                '\n'
+                + candidate_table(
+                    candidates, best, algorithm.target, self._key(best.metrics)
+                )
+            )
         return best, best_net
 
     def _key(self, metrics: Iterable[str]) -> str:
@@ -171,14 +185,19 @@ class DMCPSearchHook(SearchHook):
         key = self.rank_by or next(iter(metrics))
         if key not in known:
             raise ConfigError(
-                f'DMCPSearchHook: rank_by={key!r} is not among the metrics '
-                f'{known}')
+                f'DMCPSearchHook: rank_by={key!r} is not among the metrics {known}'
+            )
         return key
 
     def _score(self, candidate: Candidate) -> float:
         return float(candidate.metrics[self._key(candidate.metrics)])
 
-    def _export(self, runner: Runner, algorithm, candidate: Candidate,
-                weights: Optional[dict]) -> None:
-        self._write(runner, algorithm.export_subnet(candidate.widths),
-                    algorithm.target / algorithm.full_cost, weights)
+    def _export(
+        self, runner: Runner, algorithm, candidate: Candidate, weights: dict | None
+    ) -> None:
+        self._write(
+            runner,
+            algorithm.export_subnet(candidate.widths),
+            algorithm.target / algorithm.full_cost,
+            weights,
+        )

@@ -11,7 +11,8 @@ if the one before it is. One logit ``alpha[u, g]`` gives the probability
 ``alpha [units, groups]``; a unit with fewer groups than the widest one is
 padded with groups of size zero, which change nothing.
 """
-from typing import Callable, Sequence, Tuple
+
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +23,7 @@ from torch import Tensor
 PARAMETRISATIONS = ('sigmoid', 'exp')
 # Logits at which a transition is as good as certain, but still learns: its
 # gradient falls as exp(-|alpha|).
-_FAR = 8.
+_FAR = 8.0
 
 
 class Chains:
@@ -34,8 +35,7 @@ class Chains:
         parametrisation: ``'sigmoid'`` or ``'exp'``.
     """
 
-    def __init__(self, widths: Sequence[Sequence[int]],
-                 parametrisation: str) -> None:
+    def __init__(self, widths: Sequence[Sequence[int]], parametrisation: str) -> None:
         self.parametrisation = parametrisation
         num_groups = max(len(w) for w in widths) - 1
         # Draws decide shapes, so they are made on the host, from tables that
@@ -43,8 +43,8 @@ class Chains:
         # [units, groups + 1]: width after each kept group, padded with the
         # full width.
         self._host_table = torch.tensor(
-            [[*w, *(w[-1:] * (num_groups + 1 - len(w)))]
-             for w in map(list, widths)])
+            [[*w, *(w[-1:] * (num_groups + 1 - len(w)))] for w in map(list, widths)]
+        )
         self._num_widths = torch.tensor([len(w) for w in widths])
         self.table = self._host_table
         #: [units, groups]: channels of each group, zero where padded.
@@ -53,14 +53,16 @@ class Chains:
         # [units, 1 + groups] of marginals, whose first column is 1.
         self._full = [w[-1] for w in widths]
         index = [
-            row * (num_groups + 1) + torch.repeat_interleave(
-                torch.arange(num_groups + 1), torch.cat([table[:1], sizes]))
+            row * (num_groups + 1)
+            + torch.repeat_interleave(
+                torch.arange(num_groups + 1), torch.cat([table[:1], sizes])
+            )
             for row, (table, sizes) in enumerate(zip(self.table, self.sizes))
         ]
         self._channel = torch.cat(index)
 
     @property
-    def shape(self) -> Tuple[int, int]:
+    def shape(self) -> tuple[int, int]:
         """Shape of ``alpha``: units, groups."""
         return tuple(self.sizes.shape)
 
@@ -68,8 +70,7 @@ class Chains:
         """Move the tables that gradients pass through to a device."""
         if self._channel.device != device:
             self._channel = self._channel.to(device)
-            self.table, self.sizes = (
-                t.to(device) for t in (self.table, self.sizes))
+            self.table, self.sizes = (t.to(device) for t in (self.table, self.sizes))
         return self
 
     def log_transitions(self, alpha: Tensor) -> Tensor:
@@ -81,14 +82,12 @@ class Chains:
 
     def shifted(self, alpha: Tensor, amount: float) -> Tensor:
         """Logits of chains that keep more, or less if ``amount`` < 0."""
-        return alpha + amount if self.parametrisation == 'sigmoid' else \
-            alpha - amount
+        return alpha + amount if self.parametrisation == 'sigmoid' else alpha - amount
 
-    def extremes(self) -> Tuple[float, float]:
+    def extremes(self) -> tuple[float, float]:
         """Logits that keep next to nothing, and next to everything, and
         from which chains can still move."""
-        return (-_FAR, _FAR) if self.parametrisation == 'sigmoid' else \
-            (_FAR, 0.)
+        return (-_FAR, _FAR) if self.parametrisation == 'sigmoid' else (_FAR, 0.0)
 
     def project_(self, alpha: Tensor) -> None:
         """Move logits, in place, to where their gradient lives.
@@ -112,17 +111,15 @@ class Chains:
         kept = (self.marginals(alpha).double() * self.sizes).sum(dim=1)
         return self.table[:, 0] + kept
 
-    def channel_scales(self, alpha: Tensor) -> Tuple[Tensor, ...]:
+    def channel_scales(self, alpha: Tensor) -> tuple[Tensor, ...]:
         """P(channel is kept) of every channel: one ``[channels]`` a unit."""
         marginals = self.marginals(alpha)
-        flat = torch.cat([torch.ones_like(marginals[:, :1]), marginals],
-                         dim=1).flatten()
+        flat = torch.cat(
+            [torch.ones_like(marginals[:, :1]), marginals], dim=1
+        ).flatten()
         return flat[self._channel].split(self._full)
 
-    def draw(self,
-             alpha: Tensor,
-             generator: torch.Generator,
-             num: int = 1) -> Tensor:
+    def draw(self, alpha: Tensor, generator: torch.Generator, num: int = 1) -> Tensor:
         """Draw every unit's width from its chain.
 
         Args:
@@ -135,26 +132,26 @@ class Chains:
             Widths ``[num, units]`` on the CPU.
         """
         log_p = self.log_transitions(alpha.detach().cpu()).double()
-        uniforms = torch.rand((num, *self.shape),
-                              generator=generator,
-                              dtype=torch.float64)
+        uniforms = torch.rand(
+            (num, *self.shape), generator=generator, dtype=torch.float64
+        )
         kept = (uniforms.log() < log_p).cumprod(dim=2).sum(dim=2)
         return self._host_table.gather(1, kept.T).T
 
     def draw_uniform(self, generator: torch.Generator) -> Tensor:
-        """Draw each unit's width uniformly from its candidates, ``[units]``.
-        """
-        uniforms = torch.rand(
-            self.shape[0], generator=generator, dtype=torch.float64)
+        """Draw each unit's width uniformly from its candidates, ``[units]``."""
+        uniforms = torch.rand(self.shape[0], generator=generator, dtype=torch.float64)
         state = (uniforms * self._num_widths).long()
         return self._host_table.gather(1, state[:, None])[:, 0]
 
 
-def solve_common_alpha(cost: Callable[[float], float],
-                       target: float,
-                       low: float,
-                       high: float,
-                       steps: int = 80) -> float:
+def solve_common_alpha(
+    cost: Callable[[float], float],
+    target: float,
+    low: float,
+    high: float,
+    steps: int = 80,
+) -> float:
     """One logit for all chains at which the expected cost is the target.
 
     The expected cost is monotonic in a common logit, so bisection finds it.

@@ -1,6 +1,7 @@
 """DMCP's mutator: the chains, and the widths that the network runs at."""
+
 import logging
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from collections.abc import Mapping, Sequence
 
 import torch
 from mmengine.logging import print_log
@@ -10,12 +11,12 @@ from torch import Tensor, nn
 from ..errors import ConfigError, TargetError
 from ..options import build_options, refuse_unknown
 from ..registry import MODELS, registered
-from ..trace import Supernet
+from ..supernet import Supernet
 from .grid import WidthGrid
 from .markov import PARAMETRISATIONS, Chains, solve_common_alpha
 from .unit import DMCPChannelUnit
 
-Widths = Union[str, Mapping[str, int], Sequence[int]]
+Widths = str | Mapping[str, int] | Sequence[int]
 #: Ways to choose widths, beside ``{unit name: channels}``.
 HOWS = ('max', 'min', 'random', 'direct', 'expected')
 
@@ -45,33 +46,38 @@ class DMCPChannelMutator(BaseModule):
         ConfigError: If an option is unknown or has an unknown value.
     """
 
-    def __init__(self,
-                 parametrisation: str = 'sigmoid',
-                 init: str = 'target',
-                 grid: Optional[dict] = None,
-                 scope: Optional[Sequence[str]] = None,
-                 unit: str = 'mmdmcp.DMCPChannelUnit',
-                 **unknown) -> None:
+    def __init__(
+        self,
+        parametrisation: str = 'sigmoid',
+        init: str = 'target',
+        grid: dict | None = None,
+        scope: Sequence[str] | None = None,
+        unit: str = 'mmdmcp.DMCPChannelUnit',
+        **unknown,
+    ) -> None:
         super().__init__()
         refuse_unknown(self, unknown)
         if parametrisation not in PARAMETRISATIONS:
-            raise ConfigError(f'mutator: parametrisation={parametrisation!r};'
-                              f' choose from {PARAMETRISATIONS}')
+            raise ConfigError(
+                f'mutator: parametrisation={parametrisation!r};'
+                f' choose from {PARAMETRISATIONS}'
+            )
         if init not in ('target', 'zero'):
-            raise ConfigError(f"mutator: init={init!r}; choose 'target' (the "
-                              "default) or 'zero' (as the release)")
+            raise ConfigError(
+                f"mutator: init={init!r}; choose 'target' (the "
+                "default) or 'zero' (as the release)"
+            )
         self.parametrisation = parametrisation
         self.init = init
         self.grid = build_options(WidthGrid, grid, 'mutator.grid')
         self.scope = scope
         self.unit = registered('mutator.unit', unit, DMCPChannelUnit)
         self.generator = torch.Generator().manual_seed(0)
-        self.units: List[DMCPChannelUnit] = []
+        self.units: list[DMCPChannelUnit] = []
 
     # ---- building ----------------------------------------------------
 
-    def prepare(self, architecture: nn.Module,
-                input_shape: Tuple[int, ...]) -> None:
+    def prepare(self, architecture: nn.Module, input_shape: tuple[int, ...]) -> None:
         """Trace the model and set up one chain a unit.
 
         Args:
@@ -88,10 +94,10 @@ class DMCPChannelMutator(BaseModule):
             for u in self.supernet.units
         ]
         if all(len(unit.grid) == 1 for unit in self.units):
-            raise ConfigError('mutator.grid: no unit has more than one '
-                              'width; choose a smaller step')
-        self.chains = Chains([unit.grid for unit in self.units],
-                             self.parametrisation)
+            raise ConfigError(
+                'mutator.grid: no unit has more than one width; choose a smaller step'
+            )
+        self.chains = Chains([unit.grid for unit in self.units], self.parametrisation)
         self.alpha = nn.Parameter(torch.zeros(self.chains.shape))
         self.set_widths('max')
 
@@ -110,20 +116,22 @@ class DMCPChannelMutator(BaseModule):
         least = self.cost_of(self.choose('min'))['macs']
         if target < least:
             # Whatever its ratio, the release's grid keeps 7 of 16 channels.
-            remedy = f'lower mutator.grid.min_ratio={self.grid.min_ratio}' \
-                if self.grid.type == 'even' else \
-                "set mutator.grid.type='even', which goes lower"
+            remedy = (
+                f'lower mutator.grid.min_ratio={self.grid.min_ratio}'
+                if self.grid.type == 'even'
+                else "set mutator.grid.type='even', which goes lower"
+            )
             raise TargetError(
-                f'the target of {target:,} multiply-accumulates can\'t be '
+                f"the target of {target:,} multiply-accumulates can't be "
                 f'reached: the narrowest network on this grid costs {least:,}'
-                f'. Raise the target, or {remedy}')
+                f'. Raise the target, or {remedy}'
+            )
         if self.init == 'zero':
             return
 
         def cost(logit: float) -> float:
             with torch.no_grad():
-                alpha = torch.full(
-                    self.chains.shape, logit, dtype=torch.float64)
+                alpha = torch.full(self.chains.shape, logit, dtype=torch.float64)
                 return float(self.expected_cost(alpha))
 
         logit = solve_common_alpha(cost, target, *self.chains.extremes())
@@ -134,23 +142,24 @@ class DMCPChannelMutator(BaseModule):
                 'nearer to the end of what the grid allows they would hardly '
                 'learn',
                 logger='current',
-                level=logging.WARNING)
+                level=logging.WARNING,
+            )
         with torch.no_grad():
             self.alpha.fill_(logit)
 
     # ---- chains ------------------------------------------------------
 
-    def expected_widths(self, alpha: Optional[Tensor] = None) -> Tensor:
+    def expected_widths(self, alpha: Tensor | None = None) -> Tensor:
         """Expected width of each unit, ``[units]`` float64."""
         alpha = self.alpha if alpha is None else alpha
         return self.chains.to(alpha.device).expected(alpha)
 
-    def expected_cost(self, alpha: Optional[Tensor] = None) -> Tensor:
+    def expected_cost(self, alpha: Tensor | None = None) -> Tensor:
         """MACs of the whole model at the expected widths, differentiable."""
         widths = self.expected_widths(alpha)
         return self.supernet.cost.to(widths.device).macs(widths)
 
-    def channel_scales(self) -> Tuple[Tensor, ...]:
+    def channel_scales(self) -> tuple[Tensor, ...]:
         """P(channel kept), one ``[channels]`` a unit, differentiable."""
         return self.chains.to(self.alpha.device).channel_scales(self.alpha)
 
@@ -161,7 +170,7 @@ class DMCPChannelMutator(BaseModule):
 
     # ---- widths ------------------------------------------------------
 
-    def choose(self, how: Widths) -> List[int]:
+    def choose(self, how: Widths) -> list[int]:
         """Widths of all units, in their order.
 
         Args:
@@ -188,10 +197,11 @@ class DMCPChannelMutator(BaseModule):
             return self.chains.draw(self.alpha, self.generator)[0].tolist()
         if how == 'expected':
             return self.rounded(self.expected_widths().detach())
-        raise ConfigError(f'set_widths({how!r}): choose from {HOWS} or give '
-                          '{unit name: channels}')
+        raise ConfigError(
+            f'set_widths({how!r}): choose from {HOWS} or give {{unit name: channels}}'
+        )
 
-    def rounded(self, expected: Tensor) -> List[int]:
+    def rounded(self, expected: Tensor) -> list[int]:
         """Expected widths ``[units]`` as whole channels, multiples of the
         grid's divisor."""
         return [
@@ -199,22 +209,26 @@ class DMCPChannelMutator(BaseModule):
             for width, unit in zip(expected.tolist(), self.units)
         ]
 
-    def _named_widths(self, chosen: Mapping[str, int]) -> List[int]:
+    def _named_widths(self, chosen: Mapping[str, int]) -> list[int]:
         names = [unit.name for unit in self.units]
         unknown = [name for name in chosen if name not in names]
         if unknown:
-            raise ConfigError(f'there is no unit {unknown[0]!r}; the units '
-                              f'are {", ".join(names)}')
+            raise ConfigError(
+                f'there is no unit {unknown[0]!r}; the units are {", ".join(names)}'
+            )
         return self._checked(
-            [chosen.get(unit.name, unit.num_channels) for unit in self.units])
+            [chosen.get(unit.name, unit.num_channels) for unit in self.units]
+        )
 
-    def _checked(self, widths: Sequence[int]) -> List[int]:
+    def _checked(self, widths: Sequence[int]) -> list[int]:
         if len(widths) != len(self.units):
-            raise ConfigError(f'{len(widths)} widths for {len(self.units)} '
-                              'units; give one width a unit')
+            raise ConfigError(
+                f'{len(widths)} widths for {len(self.units)} '
+                'units; give one width a unit'
+            )
         return [unit.checked(w) for unit, w in zip(self.units, widths)]
 
-    def set_widths(self, how: Widths) -> List[int]:
+    def set_widths(self, how: Widths) -> list[int]:
         """Run the network at these widths from now on.
 
         Args:
@@ -230,11 +244,11 @@ class DMCPChannelMutator(BaseModule):
         return widths
 
     @property
-    def chosen(self) -> List[int]:
+    def chosen(self) -> list[int]:
         """The widths that the network runs at."""
         return [unit.channels for unit in self.units]
 
-    def cost_of(self, widths: Sequence[int]) -> Dict[str, int]:
+    def cost_of(self, widths: Sequence[int]) -> dict[str, int]:
         """``{'macs': int, 'params': int}`` at these widths, exact."""
         return self.supernet.cost.exact(widths)
 

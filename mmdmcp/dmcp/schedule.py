@@ -1,10 +1,9 @@
 """When the chains train, and how the sampled networks are chosen."""
-from typing import Tuple, Union
 
 import torch
 
-from ..engine import Clock, check_moment
 from ..errors import ConfigError
+from ..methods import Clock, check_moment
 from ..options import number
 
 
@@ -25,14 +24,16 @@ class SearchSchedule(Clock):
         ConfigError: If a value is out of range.
     """
 
-    def __init__(self, arch_start: Union[int, float],
-                 random_sampling: Tuple[float, float]) -> None:
+    def __init__(
+        self, arch_start: int | float, random_sampling: tuple[float, float]
+    ) -> None:
         super().__init__('mmdmcp.DMCPSearchHook')
         check_moment('arch_start', arch_start)
-        if not isinstance(random_sampling, (list, tuple)) or \
-                len(random_sampling) != 2:
-            raise ConfigError(f'random_sampling={random_sampling!r}: give two '
-                              'probabilities, the first and the last')
+        if not isinstance(random_sampling, (list, tuple)) or len(random_sampling) != 2:
+            raise ConfigError(
+                f'random_sampling={random_sampling!r}: give two '
+                'probabilities, the first and the last'
+            )
         for probability in random_sampling:
             number('random_sampling: probability', probability, low=0, high=1)
         self.arch_start = arch_start
@@ -52,12 +53,12 @@ class SearchSchedule(Clock):
     def random_probability(self) -> float:
         """Probability that a sampled network has random widths."""
         if not self.trains_chains:
-            return 1.
+            return 1.0
         first, last = self.random_sampling
         length = self.max_iters - 1 - self.first_arch_iteration
         if length <= 0:
             return first
-        done = min(1., (self.iteration - self.first_arch_iteration) / length)
+        done = min(1.0, (self.iteration - self.first_arch_iteration) / length)
         return first + (last - first) * done
 
     def draw_how(self, generator: torch.Generator) -> str:

@@ -1,6 +1,7 @@
 """One prunable unit, as users see it."""
+
 import operator
-from typing import Any, Tuple
+from typing import Any
 
 from ..errors import ConfigError
 from ..registry import MODELS
@@ -20,8 +21,7 @@ class DMCPChannelUnit:
         channels (int): The width it runs at now.
     """
 
-    def __init__(self, name: str, num_channels: int, grid: Tuple[int,
-                                                                 ...]) -> None:
+    def __init__(self, name: str, num_channels: int, grid: tuple[int, ...]) -> None:
         self.name = name
         self.num_channels = num_channels
         self.grid = tuple(grid)
@@ -38,10 +38,14 @@ class DMCPChannelUnit:
         except TypeError:
             count = 0
         if isinstance(channels, bool) or not 1 <= count <= self.num_channels:
-            raise ConfigError(f'{self.name}: {channels!r} channels; choose 1 '
-                              f'to {self.num_channels}, a whole number')
+            raise ConfigError(
+                f'{self.name}: {channels!r} channels; choose 1 '
+                f'to {self.num_channels}, a whole number'
+            )
         return count
 
     def __repr__(self) -> str:
-        return (f'{type(self).__name__}({self.name!r}, '
-                f'{self.channels}/{self.num_channels}, grid={self.grid})')
+        return (
+            f'{type(self).__name__}({self.name!r}, '
+            f'{self.channels}/{self.num_channels}, grid={self.grid})'
+        )

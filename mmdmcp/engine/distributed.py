@@ -1,5 +1,6 @@
 """Data parallelism for searches."""
-from typing import Dict, Iterable, Union
+
+from collections.abc import Iterable
 
 import torch
 from mmengine.dist import all_reduce_params, broadcast, get_world_size
@@ -17,7 +18,7 @@ class SearchDistributed(nn.Module):
     A search iteration runs four networks or more and its slices bypass the
     hooks by which ``DistributedDataParallel`` learns of gradients. The
     algorithm therefore averages finished gradients itself, once an
-    iteration (:func:`~mmdmcp.engine.finish`), and this wrapper only makes
+    iteration (:func:`~mmdmcp.methods.finish`), and this wrapper only makes
     all ranks start alike. Ranks may use different parameters, with or
     without ``find_unused_parameters``.
 
@@ -37,16 +38,17 @@ class SearchDistributed(nn.Module):
         """Forward of the algorithm."""
         return self.module(*args, **kwargs)
 
-    def train_step(self, data: Union[dict, tuple, list],
-                   optim_wrapper: OptimWrapperDict) -> Dict[str, torch.Tensor]:
+    def train_step(
+        self, data: dict | tuple | list, optim_wrapper: OptimWrapperDict
+    ) -> dict[str, torch.Tensor]:
         """One search iteration."""
         return self.module.train_step(data, optim_wrapper=optim_wrapper)
 
-    def val_step(self, data: Union[dict, tuple, list]) -> list:
+    def val_step(self, data: dict | tuple | list) -> list:
         """Predictions at the current widths."""
         return self.module.val_step(data)
 
-    def test_step(self, data: Union[dict, tuple, list]) -> list:
+    def test_step(self, data: dict | tuple | list) -> list:
         """Predictions at the current widths."""
         return self.module.test_step(data)
 
@@ -73,15 +75,13 @@ def average_gradients(parameters: Iterable[torch.Tensor]) -> None:
     if get_world_size() == 1 or not trainable:
         return
     # Whether a parameter has one travels with the gradients.
-    used = torch.tensor([float(p.grad is not None) for p in trainable],
-                        device=trainable[0].device)
-    gradients = [
-        torch.zeros_like(p) if p.grad is None else p.grad for p in trainable
-    ]
+    used = torch.tensor(
+        [float(p.grad is not None) for p in trainable], device=trainable[0].device
+    )
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in trainable]
     average([*gradients, used])
     if any(p.grad is None for p in trainable):
-        for parameter, gradient, share in zip(trainable, gradients,
-                                              used.tolist()):
+        for parameter, gradient, share in zip(trainable, gradients, used.tolist()):
             if share > 0:
                 parameter.grad = gradient
 
@@ -90,7 +90,8 @@ def average_gradients(parameters: Iterable[torch.Tensor]) -> None:
 def average_statistics(model: nn.Module) -> None:
     """Average the running statistics of batch norms over all ranks."""
     norms = [
-        m for m in model.modules()
+        m
+        for m in model.modules()
         if isinstance(m, BATCH_NORMS) and m.running_mean is not None
     ]
     average([n.running_mean for n in norms] + [n.running_var for n in norms])

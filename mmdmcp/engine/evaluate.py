@@ -1,8 +1,9 @@
 """Evaluate networks whose batch norms need statistics of their own first."""
+
 import random
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import Dict, Iterator, List, Sequence
 
 import numpy as np
 import torch
@@ -25,8 +26,7 @@ def same_randomness() -> Iterator[None]:
     Evaluation in the middle of a training must not change it.
     """
     states = random.getstate(), np.random.get_state()
-    devices = [torch.cuda.current_device()] if \
-        torch.cuda.is_available() else []
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices):
         try:
             yield
@@ -35,7 +35,7 @@ def same_randomness() -> Iterator[None]:
             np.random.set_state(states[1])
 
 
-def take_batches(dataloader: DataLoader, num: int) -> List[object]:
+def take_batches(dataloader: DataLoader, num: int) -> list[object]:
     """The same ``num`` batches of a data loader's data, whatever ran before.
 
     They have a shuffled order of their own and are augmented from a fixed
@@ -52,22 +52,26 @@ def take_batches(dataloader: DataLoader, num: int) -> List[object]:
         ConfigError: If the loader's batches have no size.
         DataError: If there is no batch.
     """
-    size = dataloader.batch_size or getattr(dataloader.batch_sampler,
-                                            'batch_size', None)
+    size = dataloader.batch_size or getattr(
+        dataloader.batch_sampler, 'batch_size', None
+    )
     if not isinstance(size, int):
         raise ConfigError(
             'train_dataloader.batch_sampler: a '
             f'{type(dataloader.batch_sampler).__name__} has no batch_size, '
             'and batch norms are recalibrated with batches of that size; '
-            'give it one, or leave batch_sampler out')
+            'give it one, or leave batch_sampler out'
+        )
     sampler = DefaultSampler(
-        dataloader.dataset, seed=getattr(dataloader.sampler, 'seed', 0))
+        dataloader.dataset, seed=getattr(dataloader.sampler, 'seed', 0)
+    )
     indices = list(islice(sampler, num * size))
     if not indices:
         raise DataError(
             'no batch to recalibrate batch norms with: train_dataloader has '
             f'{len(dataloader.dataset)} samples and {num} batches are asked '
-            'for (recalibration_batches)')
+            'for (recalibration_batches)'
+        )
     seed_everything(0, get_rank())
     return list(
         DataLoader(
@@ -79,7 +83,9 @@ def take_batches(dataloader: DataLoader, num: int) -> List[object]:
             worker_init_fn=dataloader.worker_init_fn,
             multiprocessing_context=dataloader.multiprocessing_context,
             # One sample alone has no statistics.
-            drop_last=len(indices) > size))
+            drop_last=len(indices) > size,
+        )
+    )
 
 
 @torch.no_grad()
@@ -96,7 +102,8 @@ def recalibrate(model: nn.Module, batches: Sequence[object]) -> None:
         batches: Batches as its data loader gives them.
     """
     norms = [
-        m for m in model.modules()
+        m
+        for m in model.modules()
         if isinstance(m, BATCH_NORMS) and m.running_mean is not None
     ]
     if not norms:
@@ -123,8 +130,9 @@ def recalibrate(model: nn.Module, batches: Sequence[object]) -> None:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, dataloader: DataLoader,
-             evaluator: Evaluator) -> Dict[str, float]:
+def evaluate(
+    model: nn.Module, dataloader: DataLoader, evaluator: Evaluator
+) -> dict[str, float]:
     """Metrics of a model on a data loader, as MMEngine's ValLoop has them."""
     model.eval()
     for batch in dataloader:

@@ -1,6 +1,7 @@
 """Things that hold still while the architecture trains."""
+
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Iterator
 
 from torch import nn
 from torch.nn.modules.instancenorm import _InstanceNorm
@@ -28,12 +29,16 @@ def frozen_statistics(model: nn.Module) -> Iterator[None]:
     Those in eval mode go on to use the running ones.
     """
     norms = [
-        m for m in model.modules()
+        m
+        for m in model.modules()
         if isinstance(m, BATCH_NORMS) and m.track_running_stats
     ]
     # An instance norm writes into the statistics it has, tracked or not.
-    instance = [(m, m.running_mean, m.running_var) for m in model.modules()
-                if isinstance(m, _InstanceNorm) and m.training]
+    instance = [
+        (m, m.running_mean, m.running_var)
+        for m in model.modules()
+        if isinstance(m, _InstanceNorm) and m.training
+    ]
     for norm in norms:
         norm.track_running_stats = False
     for norm, *_ in instance:

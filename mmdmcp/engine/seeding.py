@@ -1,8 +1,9 @@
 """Randomness as a function of where a run is, not of what ran before."""
+
 import hashlib
 import random
+from collections.abc import Callable
 from functools import partial
-from typing import Callable, Optional
 
 import numpy as np
 import torch
@@ -43,7 +44,7 @@ def seed_workers(loader: DataLoader) -> None:
     loader.worker_init_fn = partial(_reseed, loader.worker_init_fn)
 
 
-def _reseed(init: Optional[Callable[[int], None]], worker: int) -> None:
+def _reseed(init: Callable[[int], None] | None, worker: int) -> None:
     if init is not None:
         init(worker)
     seed_everything(get_worker_info().seed)

@@ -1,9 +1,10 @@
 """Signals that ask a run to end reach the process that can end it."""
+
 import os
 import signal
 import threading
+from collections.abc import Callable
 from functools import partial
-from typing import Callable, Optional
 
 from torch.utils.data import DataLoader
 
@@ -21,7 +22,7 @@ def protect_workers(loader: DataLoader) -> None:
     loader.worker_init_fn = partial(_outlive, loader.worker_init_fn)
 
 
-def _outlive(init: Optional[Callable[[int], None]], worker: int) -> None:
+def _outlive(init: Callable[[int], None] | None, worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # SIGTERM can't be ignored altogether: Python ends workers with it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})

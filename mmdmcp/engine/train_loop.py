@@ -1,12 +1,12 @@
 """Epochs that go on, after any interruption, as if there had been none."""
+
 import signal
 import threading
 from pathlib import Path
-from typing import Any, Dict, Union
+from typing import Any
 
 import torch
-from mmengine.dist import (all_reduce, barrier, get_rank, get_world_size,
-                           is_main_process)
+from mmengine.dist import all_reduce, barrier, get_rank, get_world_size, is_main_process
 from mmengine.runner import EpochBasedTrainLoop
 
 from ..errors import CheckpointError, DataError
@@ -100,21 +100,23 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
                 f'in epoch {self._epoch + 1}, but here an epoch has {length} '
                 'iterations. Go on with the data, the number of processes '
                 'and the train_dataloader.batch_size that the run was '
-                'started with, or start again in another --work-dir')
+                'started with, or start again in another --work-dir'
+            )
 
-    def _next(self, batches, index: int) -> Union[dict, list, tuple]:
+    def _next(self, batches, index: int) -> dict | list | tuple:
         try:
             return next(batches)
         except OSError as error:
             raise DataError(
-                f'batch {index} of epoch {self._epoch + 1} can\'t be read: '
+                f"batch {index} of epoch {self._epoch + 1} can't be read: "
                 f'{error}. Put the file back, then go on with --resume: '
                 'training continues from the last checkpoint in '
-                f'{self.runner.work_dir}') from error
+                f'{self.runner.work_dir}'
+            ) from error
 
     # ---- stopping ----------------------------------------------------
 
-    def _listen(self) -> Dict[int, Any]:
+    def _listen(self) -> dict[int, Any]:
         """Note SIGTERM and Ctrl-C; the handlers that were there before."""
         if threading.current_thread() is not threading.main_thread():
             return {}  # signals are not ours
@@ -150,14 +152,16 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             runner.work_dir,
             name,
             meta=dict(epoch=self._epoch, iter=self._iter),
-            by_epoch=False)
+            by_epoch=False,
+        )
         if is_main_process():
             folder = Path(runner.work_dir)
             with atomic_file(folder / 'last_checkpoint') as file:
                 file.write(str(folder / name).encode())
         runner.logger.warning(
             f'stopped by signal {self._stop_signal} after iteration '
-            f'{self._iter}; {name} is written, go on with --resume')
+            f'{self._iter}; {name} is written, go on with --resume'
+        )
         # Launchers kill the others soon after the first rank has exited.
         barrier()
         raise SystemExit(128 + self._stop_signal)

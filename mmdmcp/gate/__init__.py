@@ -1,4 +1,5 @@
 """Trainable gates: which channels a pretrained network can do without."""
+
 from .algorithm import TrainableGate
 from .mutator import GateChannelMutator
 from .unit import GateChannelUnit

@@ -1,13 +1,14 @@
 """Trainable gates: prune a pretrained network while it is fine-tuned."""
+
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Dict, Iterator, Optional, Sequence, Union
 
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
-from ..engine import PruningAlgorithm, accumulate, finish
-from ..engine.algorithm import COUNTED
 from ..errors import ConfigError, TargetError
+from ..methods import PruningAlgorithm, accumulate, finish
+from ..methods.algorithm import COUNTED
 from ..options import number, refuse_unknown
 from ..registry import MODELS
 from .mutator import GateChannelMutator
@@ -56,28 +57,36 @@ class TrainableGate(PruningAlgorithm):
     mutator: GateChannelMutator
     schedule: GateSchedule
 
-    def __init__(self,
-                 architecture: Union[dict, nn.Module, None] = None,
-                 target: Union[str, float, None] = None,
-                 cost: str = 'flops',
-                 mutator: Optional[dict] = None,
-                 input_shape: Sequence[int] = (3, 224, 224),
-                 budget_weight: float = 4.0,
-                 ramp: Union[int, float] = 0.4,
-                 freeze: Union[int, float] = 0.6,
-                 tolerance: float = 0.01,
-                 data_preprocessor: Optional[dict] = None,
-                 init_cfg: Optional[dict] = None,
-                 **unknown) -> None:
+    def __init__(
+        self,
+        architecture: dict | nn.Module | None = None,
+        target: str | float | None = None,
+        cost: str = 'flops',
+        mutator: dict | None = None,
+        input_shape: Sequence[int] = (3, 224, 224),
+        budget_weight: float = 4.0,
+        ramp: int | float = 0.4,
+        freeze: int | float = 0.6,
+        tolerance: float = 0.01,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+        **unknown,
+    ) -> None:
         refuse_unknown(self, unknown)
         if cost not in tuple(MEASURES):
-            raise ConfigError(f'cost={cost!r}; choose from '
-                              f'{tuple(MEASURES)}')
+            raise ConfigError(f'cost={cost!r}; choose from {tuple(MEASURES)}')
         number('budget_weight', budget_weight, above=0)
         number('tolerance', tolerance, above=0, below=1)
-        super().__init__(architecture, target, MEASURES[cost], mutator,
-                         GateSchedule(ramp, freeze), input_shape,
-                         data_preprocessor, init_cfg)
+        super().__init__(
+            architecture,
+            target,
+            MEASURES[cost],
+            mutator,
+            GateSchedule(ramp, freeze),
+            input_shape,
+            data_preprocessor,
+            init_cfg,
+        )
         self.budget_weight = budget_weight
         self.tolerance = tolerance
         self._check_target()
@@ -87,10 +96,11 @@ class TrainableGate(PruningAlgorithm):
         if self.target < least:
             raise TargetError(
                 f'the target of {self.target / 1e6:,.3g} M '
-                f'{COUNTED[self.measure]} can\'t be reached: with one '
+                f"{COUNTED[self.measure]} can't be reached: with one "
                 f'channel left in each of the {len(self.mutator.units)} '
                 f'units the network has {least / 1e6:,.3g} M. Raise the '
-                'target')
+                'target'
+            )
 
     # ---- what users ask ----------------------------------------------
 
@@ -101,26 +111,25 @@ class TrainableGate(PruningAlgorithm):
 
     # ---- the model's usual interface ---------------------------------
 
-    def forward(self,
-                inputs: Tensor,
-                data_samples: Optional[list] = None,
-                mode: str = 'tensor'):
+    def forward(
+        self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor'
+    ):
         """The architecture's forward, with its gates."""
         with self._gated():
             return self.architecture(inputs, data_samples, mode=mode)
 
-    def val_step(self, data: Union[dict, tuple, list]) -> list:
+    def val_step(self, data: dict | tuple | list) -> list:
         """Predictions with the gates."""
         with self._gated():
             return self.architecture.val_step(data)
 
-    def test_step(self, data: Union[dict, tuple, list]) -> list:
+    def test_step(self, data: dict | tuple | list) -> list:
         """Predictions with the gates."""
         with self._gated():
             return self.architecture.test_step(data)
 
     @contextmanager
-    def _gated(self, values: Optional[Tensor] = None) -> Iterator[None]:
+    def _gated(self, values: Tensor | None = None) -> Iterator[None]:
         """The architecture runs with these values of its gates; None: as
         the mutator applies them."""
         try:
@@ -129,15 +138,17 @@ class TrainableGate(PruningAlgorithm):
             else:
                 rows = zip(self.mutator.units, values)
                 self.mutator.supernet.scale(
-                    [row[:u.num_channels] for u, row in rows], open_only=True)
+                    [row[: u.num_channels] for u, row in rows], open_only=True
+                )
             yield
         finally:
             self.mutator.release()
 
     # ---- training ----------------------------------------------------
 
-    def train_step(self, data: Union[dict, tuple, list],
-                   optim_wrapper: OptimWrapperDict) -> Dict[str, Tensor]:
+    def train_step(
+        self, data: dict | tuple | list, optim_wrapper: OptimWrapperDict
+    ) -> dict[str, Tensor]:
         """One iteration: one pass, one step of weights and gates together.
 
         It runs with the gates, also if :meth:`set_widths` has chosen channels.
@@ -145,14 +156,13 @@ class TrainableGate(PruningAlgorithm):
         Args:
             data: A batch.
             optim_wrapper: ``architecture`` and ``mutator``, as built by
-                :class:`~mmdmcp.engine.SearchOptimWrapperConstructor`.
+                :class:`~mmdmcp.methods.SearchOptimWrapperConstructor`.
 
         Returns:
             Values to log.
         """
         self.schedule.require_length()
-        weights, gates = (optim_wrapper['architecture'],
-                          optim_wrapper['mutator'])
+        weights, gates = (optim_wrapper['architecture'], optim_wrapper['mutator'])
         if self.schedule.freezes and not self.mutator.frozen:
             self.mutator.freeze(self.measure, self.target, self.tolerance)
         data = self.data_preprocessor(data, True)
@@ -161,8 +171,7 @@ class TrainableGate(PruningAlgorithm):
         # activation checkpointing it comes by in pieces.
         leaf = values.detach().requires_grad_(values.requires_grad)
         with weights.optim_context(self), self._gated(leaf):
-            loss, log = self.parse_losses(
-                self.architecture(**data, mode='loss'))
+            loss, log = self.parse_losses(self.architecture(**data, mode='loss'))
             # Inside: a recomputed forward (activation checkpointing) must
             # meet what the first one met.
             accumulate(weights, loss)
@@ -176,17 +185,19 @@ class TrainableGate(PruningAlgorithm):
                     # The weights' scaler skips the step of an overflow; no
                     # one does it for the gates, which would be no numbers
                     # from then on.
-                    slope = slope.nan_to_num(0., 0., 0.)
+                    slope = slope.nan_to_num(0.0, 0.0, 0.0)
                 pull = pull + (values * slope).sum()
             accumulate(gates, pull)
         finish(weights, self.architecture.parameters())
         if not self.mutator.frozen:
             finish(gates, [self.mutator.gates])
         self.schedule.advance()
-        log.update({
-            'gate/cost': share.detach(),
-            'gate/target': loss.new_tensor(aim),
-        })
+        log.update(
+            {
+                'gate/cost': share.detach(),
+                'gate/target': loss.new_tensor(aim),
+            }
+        )
         return log
 
 

@@ -18,23 +18,22 @@ train: behind it may be a ReLU, whose gradient at zero is zero, and the loss
 could never ask for the channel back. The tooth is zero for some w, its mean
 for none.
 """
-from typing import Callable, Dict
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 #: Gradient shapes g(w). ``constant`` pulls at every gate alike; the others
 #: leave alone the gates that are far from opening or closing.
-SHAPES: Dict[str, Callable[[Tensor], Tensor]] = {
+SHAPES: dict[str, Callable[[Tensor], Tensor]] = {
     'constant': torch.ones_like,
     'triangle': lambda w: (1 - w.abs()).clamp(min=0),
     'sigmoid': lambda w: 4 * w.sigmoid() * (-w).sigmoid(),
 }
 
 
-def gate(w: Tensor,
-         shape: str = 'constant',
-         magnification: float = 1e5) -> Tensor:
+def gate(w: Tensor, shape: str = 'constant', magnification: float = 1e5) -> Tensor:
     """Open or closed, with the gradient of the shape.
 
     Args:
@@ -56,9 +55,9 @@ def gate(w: Tensor,
     return _Gate.apply(_wide(w), shape, magnification)
 
 
-def literal_gate(w: Tensor,
-                 shape: str = 'constant',
-                 magnification: float = 1e5) -> Tensor:
+def literal_gate(
+    w: Tensor, shape: str = 'constant', magnification: float = 1e5
+) -> Tensor:
     """f(w) as it is written, differentiated by autograd: the reference."""
     w = _wide(w)
     saw = (magnification * w - (magnification * w).floor()) / magnification
@@ -72,7 +71,6 @@ def _wide(w: Tensor) -> Tensor:
 
 
 class _Gate(torch.autograd.Function):
-
     @staticmethod
     def forward(ctx, w: Tensor, shape: str, magnification: float) -> Tensor:
         slope = SHAPES[shape](w)
@@ -81,5 +79,5 @@ class _Gate(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad: Tensor):
-        slope, = ctx.saved_tensors
+        (slope,) = ctx.saved_tensors
         return grad * slope, None, None

@@ -1,13 +1,12 @@
 """What training with gates does around MMEngine's training loop."""
-from typing import Dict, Optional
 
 import torch
 from mmengine.runner import Runner
 
 from ..checkpoints import compare, initialisers, is_pretrained, weights_of
-from ..engine import (SearchHook, average_statistics, evaluate,
-                      same_randomness)
+from ..engine import average_statistics, evaluate, same_randomness
 from ..errors import CheckpointError
+from ..methods import SearchHook
 from ..modes import eval_mode
 from ..options import check_hook, file_name, refuse_unknown
 from ..registry import HOOKS
@@ -30,13 +29,14 @@ class GateHook(SearchHook):
         name: Name of the file; defaults to the target as a share of the
             full network, e.g. ``50PERCENT``.
     """
+
     prefix = 'GATE_SUBNET'
 
-    def __init__(self, name: Optional[str] = None, **unknown) -> None:
+    def __init__(self, name: str | None = None, **unknown) -> None:
         refuse_unknown(self, unknown)
         file_name('GateHook: name', name)
         super().__init__(name)
-        self._pretrained: Dict[str, float] = {}
+        self._pretrained: dict[str, float] = {}
 
     # ---- before ------------------------------------------------------
 
@@ -58,14 +58,16 @@ class GateHook(SearchHook):
                 'the config names no pretrained weights. Unless the model '
                 'brings its own, the gates start from a network with random '
                 'weights: give it others with load_from=CHECKPOINT, or with '
-                'model.architecture.init_cfg=dict(type=\'Pretrained\', '
-                'checkpoint=CHECKPOINT)')
+                "model.architecture.init_cfg=dict(type='Pretrained', "
+                'checkpoint=CHECKPOINT)'
+            )
         algorithm.mutator.start()
         runner.logger.info('\n' + preflight_table(algorithm))
         runner.logger.info(
             f'{runner.max_iters} iterations; the target tightens until '
             f'iteration {schedule.when(schedule.ramp)}, the open channels '
-            f'are fixed at iteration {schedule.when(schedule.freeze)}')
+            f'are fixed at iteration {schedule.when(schedule.freeze)}'
+        )
         _check_rate(runner, schedule)
         algorithm.set_widths('max')
         self._pretrained = self._evaluate(runner, algorithm)
@@ -95,28 +97,31 @@ class GateHook(SearchHook):
         }
         algorithm = self._algorithm(runner)
         fit = compare(algorithm.architecture, weights)
-        unfit = fit.missing + fit.misshapen
+        unfit = fit.missing + fit.mismatched
         if not fit.fitting:
             raise CheckpointError(
                 f'{runner._load_from}: none of its weights is one of the '
-                f'network\'s ({", ".join(unfit[:2])}, ...). Give a '
-                'checkpoint of the network that is pruned')
+                f"network's ({', '.join(unfit[:2])}, ...). Give a "
+                'checkpoint of the network that is pruned'
+            )
         # A head for other classes may be new; what has gates may not.
         units = [unit.name for unit in algorithm.mutator.units]
-        other = [n for n in units if f'{n}.weight' in fit.misshapen]
+        other = [n for n in units if f'{n}.weight' in fit.mismatched]
         if other:
             raise CheckpointError(
                 f'{runner._load_from}: {len(other)} of the {len(units)} '
                 'layers that get gates have other widths there '
-                f'({", ".join(other[:3])}): it is a smaller network\'s, or '
-                'another one\'s. Give a checkpoint of the full network, or '
-                'its config as model.architecture')
+                f"({', '.join(other[:3])}): it is a smaller network's, or "
+                "another one's. Give a checkpoint of the full network, or "
+                'its config as model.architecture'
+            )
         if unfit:
             runner.logger.warning(
                 f'{runner._load_from} lacks {len(unfit)} of the '
                 f'{len(unfit + fit.fitting)} weights of the network, or has '
                 f'them in another shape: {", ".join(unfit[:3])}. These '
-                'start at random')
+                'start at random'
+            )
 
     # ---- after -------------------------------------------------------
 
@@ -132,10 +137,15 @@ class GateHook(SearchHook):
                 f'the result costs {cost / 1e6:.3f} M, {gap:.1%} from the '
                 f'target of {algorithm.target / 1e6:.3f} M: no channel that '
                 'could be opened or closed, nor one of each, brings it '
-                'closer')
+                'closer'
+            )
         net = algorithm.cut()
-        self._write(runner, algorithm.export_subnet(),
-                    algorithm.target / algorithm.full_cost, net.state_dict())
+        self._write(
+            runner,
+            algorithm.export_subnet(),
+            algorithm.target / algorithm.full_cost,
+            net.state_dict(),
+        )
         full = algorithm.mutator.cost_of(algorithm.mutator.choose('max'))
         rows = [
             ('pretrained', full, self._pretrained),
@@ -145,7 +155,7 @@ class GateHook(SearchHook):
         runner.logger.info('\n' + network_table(rows))
 
     @staticmethod
-    def _evaluate(runner: Runner, model) -> Dict[str, float]:
+    def _evaluate(runner: Runner, model) -> dict[str, float]:
         """Validation metrics; none where the run has no validation."""
         loop = runner.val_loop
         if loop is None:
@@ -176,11 +186,14 @@ def _check_rate(runner: Runner, schedule: GateSchedule) -> None:
             f'the {ramp} iterations in which the target tightens; '
             f'{LEAST_WAY} to {MOST_WAY} lets them sink, return and sink '
             'again: set '
-            f'optim_wrapper.mutator.optimizer.lr={5 / ramp:.2g}')
+            f'optim_wrapper.mutator.optimizer.lr={5 / ramp:.2g}'
+        )
 
 
 def _has_weights(runner: Runner, algorithm) -> bool:
     """Whether the run was given weights to start from."""
     return runner._load_from is not None or any(
-        is_pretrained(entry) for module in algorithm.modules()
-        for entry in initialisers(getattr(module, 'init_cfg', None)))
+        is_pretrained(entry)
+        for module in algorithm.modules()
+        for entry in initialisers(getattr(module, 'init_cfg', None))
+    )

@@ -1,14 +1,13 @@
 """How important each channel is to a pretrained network."""
-from typing import List
 
 import torch
 from torch import Tensor
 
-from ..trace import Supernet
+from ..supernet import Supernet
 
 
 @torch.no_grad()
-def channel_importance(supernet: Supernet) -> List[Tensor]:
+def channel_importance(supernet: Supernet) -> list[Tensor]:
     """Size of what scales each channel, 1 on average over a unit.
 
     A normalised channel has variance 1 and leaves its norm with second
@@ -25,17 +24,20 @@ def channel_importance(supernet: Supernet) -> List[Tensor]:
     parameter = next(supernet.model.parameters())
     sums = [parameter.new_zeros(c) for c in supernet.full]
     for layer in supernet.scaled:
-        squares = sum(p.detach().flatten(1).square().sum(1) if p.dim() >
-                      1 else p.detach().square()
-                      for p in layer.module._parameters.values()
-                      if p is not None)
+        squares = sum(
+            p.detach().flatten(1).square().sum(1)
+            if p.dim() > 1
+            else p.detach().square()
+            for p in layer.module._parameters.values()
+            if p is not None
+        )
         if not isinstance(squares, Tensor):
             continue  # a norm without parameters treats all alike
         size = squares.sqrt()
         for segment in layer.out_layout.segments:
             if segment.unit is None:
                 continue
-            piece = size[segment.start:segment.stop].view(-1, segment.expand)
+            piece = size[segment.start : segment.stop].view(-1, segment.expand)
             piece = piece.mean(1)
             sums[segment.unit] += piece / piece.mean().clamp(min=1e-12)
     return [

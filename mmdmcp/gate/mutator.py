@@ -1,7 +1,7 @@
 """The gates of all units, and which channels the network runs with."""
+
+from collections.abc import Collection, Mapping, Sequence
 from numbers import Integral
-from typing import (Collection, Dict, List, Mapping, Optional, Sequence, Tuple,
-                    Union)
 
 import torch
 from mmengine.model import BaseModule
@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from ..errors import ConfigError
 from ..options import number, refuse_unknown
 from ..registry import MODELS, registered
-from ..trace import Supernet
+from ..supernet import Supernet
 from .gate import SHAPES, gate
 from .importance import channel_importance
 from .select import choose_open, open_mask
 from .unit import GateChannelUnit
 
-Kept = Tuple[int, ...]
-Widths = Union[str, Mapping[str, Union[int, Sequence[int]]]]
+Kept = tuple[int, ...]
+Widths = str | Mapping[str, int | Sequence[int]]
 #: Ways to choose channels, beside ``{unit name: channels}``.
 HOWS = ('max', 'min', 'open')
 
@@ -48,18 +48,19 @@ class GateChannelMutator(BaseModule):
         ConfigError: If an option is unknown or has an unknown value.
     """
 
-    def __init__(self,
-                 shape: str = 'constant',
-                 magnification: float = 1e5,
-                 init: Union[str, float] = 'importance',
-                 scope: Optional[Sequence[str]] = None,
-                 unit: str = 'mmdmcp.GateChannelUnit',
-                 **unknown) -> None:
+    def __init__(
+        self,
+        shape: str = 'constant',
+        magnification: float = 1e5,
+        init: str | float = 'importance',
+        scope: Sequence[str] | None = None,
+        unit: str = 'mmdmcp.GateChannelUnit',
+        **unknown,
+    ) -> None:
         super().__init__()
         refuse_unknown(self, unknown)
         if shape not in tuple(SHAPES):
-            raise ConfigError(f'mutator: shape={shape!r}; choose from '
-                              f'{tuple(SHAPES)}')
+            raise ConfigError(f'mutator: shape={shape!r}; choose from {tuple(SHAPES)}')
         # With less, closed channels show in the output; with more, float32
         # can't tell the value of an open gate from 1.
         number('mutator: magnification', magnification, 1000, 1000000)
@@ -70,12 +71,11 @@ class GateChannelMutator(BaseModule):
         self.init = init
         self.scope = scope
         self.unit = registered('mutator.unit', unit, GateChannelUnit)
-        self.units: List[GateChannelUnit] = []
+        self.units: list[GateChannelUnit] = []
 
     # ---- building ----------------------------------------------------
 
-    def prepare(self, architecture: nn.Module,
-                input_shape: Tuple[int, ...]) -> None:
+    def prepare(self, architecture: nn.Module, input_shape: tuple[int, ...]) -> None:
         """Trace the model and give every channel that may be cut a gate.
 
         Args:
@@ -86,17 +86,16 @@ class GateChannelMutator(BaseModule):
             TraceError: If the model can't be traced or pruned.
         """
         self.supernet = Supernet(
-            architecture, input_shape, self.scope, any_channels=True)
-        self.units = [
-            self.unit(u.name, u.num_channels) for u in self.supernet.units
-        ]
+            architecture, input_shape, self.scope, any_channels=True
+        )
+        self.units = [self.unit(u.name, u.num_channels) for u in self.supernet.units]
         sizes = torch.tensor(self.supernet.full)
         valid = torch.arange(int(sizes.max())) < sizes[:, None]
         # Not in checkpoints: it follows from the model.
         self.register_buffer('valid', valid, persistent=False)
         self.frozen = False
         self.gates = nn.Parameter(valid.float())
-        self._chosen: Optional[List[Kept]] = None
+        self._chosen: list[Kept] | None = None
 
     @torch.no_grad()
     def start(self) -> None:
@@ -104,7 +103,7 @@ class GateChannelMutator(BaseModule):
         if self.init == 'importance':
             rows = channel_importance(self.supernet)
             for row, values in zip(self.gates, rows):
-                row[:len(values)] = values
+                row[: len(values)] = values
         else:
             self.gates.copy_(self.valid * float(self.init))
 
@@ -135,8 +134,7 @@ class GateChannelMutator(BaseModule):
             values = self._masks(self._chosen)
         else:
             values = [
-                row[:u.num_channels]
-                for u, row in zip(self.units, self.values())
+                row[: u.num_channels] for u, row in zip(self.units, self.values())
             ]
         self.supernet.scale(values, open_only=True)
 
@@ -170,18 +168,19 @@ class GateChannelMutator(BaseModule):
             model = self.supernet.cost.to(widths.device)
             return float(getattr(model, measure)(widths))
 
-        mask, threshold = choose_open(self.gates.double().cpu(),
-                                      self.valid.cpu(), cost, target,
-                                      tolerance)
+        mask, threshold = choose_open(
+            self.gates.double().cpu(), self.valid.cpu(), cost, target, tolerance
+        )
         mask, shifted = mask.to(self.gates.device), self.gates - threshold
         self.gates.copy_(
-            torch.where(mask, shifted.clamp(min=1e-6), shifted.clamp(max=0.)) *
-            self.valid)
+            torch.where(mask, shifted.clamp(min=1e-6), shifted.clamp(max=0.0))
+            * self.valid
+        )
         self.frozen = True
 
     # ---- channels ----------------------------------------------------
 
-    def choose(self, how: Widths) -> List[Kept]:
+    def choose(self, how: Widths) -> list[Kept]:
         """Channels to keep, one tuple of indices a unit.
 
         Args:
@@ -199,7 +198,8 @@ class GateChannelMutator(BaseModule):
             if unknown:
                 raise ConfigError(
                     f'there is no unit {sorted(unknown)[0]!r}; the units are '
-                    f'{", ".join(unit.name for unit in self.units)}')
+                    f'{", ".join(unit.name for unit in self.units)}'
+                )
             return [
                 self._named(row, unit, how.get(unit.name, unit.num_channels))
                 for row, unit in enumerate(self.units)
@@ -211,25 +211,31 @@ class GateChannelMutator(BaseModule):
         if how == 'open':
             mask = open_mask(self.gates, self.valid).cpu()
             return [tuple(row.nonzero().flatten().tolist()) for row in mask]
-        raise ConfigError(f'set_widths({how!r}): choose from {HOWS} or give '
-                          '{unit name: channels}')
+        raise ConfigError(
+            f'set_widths({how!r}): choose from {HOWS} or give {{unit name: channels}}'
+        )
 
-    def _named(self, row: int, unit: GateChannelUnit,
-               chosen: Union[int, Sequence[int]]) -> Kept:
+    def _named(
+        self, row: int, unit: GateChannelUnit, chosen: int | Sequence[int]
+    ) -> Kept:
         if isinstance(chosen, Integral):
             if 1 <= chosen <= unit.num_channels:
-                order = self.gates[row, :unit.num_channels].argsort(
-                    descending=True, stable=True)
+                order = self.gates[row, : unit.num_channels].argsort(
+                    descending=True, stable=True
+                )
                 return tuple(sorted(order[:chosen].tolist()))
         elif isinstance(chosen, Collection) and all(
-                isinstance(index, Integral) for index in chosen):
+            isinstance(index, Integral) for index in chosen
+        ):
             kept = tuple(sorted(map(int, set(chosen))))
-            if kept and 0 <= kept[0] and kept[-1] < unit.num_channels:
+            if kept and kept[0] >= 0 and kept[-1] < unit.num_channels:
                 return kept
-        raise ConfigError(f'{unit.name}: {chosen!r} channels; choose 1 to '
-                          f'{unit.num_channels}, or indices below that')
+        raise ConfigError(
+            f'{unit.name}: {chosen!r} channels; choose 1 to '
+            f'{unit.num_channels}, or indices below that'
+        )
 
-    def set_widths(self, how: Widths) -> List[int]:
+    def set_widths(self, how: Widths) -> list[int]:
         """Run with these channels from now on; ``'open'`` follows the gates.
 
         Returns:
@@ -240,19 +246,19 @@ class GateChannelMutator(BaseModule):
         return [len(kept) for kept in chosen]
 
     @property
-    def chosen(self) -> List[Kept]:
+    def chosen(self) -> list[Kept]:
         """The channels that the network runs with, indices of each unit."""
         return self.choose('open') if self._chosen is None else self._chosen
 
-    def _masks(self, chosen: Sequence[Kept]) -> List[Tensor]:
+    def _masks(self, chosen: Sequence[Kept]) -> list[Tensor]:
         masks = []
         for unit, kept in zip(self.units, chosen):
             mask = self.gates.new_zeros(unit.num_channels)
-            mask[list(kept)] = 1.
+            mask[list(kept)] = 1.0
             masks.append(mask)
         return masks
 
-    def cost_of(self, chosen: Sequence[Kept]) -> Dict[str, int]:
+    def cost_of(self, chosen: Sequence[Kept]) -> dict[str, int]:
         """``{'macs': int, 'params': int}`` with these channels, exact."""
         return self.supernet.cost.exact([len(kept) for kept in chosen])
 

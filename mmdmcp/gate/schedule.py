@@ -1,8 +1,7 @@
 """How the target tightens, and when the gates hold still."""
-from typing import Union
 
-from ..engine import Clock, check_moment
 from ..errors import ConfigError
+from ..methods import Clock, check_moment
 
 
 class GateSchedule(Clock):
@@ -21,8 +20,7 @@ class GateSchedule(Clock):
         ConfigError: If a value is out of range.
     """
 
-    def __init__(self, ramp: Union[int, float], freeze: Union[int,
-                                                              float]) -> None:
+    def __init__(self, ramp: int | float, freeze: int | float) -> None:
         super().__init__('mmdmcp.GateHook')
         check_moment('ramp', ramp)
         check_moment('freeze', freeze)
@@ -41,11 +39,13 @@ class GateSchedule(Clock):
             raise ConfigError(
                 f'freeze={self.freeze} is iteration {freeze} of '
                 f'{self.max_iters}: the gates must train before, and the '
-                'weights alone after it')
+                'weights alone after it'
+            )
         if self.when(self.ramp) > freeze:
             raise ConfigError(
                 f'ramp={self.ramp} ends after freeze={self.freeze}: the '
-                'target would never be reached')
+                'target would never be reached'
+            )
 
     @property
     def freezes(self) -> bool:
@@ -59,5 +59,5 @@ class GateSchedule(Clock):
             target: The share to end at.
         """
         ramp = self.when(self.ramp)
-        done = 1. if ramp <= 0 else min(1., self.iteration / ramp)
+        done = 1.0 if ramp <= 0 else min(1.0, self.iteration / ramp)
         return 1 + (target - 1) * done

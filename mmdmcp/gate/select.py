@@ -1,5 +1,7 @@
 """Choose which gates are open. Pure torch."""
-from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,12 +22,18 @@ def open_mask(gates: Tensor, valid: Tensor) -> Tensor:
     """
     values = gates.detach().masked_fill(~valid, -torch.inf)
     largest = torch.zeros_like(valid).scatter_(
-        1, values.argmax(dim=1, keepdim=True), True)
+        1, values.argmax(dim=1, keepdim=True), True
+    )
     return (values > 0) | largest
 
 
-def choose_open(gates: Tensor, valid: Tensor, cost: Callable[[Tensor], float],
-                target: float, tolerance: float) -> Tuple[Tensor, float]:
+def choose_open(
+    gates: Tensor,
+    valid: Tensor,
+    cost: Callable[[Tensor], float],
+    target: float,
+    tolerance: float,
+) -> tuple[Tensor, float]:
     """Open the largest gates, as many as the target pays for.
 
     First one threshold for all gates, the one whose cost is nearest to the
@@ -49,11 +57,16 @@ def choose_open(gates: Tensor, valid: Tensor, cost: Callable[[Tensor], float],
     gap = abs(cost(mask.sum(1)) - target)
     while gap > tolerance * target:
         flips = _flips((gates - threshold).abs(), valid, mask)
-        choices = [(flip, ) for flip in flips]
-        pairs = [(a, b) for a in flips for b in flips
-                 if a.change > b.change and a.unit != b.unit]
-        best = _nearest(choices, mask, cost, target, gap) or \
-            _nearest(pairs, mask, cost, target, gap)
+        choices = [(flip,) for flip in flips]
+        pairs = [
+            (a, b)
+            for a in flips
+            for b in flips
+            if a.change > b.change and a.unit != b.unit
+        ]
+        best = _nearest(choices, mask, cost, target, gap) or _nearest(
+            pairs, mask, cost, target, gap
+        )
         if best is None:
             break
         for flip in best:
@@ -64,6 +77,7 @@ def choose_open(gates: Tensor, valid: Tensor, cost: Callable[[Tensor], float],
 
 class Flip(NamedTuple):
     """A gate that could be opened (change 1) or closed (change -1)."""
+
     unit: int
     channel: int
     change: int
@@ -90,7 +104,7 @@ def _best_threshold(gates: Tensor, valid: Tensor, cost, target: float):
     return float(thresholds[best]), masked(best)
 
 
-def _flips(distance: Tensor, valid: Tensor, mask: Tensor) -> List[Flip]:
+def _flips(distance: Tensor, valid: Tensor, mask: Tensor) -> list[Flip]:
     """Of every unit the nearest gate to open and the nearest to close.
 
     All channels of a unit cost the same: these are enough to look at.
@@ -101,13 +115,13 @@ def _flips(distance: Tensor, valid: Tensor, mask: Tensor) -> List[Flip]:
         # The last channel of a unit stays.
         possible = side.sum(1) > (change < 0)
         for unit in possible.nonzero().flatten().tolist():
-            flips.append(
-                Flip(unit, int(channels[unit]), change, float(nearest[unit])))
+            flips.append(Flip(unit, int(channels[unit]), change, float(nearest[unit])))
     return flips
 
 
-def _nearest(choices: Sequence[Tuple[Flip, ...]], mask: Tensor, cost,
-             target: float, gap: float) -> Optional[Tuple[Flip, ...]]:
+def _nearest(
+    choices: Sequence[tuple[Flip, ...]], mask: Tensor, cost, target: float, gap: float
+) -> tuple[Flip, ...] | None:
     """The choice nearest to the threshold that brings the cost closer."""
     counts = mask.sum(1)
     for choice in sorted(choices, key=lambda c: sum(f.distance for f in c)):

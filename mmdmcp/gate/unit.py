@@ -1,4 +1,5 @@
 """One unit with gates, as users see it."""
+
 from dataclasses import dataclass
 
 from ..registry import MODELS
@@ -13,5 +14,6 @@ class GateChannelUnit:
         name: Name of the unit's first layer.
         num_channels: Channels of the full network.
     """
+
     name: str
     num_channels: int

@@ -4,8 +4,10 @@ Hosts write them into the config as numbers. :func:`FittedModel` fills them
 in; where a config has its own, a wrong one is refused when the model is
 built, with the right ones in the message.
 """
+
 import traceback
-from typing import Any, Dict, List, Sequence
+from collections.abc import Sequence
+from typing import Any
 from weakref import WeakSet
 
 from torch import nn
@@ -50,12 +52,14 @@ def FittedModel(host: str, backbone: dict, **parts: Any) -> nn.Module:
     if not isinstance(channels, list):
         raise ConfigError(
             f'backbone: a {type(built).__name__} does not say its '
-            "out_channels; use type='mmdmcp.PrunedBackbone'")
+            "out_channels; use type='mmdmcp.PrunedBackbone'"
+        )
     return fitted(host, built, channels, parts)
 
 
-def fitted(host: str, backbone: nn.Module, channels: Sequence[int],
-           parts: Dict[str, Any]) -> nn.Module:
+def fitted(
+    host: str, backbone: nn.Module, channels: Sequence[int], parts: dict[str, Any]
+) -> nn.Module:
     """Build a host around a backbone that is there already.
 
     Args:
@@ -73,18 +77,23 @@ def fitted(host: str, backbone: nn.Module, channels: Sequence[int],
                 fill_in_channels(parts, channels),
                 type=host,
                 # Built once: the host gets the module itself.
-                backbone=dict(type=lambda: backbone)))
+                backbone=dict(type=lambda: backbone),
+            )
+        )
     except AssertionError as error:
-        why = first_line(error) if str(error) else \
-            traceback.extract_tb(error.__traceback__)[-1].line
+        why = (
+            first_line(error)
+            if str(error)
+            else traceback.extract_tb(error.__traceback__)[-1].line
+        )
         raise ConfigError(
             f'{host}: does not build with the in_channels of a backbone with '
             f'outputs of {list(channels)} channels ({why}): set the options '
-            'that must follow them') from error
+            'that must follow them'
+        ) from error
 
 
-def fill_in_channels(parts: Dict[str, Any],
-                     channels: Sequence[int]) -> Dict[str, Any]:
+def fill_in_channels(parts: dict[str, Any], channels: Sequence[int]) -> dict[str, Any]:
     """Options of a host with ``in_channels`` of its neck or heads set.
 
     Args:
@@ -119,8 +128,9 @@ def _fitted(part: Any, channels: Sequence[int], name: str) -> Any:
     if not isinstance(part, dict) or 'in_channels' not in part:
         return part
     part = part.copy()
-    part['in_channels'] = _choose(part['in_channels'], part.get('in_index'),
-                                  channels, name)
+    part['in_channels'] = _choose(
+        part['in_channels'], part.get('in_index'), channels, name
+    )
     if part.get('c1_in_channels'):  # DeepLabV3+: also takes the first output
         part['c1_in_channels'] = channels[0]
     return part
@@ -136,12 +146,14 @@ def _choose(stock: Any, index: Any, channels: Sequence[int], name: str):
     except (IndexError, TypeError):
         raise ConfigError(
             f'{name}: in_index={index!r} does not fit a backbone with '
-            f'outputs of {list(channels)} channels') from None
+            f'outputs of {list(channels)} channels'
+        ) from None
     if len(stock) != len(channels):
         raise ConfigError(
             f'{name}: in_channels={list(stock)} has {len(stock)} entries, '
             f'the backbone has outputs of {list(channels)} channels: set its '
-            'out_indices or in_channels')
+            'out_indices or in_channels'
+        )
     # Necks that take the deepest output first list falling channels.
     falling = len(stock) > 1 and stock[0] > stock[-1]
     # Some hosts insist on a tuple where their configs have one.
@@ -149,7 +161,7 @@ def _choose(stock: Any, index: Any, channels: Sequence[int], name: str):
 
 
 _pruned = WeakSet()  # backbones whose neighbours are checked
-_watching: List[Any] = []  # the handle, once there is something to check
+_watching: list[Any] = []  # the handle, once there is something to check
 
 
 def announce(backbone: nn.Module) -> None:
@@ -160,8 +172,7 @@ def announce(backbone: nn.Module) -> None:
     sees both. Without a pruned backbone it is not installed.
     """
     if not _watching:
-        _watching.append(
-            register_module_module_registration_hook(_on_registration))
+        _watching.append(register_module_module_registration_hook(_on_registration))
     _pruned.add(backbone)
 
 
@@ -170,14 +181,11 @@ def _on_registration(parent: nn.Module, name: str, part: nn.Module) -> None:
     if backbone is None or backbone not in _pruned or part is None:
         return
     neck = parent._modules.get('neck')
-    if name == 'neck' or (name.endswith('head')
-                          and _in_channels(neck) is None):
+    if name == 'neck' or (name.endswith('head') and _in_channels(neck) is None):
         parts = part if isinstance(part, nn.ModuleList) else [part]
         for one in parts:
-            _check(one, f'{type(parent).__name__}.{name}',
-                   backbone.out_channels)
-            _check_boxes(one, f'{type(parent).__name__}.{name}',
-                         backbone.out_channels)
+            _check(one, f'{type(parent).__name__}.{name}', backbone.out_channels)
+            _check_boxes(one, f'{type(parent).__name__}.{name}', backbone.out_channels)
 
 
 def _in_channels(part: Any) -> Any:
@@ -208,11 +216,14 @@ def _check(part: nn.Module, name: str, channels: Sequence[int]) -> None:
         raise ConfigError(
             f'{name}: in_channels is {found}, but the pruned backbone gives '
             f'{right}. Set in_channels={right}, or let '
-            "type='mmdmcp.FittedModel' fill it in")
+            "type='mmdmcp.FittedModel' fill it in"
+        )
     c1 = getattr(part, 'c1_bottleneck', None)
     if c1 is not None and c1.conv.in_channels != channels[0]:
-        raise ConfigError(f'{name}: c1_in_channels is {c1.conv.in_channels}, '
-                          f'but the pruned backbone gives {channels[0]}')
+        raise ConfigError(
+            f'{name}: c1_in_channels is {c1.conv.in_channels}, '
+            f'but the pruned backbone gives {channels[0]}'
+        )
 
 
 def _check_boxes(part: nn.Module, name: str, channels: Sequence[int]) -> None:
@@ -223,4 +234,5 @@ def _check_boxes(part: nn.Module, name: str, channels: Sequence[int]) -> None:
         raise ConfigError(
             f'{name}: bbox_roi_extractor.out_channels is {found}, but the '
             f'pruned backbone gives {list(channels)}. Set it, and the '
-            'in_channels of the bbox_head unless a shared_head precedes it')
+            'in_channels of the bbox_head unless a shared_head precedes it'
+        )

@@ -5,9 +5,9 @@ small in place. Its class, its ``state_dict`` keys and everything that the
 host does with it stay as they are. Nothing is traced, and mmrazor is not
 needed.
 """
+
 import os
 from pathlib import Path
-from typing import Dict, List, Optional, Union
 
 import torch
 from torch import nn
@@ -20,7 +20,7 @@ from ..subnet import Subnet, apply
 from .fit import announce
 from .weights import InitCfg, checked_init_cfgs
 
-SubnetLike = Union[str, os.PathLike, Subnet]
+SubnetLike = str | os.PathLike | Subnet
 
 # Sizes of image that tell the channels of a backbone's outputs. A single
 # pixel in the deepest one is quickest; some norms refuse that.
@@ -28,11 +28,13 @@ _PROBES = ((32, 32), (64, 32))
 
 
 @MODELS.register_module()
-def PrunedModel(cfg: Union[dict, nn.Module],
-                subnet: SubnetLike,
-                init_cfg: InitCfg = None,
-                data_preprocessor: Optional[dict] = None,
-                prefix: Union[None, str, Dict[str, str]] = None) -> nn.Module:
+def PrunedModel(
+    cfg: dict | nn.Module,
+    subnet: SubnetLike,
+    init_cfg: InitCfg = None,
+    data_preprocessor: dict | None = None,
+    prefix: str | dict[str, str] | None = None,
+) -> nn.Module:
     """Build a model, small as the subnet file says.
 
     Args:
@@ -67,11 +69,13 @@ def PrunedModel(cfg: Union[dict, nn.Module],
 
 
 @MODELS.register_module()
-def PrunedBackbone(cfg: Union[dict, nn.Module],
-                   subnet: SubnetLike,
-                   prefix: Union[str, Dict[str, str]] = 'backbone.',
-                   init_cfg: InitCfg = None,
-                   pretrained: None = None) -> nn.Module:
+def PrunedBackbone(
+    cfg: dict | nn.Module,
+    subnet: SubnetLike,
+    prefix: str | dict[str, str] = 'backbone.',
+    init_cfg: InitCfg = None,
+    pretrained: None = None,
+) -> nn.Module:
     """Build a backbone for a detector or segmentor, small as the file says.
 
     ``frozen_stages``, ``norm_eval``, ``out_indices`` and all else are the
@@ -108,14 +112,14 @@ def PrunedBackbone(cfg: Union[dict, nn.Module],
     if pretrained is not None:
         raise ConfigError(
             f'pretrained={pretrained!r} are weights of the full backbone; '
-            'set model.pretrained=None and give the pruned classifier\'s '
-            'checkpoint as model.backbone.init_cfg')
+            "set model.pretrained=None and give the pruned classifier's "
+            'checkpoint as model.backbone.init_cfg'
+        )
     subnet = load_subnet(subnet)
     backbone = apply(_build(cfg), subnet, prefix)
     _check_size(backbone, subnet)
     checked_init_cfgs(backbone, init_cfg, prefix)
-    backbone.out_channels = output_channels(backbone,
-                                            subnet.cost['input_shape'][0])
+    backbone.out_channels = output_channels(backbone, subnet.cost['input_shape'][0])
     announce(backbone)
     return backbone
 
@@ -130,8 +134,9 @@ def load_subnet(subnet: SubnetLike) -> Subnet:
     if isinstance(subnet, Subnet):
         return subnet
     if not isinstance(subnet, (str, os.PathLike)):
-        raise ConfigError('subnet must be the path of a DMCP_SUBNET*.yaml, '
-                          f'not {subnet!r}')
+        raise ConfigError(
+            f'subnet must be the path of a DMCP_SUBNET*.yaml, not {subnet!r}'
+        )
     path = Path(subnet).expanduser()
     shipped = shipped_configs() / path
     if not path.exists() and shipped.is_file():
@@ -139,13 +144,13 @@ def load_subnet(subnet: SubnetLike) -> Subnet:
     return Subnet.load(path)
 
 
-def _build(cfg: Union[dict, nn.Module],
-           data_preprocessor: Optional[dict] = None) -> nn.Module:
+def _build(cfg: dict | nn.Module, data_preprocessor: dict | None = None) -> nn.Module:
     if isinstance(cfg, nn.Module):
         return cfg
     if not isinstance(cfg, dict) or 'type' not in cfg:
-        raise ConfigError('cfg must be the config of a model, a dict with '
-                          f'type, not {cfg!r}')
+        raise ConfigError(
+            f'cfg must be the config of a model, a dict with type, not {cfg!r}'
+        )
     cfg = cfg.copy()
     if data_preprocessor is not None and not cfg.get('data_preprocessor'):
         cfg['data_preprocessor'] = data_preprocessor
@@ -160,11 +165,12 @@ def _check_size(backbone: nn.Module, subnet: Subnet) -> None:
             f'the pruned {type(backbone).__name__} would have {params} '
             'parameters, more than the whole model of the file '
             f'({subnet.cost["params"]}): it was made for a smaller one. Build '
-            'the backbone that was searched (depth, variant)')
+            'the backbone that was searched (depth, variant)'
+        )
 
 
 @torch.no_grad()
-def output_channels(backbone: nn.Module, in_channels: int) -> List[int]:
+def output_channels(backbone: nn.Module, in_channels: int) -> list[int]:
     """Channels of each output, by running a small black image through.
 
     Args:
@@ -186,7 +192,8 @@ def output_channels(backbone: nn.Module, in_channels: int) -> List[int]:
             raise SubnetError(
                 f'the pruned {type(backbone).__name__} does not run '
                 f'({reason}): the file was made for another variant of it, '
-                'or edited')
+                'or edited'
+            )
     if isinstance(outputs, torch.Tensor):
         outputs = [outputs]
     return [output.shape[1] for output in outputs]

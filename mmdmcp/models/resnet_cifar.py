@@ -4,7 +4,8 @@ mmpretrain's ``ResNet_CIFAR`` is the ImageNet network with a 3x3 stem
 (11 M parameters at its smallest); the pruning literature reports on the
 far smaller networks of He et al., section 4.2.
 """
-from typing import List, Optional, Sequence, Tuple, Union
+
+from collections.abc import Sequence
 
 from mmcv.cnn import build_activation_layer, build_conv_layer, build_norm_layer
 from mmengine.model import BaseModule
@@ -17,7 +18,7 @@ from ..registry import MODELS
 NUM_STAGES = 3
 DEFAULT_INIT = [
     dict(type='Kaiming', layer=['Conv2d']),
-    dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm'])
+    dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']),
 ]
 
 
@@ -32,24 +33,32 @@ class CifarBlock(BaseModule):
         act_cfg (dict): Config of the activation layers.
     """
 
-    def __init__(self, in_channels: int, channels: int, stride: int,
-                 norm_cfg: dict, act_cfg: dict) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        stride: int,
+        norm_cfg: dict,
+        act_cfg: dict,
+    ) -> None:
         super().__init__()
         self.conv1 = build_conv_layer(
-            None, in_channels, channels, 3, stride, padding=1, bias=False)
+            None, in_channels, channels, 3, stride, padding=1, bias=False
+        )
         self.norm1_name, norm1 = build_norm_layer(norm_cfg, channels, 1)
         self.add_module(self.norm1_name, norm1)
         self.conv2 = build_conv_layer(
-            None, channels, channels, 3, padding=1, bias=False)
+            None, channels, channels, 3, padding=1, bias=False
+        )
         self.norm2_name, norm2 = build_norm_layer(norm_cfg, channels, 2)
         self.add_module(self.norm2_name, norm2)
         self.relu = build_activation_layer(act_cfg)
         self.downsample = None
         if stride != 1 or in_channels != channels:
             self.downsample = nn.Sequential(
-                build_conv_layer(
-                    None, in_channels, channels, 1, stride, bias=False),
-                build_norm_layer(norm_cfg, channels)[1])
+                build_conv_layer(None, in_channels, channels, 1, stride, bias=False),
+                build_norm_layer(norm_cfg, channels)[1],
+            )
 
     @property
     def norm1(self) -> nn.Module:
@@ -111,35 +120,44 @@ class ResNetCifar(BaseModule):
         torch.Size([1, 64, 8, 8])
     """
 
-    def __init__(self,
-                 depth: int,
-                 in_channels: int = 3,
-                 base_channels: Union[int, Sequence[int]] = 16,
-                 out_indices: Sequence[int] = (2, ),
-                 frozen_stages: int = -1,
-                 norm_cfg: dict = dict(type='BN'),
-                 act_cfg: dict = dict(type='ReLU', inplace=True),
-                 norm_eval: bool = False,
-                 init_cfg: Optional[Union[dict, List[dict]]] = None) -> None:
+    def __init__(
+        self,
+        depth: int,
+        in_channels: int = 3,
+        base_channels: int | Sequence[int] = 16,
+        out_indices: Sequence[int] = (2,),
+        frozen_stages: int = -1,
+        norm_cfg: dict | None = None,
+        act_cfg: dict | None = None,
+        norm_eval: bool = False,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        if act_cfg is None:
+            act_cfg = dict(type='ReLU', inplace=True)
+        if norm_cfg is None:
+            norm_cfg = dict(type='BN')
         super().__init__(DEFAULT_INIT if init_cfg is None else init_cfg)
         num_blocks = _blocks_per_stage(depth)
         stage_channels = _stage_channels(base_channels)
         if not out_indices or not set(out_indices) <= set(range(NUM_STAGES)):
             raise ConfigError(
                 f'out_indices={tuple(out_indices)!r}: ResNetCifar has the '
-                'stages 0, 1 and 2; name at least one of them')
+                'stages 0, 1 and 2; name at least one of them'
+            )
         if frozen_stages not in range(-1, NUM_STAGES + 1):
-            raise ConfigError(f'frozen_stages={frozen_stages!r}: give -1 '
-                              '(none), 0 (stem) or 1 to 3 (stem and stages)')
+            raise ConfigError(
+                f'frozen_stages={frozen_stages!r}: give -1 '
+                '(none), 0 (stem) or 1 to 3 (stem and stages)'
+            )
         self.depth = depth
         self.out_indices = tuple(out_indices)
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
 
         self.conv1 = build_conv_layer(
-            None, in_channels, stage_channels[0], 3, padding=1, bias=False)
-        self.norm1_name, norm1 = build_norm_layer(norm_cfg, stage_channels[0],
-                                                  1)
+            None, in_channels, stage_channels[0], 3, padding=1, bias=False
+        )
+        self.norm1_name, norm1 = build_norm_layer(norm_cfg, stage_channels[0], 1)
         self.add_module(self.norm1_name, norm1)
         self.relu = build_activation_layer(act_cfg)
 
@@ -148,8 +166,7 @@ class ResNetCifar(BaseModule):
             blocks = []
             for i in range(num_blocks):
                 stride = 2 if stage > 0 and i == 0 else 1
-                blocks.append(
-                    CifarBlock(width, channels, stride, norm_cfg, act_cfg))
+                blocks.append(CifarBlock(width, channels, stride, norm_cfg, act_cfg))
                 width = channels
             self.add_module(f'layer{stage + 1}', nn.Sequential(*blocks))
         self._freeze_stages()
@@ -158,7 +175,7 @@ class ResNetCifar(BaseModule):
     def norm1(self) -> nn.Module:
         return getattr(self, self.norm1_name)
 
-    def forward(self, x: Tensor) -> Tuple[Tensor, ...]:
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Run the network.
 
         Args:
@@ -190,8 +207,7 @@ class ResNetCifar(BaseModule):
             return
         fixed = [self.conv1, self.norm1]
         fixed += [
-            getattr(self, f'layer{stage + 1}')
-            for stage in range(self.frozen_stages)
+            getattr(self, f'layer{stage + 1}') for stage in range(self.frozen_stages)
         ]
         for module in fixed:
             module.eval()
@@ -202,19 +218,23 @@ class ResNetCifar(BaseModule):
 def _blocks_per_stage(depth: int) -> int:
     """n of depth 6n + 2."""
     if not isinstance(depth, int) or depth < 8 or (depth - 2) % 6:
-        raise ConfigError(f'depth={depth!r}: a CIFAR ResNet has depth 6n + 2: '
-                          '8, 14, 20, 32, 44, 56, 110, ...')
+        raise ConfigError(
+            f'depth={depth!r}: a CIFAR ResNet has depth 6n + 2: '
+            '8, 14, 20, 32, 44, 56, 110, ...'
+        )
     return (depth - 2) // 6
 
 
-def _stage_channels(
-        base_channels: Union[int, Sequence[int]]) -> Tuple[int, ...]:
+def _stage_channels(base_channels: int | Sequence[int]) -> tuple[int, ...]:
     """The widths of the three stages."""
     if isinstance(base_channels, int):
         base_channels = [base_channels * 2**s for s in range(NUM_STAGES)]
     channels = tuple(base_channels)
     if len(channels) != NUM_STAGES or not all(
-            isinstance(c, int) and c > 0 for c in channels):
-        raise ConfigError(f'base_channels={base_channels!r}: give one '
-                          'positive integer, or one for each of 3 stages')
+        isinstance(c, int) and c > 0 for c in channels
+    ):
+        raise ConfigError(
+            f'base_channels={base_channels!r}: give one '
+            'positive integer, or one for each of 3 stages'
+        )
     return channels

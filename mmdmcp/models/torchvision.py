@@ -1,5 +1,4 @@
 """A torchvision classifier as a model that MMEngine's Runner trains."""
-from typing import Dict, Optional
 
 import torch
 import torch.nn.functional as F
@@ -44,40 +43,44 @@ class TorchvisionClassifier(BaseModel):
         ...     target='2.2G')
     """
 
-    def __init__(self,
-                 name: str,
-                 num_classes: int = 1000,
-                 weights: Optional[str] = None,
-                 options: Optional[dict] = None,
-                 label_smoothing: float = 0.,
-                 data_preprocessor: Optional[dict] = None,
-                 init_cfg: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        num_classes: int = 1000,
+        weights: str | None = None,
+        options: dict | None = None,
+        label_smoothing: float = 0.0,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(
-            {
-                'type': 'mmpretrain.ClsDataPreprocessor',
-                **(data_preprocessor or {})
-            }, init_cfg)
+            {'type': 'mmpretrain.ClsDataPreprocessor', **(data_preprocessor or {})},
+            init_cfg,
+        )
         from torchvision import models
+
         known = models.list_models(module=models)
         if name not in known:
             raise ConfigError(
                 f'name={name!r}: torchvision.models has no such classifier; '
-                f'it has {", ".join(known)}')
+                f'it has {", ".join(known)}'
+            )
         options = options or {}
         if options.get('aux_logits'):
             raise ConfigError(
                 'options.aux_logits=True: auxiliary classifiers run in '
                 'training only, with the full width of what they read, and '
-                'their loss is not used here; leave the option out')
+                'their loss is not used here; leave the option out'
+            )
         self.model = models.get_model(
-            name, weights=weights, num_classes=num_classes, **options)
+            name, weights=weights, num_classes=num_classes, **options
+        )
         _drop_auxiliary(self.model)
         self.label_smoothing = label_smoothing
 
-    def forward(self,
-                inputs: Tensor,
-                data_samples: Optional[list] = None,
-                mode: str = 'tensor'):
+    def forward(
+        self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor'
+    ):
         """Logits, losses or predictions, as MMEngine asks for them.
 
         Args:
@@ -94,14 +97,15 @@ class TorchvisionClassifier(BaseModel):
             return self._predict(logits, data_samples)
         raise ConfigError(f'mode={mode!r} is not tensor, loss or predict')
 
-    def _loss(self, logits: Tensor, data_samples: list) -> Dict[str, Tensor]:
+    def _loss(self, logits: Tensor, data_samples: list) -> dict[str, Tensor]:
         labels = torch.cat([sample.gt_label for sample in data_samples])
         return dict(
-            loss=F.cross_entropy(
-                logits, labels, label_smoothing=self.label_smoothing))
+            loss=F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        )
 
-    def _predict(self, logits: Tensor, data_samples: Optional[list]) -> list:
+    def _predict(self, logits: Tensor, data_samples: list | None) -> list:
         from mmpretrain.structures import DataSample
+
         scores = logits.softmax(dim=1)
         samples = data_samples or [DataSample() for _ in scores]
         for sample, score in zip(samples, scores):

@@ -6,8 +6,10 @@ random weights, and the log would have a line about it. Here that ends the
 training before it begins. Models that are built to be tested or deployed are
 not affected, since their ``init_cfg`` is never used.
 """
+
 import os
-from typing import Any, Callable, Dict, List, Mapping, Optional, Union
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from mmengine.model import BaseModule
 from torch import nn
@@ -16,10 +18,9 @@ from ..checkpoints import compare, initialisers, is_pretrained, read_weights
 from ..errors import CheckpointError, ConfigError
 
 #: An MMEngine module's: one initialiser, several in a list, or none.
-InitCfg = Union[None, dict, List[dict]]
+InitCfg = dict | list[dict] | None
 
-_ZOOS = ('torchvision://', 'open-mmlab://', 'openmmlab://', 'mmcls://',
-         'modelzoo://')
+_ZOOS = ('torchvision://', 'open-mmlab://', 'openmmlab://', 'mmcls://', 'modelzoo://')
 
 
 class RefuseWeights:
@@ -32,9 +33,9 @@ class RefuseWeights:
         raise CheckpointError(self.why)
 
 
-def checked_init_cfgs(model: nn.Module,
-                      init_cfg: InitCfg = None,
-                      prefix: Any = None) -> None:
+def checked_init_cfgs(
+    model: nn.Module, init_cfg: InitCfg = None, prefix: Any = None
+) -> None:
     """Give the model its ``init_cfg`` and check every one below it.
 
     Args:
@@ -50,7 +51,8 @@ def checked_init_cfgs(model: nn.Module,
         if not isinstance(model, BaseModule):
             raise ConfigError(
                 f'init_cfg: a {type(model).__name__} is no MMEngine module '
-                'and can\'t use it; load its weights after building')
+                "and can't use it; load its weights after building"
+            )
         model.init_cfg = init_cfg
         if any(map(is_pretrained, initialisers(init_cfg))):
             # These come last and for the whole model: no need for others.
@@ -60,23 +62,22 @@ def checked_init_cfgs(model: nn.Module,
     for name, module in model.named_modules():
         where = f'{name}.init_cfg' if name else 'init_cfg'
         _replace(
-            module, lambda entry: _checked(module, entry, where, prefix
-                                           if not name else None))
+            module,
+            lambda entry: _checked(module, entry, where, prefix if not name else None),
+        )
 
 
-def _replace(module: nn.Module, new: Callable[[dict], Optional[dict]]) -> None:
+def _replace(module: nn.Module, new: Callable[[dict], dict | None]) -> None:
     """Put others in place of what loads a checkpoint; None drops it."""
     entries = initialisers(getattr(module, 'init_cfg', None))
     if not any(map(is_pretrained, entries)):
         return
     replaced = [new(e) if is_pretrained(e) else e for e in entries]
     replaced = [entry for entry in replaced if entry is not None]
-    module.init_cfg = replaced if len(replaced) > 1 else \
-        next(iter(replaced), None)
+    module.init_cfg = replaced if len(replaced) > 1 else next(iter(replaced), None)
 
 
-def _checked(module: nn.Module, init_cfg: dict, where: str,
-             prefix: Any) -> dict:
+def _checked(module: nn.Module, init_cfg: dict, where: str, prefix: Any) -> dict:
     """The same ``init_cfg``, or one that says what is wrong with it."""
     # MMEngine loads it last only under this very name.
     init_cfg = dict(init_cfg, type='Pretrained')
@@ -85,15 +86,19 @@ def _checked(module: nn.Module, init_cfg: dict, where: str,
         return dict(
             type=RefuseWeights,
             why=f'{where}: {checkpoint} holds weights of the full network, '
-            'which don\'t fit the pruned one. Retrain the pruned classifier '
+            "which don't fit the pruned one. Retrain the pruned classifier "
             'and give its checkpoint as init_cfg beside cfg (or '
-            'cfg.init_cfg=None to start from random weights)')
+            'cfg.init_cfg=None to start from random weights)',
+        )
     if not os.path.isfile(checkpoint):
         return init_cfg  # a URL, or missing: MMEngine says so when it loads
     try:
         weights = read_weights(checkpoint)
-        if init_cfg.get('prefix') is None and isinstance(prefix, str) and any(
-                key.startswith(prefix) for key in weights):
+        if (
+            init_cfg.get('prefix') is None
+            and isinstance(prefix, str)
+            and any(key.startswith(prefix) for key in weights)
+        ):
             init_cfg['prefix'] = prefix
         if init_cfg.get('prefix'):
             weights = _under(init_cfg['prefix'], weights)
@@ -111,29 +116,33 @@ def require_fit(model: nn.Module, weights: Mapping[str, Any]) -> None:
             name the file.
     """
     fit = compare(model, weights)
-    for name in fit.misshapen:
+    for name in fit.mismatched:
         raise CheckpointError(
             f'does not fit: {name} is {list(weights[name].shape)} there and '
             f'{list(model.state_dict()[name].shape)} here. Give the '
-            'checkpoint that was trained with this subnet file')
+            'checkpoint that was trained with this subnet file'
+        )
     if fit.missing:
         raise CheckpointError(
             f'lacks {len(fit.missing)} weights of the '
             f'{type(model).__name__}: {", ".join(fit.missing[:3])}. Give the '
             'checkpoint that was trained with this subnet file, and its '
-            'prefix if the names there have one')
+            'prefix if the names there have one'
+        )
 
 
-def _under(prefix: str, weights: Mapping[str, Any]) -> Dict[str, Any]:
+def _under(prefix: str, weights: Mapping[str, Any]) -> dict[str, Any]:
     """The weights whose names begin with the prefix, without it."""
     prefix = prefix.rstrip('.') + '.'
     found = {
-        name[len(prefix):]: value
-        for name, value in weights.items() if name.startswith(prefix)
+        name[len(prefix) :]: value
+        for name, value in weights.items()
+        if name.startswith(prefix)
     }
     if not found:
         heads = sorted({name.partition('.')[0] for name in weights})
         raise CheckpointError(
-            f'has no weights under {prefix!r}; its names begin with ' +
-            ', '.join(heads[:6]))
+            f'has no weights under {prefix!r}; its names begin with '
+            + ', '.join(heads[:6])
+        )
     return found

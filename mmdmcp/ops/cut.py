@@ -7,7 +7,6 @@ into ``parameter.grad[rows, cols]``. Vectors and other small parameters are
 left to autograd: filling them with zeros takes less time than calling
 Python from its backward pass.
 """
-from typing import Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -26,15 +25,15 @@ class Cut:
         cols: Kept ranges of the second one, of parameters that have it.
     """
 
-    def __init__(self, rows: Optional[Ranges], cols: Optional[Ranges]) -> None:
+    def __init__(self, rows: Ranges | None, cols: Ranges | None) -> None:
         self.rows, self.cols = rows, cols
         self._single = all(r is None or len(r) == 1 for r in (rows, cols))
         if self._single:
             # One indexing call instead of a narrow() a dimension: a search
             # makes hundreds of these cuts a network.
             row, col = (
-                slice(None) if r is None else slice(*r[0])
-                for r in (rows, cols))
+                slice(None) if r is None else slice(*r[0]) for r in (rows, cols)
+            )
             self._row, self._both = row, (row, col)
 
     def take(self, tensor: Tensor) -> Tensor:
@@ -50,15 +49,15 @@ class Cut:
             self.take(total).add_(piece)
             return
         row = 0
-        for a, b in self.rows or ((0, total.size(0)), ):
-            part, source = total[a:b], piece[row:row + b - a]
+        for a, b in self.rows or ((0, total.size(0)),):
+            part, source = total[a:b], piece[row : row + b - a]
             row += b - a
             if self.cols is None or total.dim() == 1:
                 part.add_(source)
                 continue
             col = 0
             for c, d in self.cols:
-                part[:, c:d].add_(source[:, col:col + d - c])
+                part[:, c:d].add_(source[:, col : col + d - c])
                 col += d - c
 
 
@@ -69,21 +68,23 @@ def cut_parameter(parameter: Tensor, cut: Cut) -> Tensor:
         parameter: A leaf of the graph.
         cut: What to keep.
     """
-    if not torch.is_grad_enabled() or parameter.dim() == 1 or (
-            cut.cols is None and parameter.numel() <= _SMALL):
+    if (
+        not torch.is_grad_enabled()
+        or parameter.dim() == 1
+        or (cut.cols is None and parameter.numel() <= _SMALL)
+    ):
         return cut.take(parameter)
     return _CutMatrix.apply(parameter, cut)
 
 
 class _CutMatrix(torch.autograd.Function):
-
     @staticmethod
     def forward(ctx, parameter: Tensor, cut: Cut) -> Tensor:
         ctx.parameter, ctx.cut = parameter, cut
         return cut.take(parameter.detach())
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> Tuple[None, None]:
+    def backward(ctx, grad: Tensor) -> tuple[None, None]:
         parameter = ctx.parameter
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
@@ -91,7 +92,7 @@ class _CutMatrix(torch.autograd.Function):
         return None, None
 
 
-def _narrow(tensor: Tensor, dim: int, ranges: Optional[Ranges]) -> Tensor:
+def _narrow(tensor: Tensor, dim: int, ranges: Ranges | None) -> Tensor:
     if ranges is None:
         return tensor
     pieces = [tensor.narrow(dim, a, b - a) for a, b in ranges]

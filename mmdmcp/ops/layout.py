@@ -15,16 +15,17 @@ grouped convolution                   one segment a group, all of one unit
 Keeping k channels of a unit keeps the first ``k * expand`` entries of each
 of its segments.
 """
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple, Union
 
 import torch
 from torch import Tensor
 
 #: Kept channels of a unit: the first k, or the sorted kept indices.
-Selection = Union[int, Tuple[int, ...]]
+Selection = int | tuple[int, ...]
 #: Half-open ranges ``(start, stop)``, ascending and apart.
-Ranges = Tuple[Tuple[int, int], ...]
+Ranges = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -37,17 +38,20 @@ class Segment:
         unit: Index of the unit that owns them; None if they never change.
         expand: Neighbouring entries that one channel of the unit owns.
     """
+
     start: int
     stop: int
-    unit: Optional[int] = None
+    unit: int | None = None
     expand: int = 1
 
-    def ranges(self, selection: Selection) -> List[Tuple[int, int]]:
+    def ranges(self, selection: Selection) -> list[tuple[int, int]]:
         """Ranges of the dimension that a selection of the unit keeps."""
         if isinstance(selection, int):
             return [(self.start, self.start + selection * self.expand)]
-        return [(self.start + i * self.expand,
-                 self.start + (i + 1) * self.expand) for i in selection]
+        return [
+            (self.start + i * self.expand, self.start + (i + 1) * self.expand)
+            for i in selection
+        ]
 
 
 class Layout:
@@ -68,7 +72,8 @@ class Layout:
         self.segments = tuple(segments)
         self.size = self.segments[-1].stop
         self.units = tuple(
-            dict.fromkeys(s.unit for s in self.segments if s.unit is not None))
+            dict.fromkeys(s.unit for s in self.segments if s.unit is not None)
+        )
 
     @classmethod
     def fixed(cls, size: int) -> 'Layout':
@@ -91,11 +96,11 @@ class Layout:
             selections: One selection a unit, in the order of the units.
         """
         if len(self.segments) == 1 and self.units:
-            (segment, ) = self.segments  # by far the most of all layers
+            (segment,) = self.segments  # by far the most of all layers
             selection = selections[segment.unit]
             if isinstance(selection, int):
-                return ((0, selection * segment.expand), )
-        merged: List[Tuple[int, int]] = []
+                return ((0, selection * segment.expand),)
+        merged: list[tuple[int, int]] = []
         for segment in self.segments:
             if segment.unit is None:
                 pieces = [(segment.start, segment.stop)]
@@ -108,16 +113,17 @@ class Layout:
                     merged.append((start, stop))
         return tuple(merged)
 
-    def indices(self, selections: Sequence[Selection]) -> Tuple[int, ...]:
+    def indices(self, selections: Sequence[Selection]) -> tuple[int, ...]:
         """Kept entries, one by one."""
-        return tuple(i for start, stop in self.ranges(selections)
-                     for i in range(start, stop))
+        return tuple(
+            i for start, stop in self.ranges(selections) for i in range(start, stop)
+        )
 
     def count(self, selections: Sequence[Selection]) -> int:
         """Number of kept entries."""
         return sum(stop - start for start, stop in self.ranges(selections))
 
-    def linear(self, num_units: int) -> Tuple[Tensor, float]:
+    def linear(self, num_units: int) -> tuple[Tensor, float]:
         """Kept entries as a linear function of the units' widths.
 
         Returns:
@@ -125,7 +131,7 @@ class Layout:
             ``count == coefficients @ widths + constant``.
         """
         coefficients = torch.zeros(num_units, dtype=torch.float64)
-        constant = 0.
+        constant = 0.0
         for s in self.segments:
             if s.unit is None:
                 constant += s.stop - s.start

@@ -1,4 +1,5 @@
 """Normalise over the open channels only. Pure torch."""
+
 from torch import Tensor, nn
 
 
@@ -20,13 +21,13 @@ def open_group_norm(module: nn.GroupNorm, x: Tensor, scale: Tensor) -> Tensor:
     Returns:
         ``[N, C, ...]``; closed channels are zero.
     """
-    shape = (1, -1) + (1, ) * (x.dim() - 2)
+    shape = (1, -1) + (1,) * (x.dim() - 2)
     dims = tuple(range(1, x.dim()))
     dtype, x = x.dtype, x.float() if x.dtype.itemsize < 4 else x
     s = scale.to(x.dtype).view(shape)
     count = s.sum() * x[0, 0].numel()
     mean = (s * x).sum(dims, keepdim=True) / count
-    var = (s * (x - mean)**2).sum(dims, keepdim=True) / count
+    var = (s * (x - mean) ** 2).sum(dims, keepdim=True) / count
     out = (x - mean) * (var + module.eps).rsqrt()
     if module.weight is not None:
         out = out * module._parameters['weight'].view(shape)

@@ -4,7 +4,8 @@ Layer scale, the two vectors of a global response norm, the slopes of a
 PReLU: ``nn.Parameter`` of one number a channel, read by the module that
 owns it.
 """
-from typing import Dict, Optional, Sequence, Union
+
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -26,18 +27,19 @@ class SlicedParameter:
         attribute: What the parameter is called in its owner.
         layout: Layout of its first dimension.
     """
+
     depthwise = False
 
     def __init__(self, name: str, attribute: str, layout: Layout) -> None:
         self.name = name
         self.attribute = attribute
         self.in_layout = self.out_layout = layout
-        self.module: Optional[nn.Module] = None
+        self.module: nn.Module | None = None
 
     def _owner(self, model: nn.Module) -> nn.Module:
         name = self.name
         if name.endswith('.' + self.attribute) or name == self.attribute:
-            name = name[:-len(self.attribute)].rstrip('.')
+            name = name[: -len(self.attribute)].rstrip('.')
         return model.get_submodule(name)
 
     def attach(self, model: nn.Module) -> None:
@@ -60,8 +62,9 @@ class SlicedParameter:
             hidden[self.attribute] = cut_parameter(parameter, Cut(rows, None))
 
 
-def slice_layer(modules: Dict[str, nn.Module], name: str, in_layout: Layout,
-                out_layout: Layout) -> Union[SlicedLayer, SlicedParameter]:
+def slice_layer(
+    modules: dict[str, nn.Module], name: str, in_layout: Layout, out_layout: Layout
+) -> SlicedLayer | SlicedParameter:
     """The sliced layer, or sliced parameter, of a name.
 
     Args:

@@ -4,7 +4,8 @@ kept channels are the first ones.
 A narrow network reads ``weight[:out, :in]`` of the widest one; see
 :mod:`mmdmcp.ops.cut` for where the gradient goes.
 """
-from typing import Dict, Optional, Sequence, Tuple
+
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
@@ -15,24 +16,25 @@ from .open_norm import open_group_norm
 #: Layer types that can be narrowed. Transposed convolutions keep their
 #: weights as [in, out, ...] and are left at full width.
 CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-BATCH_NORMS = (nn.modules.batchnorm._BatchNorm, )
+BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
 NORMS = BATCH_NORMS + (nn.GroupNorm, nn.LayerNorm)
-SLICEABLE = CONVS + NORMS + (nn.Linear, )
+SLICEABLE = CONVS + NORMS + (nn.Linear,)
 _STATISTICS = ('running_mean', 'running_var')
 # What the layers call their numbers of inputs and outputs.
 _SIZES = (
     (CONVS, ('in_channels', 'out_channels')),
     (nn.Linear, ('in_features', 'out_features')),
-    (BATCH_NORMS, ('num_features', )),
-    (nn.GroupNorm, ('num_channels', )),
-    (nn.LayerNorm, ('normalized_shape', )),
+    (BATCH_NORMS, ('num_features',)),
+    (nn.GroupNorm, ('num_channels',)),
+    (nn.LayerNorm, ('normalized_shape',)),
 )
 
 
 def is_depthwise(module: nn.Module) -> bool:
     """Whether a layer filters each channel on its own."""
     return isinstance(module, CONVS) and (
-        1 < module.groups == module.in_channels == module.out_channels)
+        1 < module.groups == module.in_channels == module.out_channels
+    )
 
 
 class SlicedLayer:
@@ -52,8 +54,9 @@ class SlicedLayer:
         out_layout: Layout of its outputs.
     """
 
-    def __init__(self, name: str, module: nn.Module, in_layout: Layout,
-                 out_layout: Layout) -> None:
+    def __init__(
+        self, name: str, module: nn.Module, in_layout: Layout, out_layout: Layout
+    ) -> None:
         self.name = name
         self.module = module
         self.in_layout = in_layout
@@ -61,11 +64,13 @@ class SlicedLayer:
         self.groups = getattr(module, 'groups', 1)
         self.depthwise = is_depthwise(module)
         self._has_columns = not self.depthwise and isinstance(
-            module, CONVS + (nn.Linear, ))
-        self._sizes = next(names for kinds, names in _SIZES
-                           if isinstance(module, kinds))
-        self._cut: Optional[Cut] = None
-        self._scale: Optional[Tensor] = None
+            module, CONVS + (nn.Linear,)
+        )
+        self._sizes = next(
+            names for kinds, names in _SIZES if isinstance(module, kinds)
+        )
+        self._cut: Cut | None = None
+        self._scale: Tensor | None = None
         self._open_only = False
 
     def attach(self, model: nn.Module) -> None:
@@ -94,24 +99,23 @@ class SlicedLayer:
             size = self.in_layout.size // self.groups
             cols = tuple((a, min(b, size)) for a, b in cols if a < size)
         self._cut = None if rows is cols is None else Cut(rows, cols)
-        self._statistics: Dict[str, Tuple[Tensor, Tensor]] = {}
+        self._statistics: dict[str, tuple[Tensor, Tensor]] = {}
 
-    def _resize(self, rows: Optional[Ranges], cols: Optional[Ranges]) -> None:
+    def _resize(self, rows: Ranges | None, cols: Ranges | None) -> None:
         """Set the layer's sizes to those of the kept ranges."""
         outputs = _count(rows, self.out_layout)
         sizes = self.module.__dict__  # past nn.Module's slow __setattr__
         if len(self._sizes) == 1:
-            sizes[self._sizes[0]] = (outputs, ) if isinstance(
-                self.module, nn.LayerNorm) else outputs
+            sizes[self._sizes[0]] = (
+                (outputs,) if isinstance(self.module, nn.LayerNorm) else outputs
+            )
             return
         inputs = outputs if self.depthwise else _count(cols, self.in_layout)
         sizes.update(zip(self._sizes, (inputs, outputs)))
         if self.depthwise:
             sizes['groups'] = outputs
 
-    def scale(self,
-              values: Optional[Sequence[Tensor]],
-              open_only: bool = False) -> None:
+    def scale(self, values: Sequence[Tensor] | None, open_only: bool = False) -> None:
         """Scale the outputs channel by channel; None stops scaling.
 
         ``s * (gamma * x + beta)`` is computed as ``(s * gamma) * x + s *
@@ -124,32 +128,35 @@ class SlicedLayer:
             open_only: A norm over channels leaves closed ones out of its
                 statistics, as a network without them does.
         """
-        self._open_only = open_only and values is not None and isinstance(
-            self.module, nn.GroupNorm) and self.module.num_groups == 1
-        self._scale = None if values is None else \
-            self.out_layout.spread(values)
+        self._open_only = (
+            open_only
+            and values is not None
+            and isinstance(self.module, nn.GroupNorm)
+            and self.module.num_groups == 1
+        )
+        self._scale = None if values is None else self.out_layout.spread(values)
 
     # ---- running -----------------------------------------------------
 
-    def _tensors(self) -> Dict[str, Tensor]:
+    def _tensors(self) -> dict[str, Tensor]:
         """The layer's tensors at the chosen width, scaled."""
         cut = self._cut
         found = {}
         for name, parameter in self.module._parameters.items():
             if parameter is not None:
-                found[name] = parameter if cut is None else \
-                    cut_parameter(parameter, cut)
+                found[name] = (
+                    parameter if cut is None else cut_parameter(parameter, cut)
+                )
         if self._scale is not None:
             scale = self._kept_scale()
             for name, value in found.items():
                 if name == 'bias' or not self.depthwise:
-                    found[name] = value * scale.view((-1, ) + (1, ) *
-                                                     (value.dim() - 1))
+                    found[name] = value * scale.view((-1,) + (1,) * (value.dim() - 1))
         if cut is not None and cut.rows is not None:
             self._cut_statistics(found)
         return found
 
-    def _cut_statistics(self, found: Dict[str, Tensor]) -> None:
+    def _cut_statistics(self, found: dict[str, Tensor]) -> None:
         """Running statistics at the chosen width.
 
         Views of them are kept until the next choice, or until the buffer
@@ -183,36 +190,34 @@ class SlicedLayer:
         cut = self._cut
         if cut is not None and cut.rows is not None and len(cut.rows) > 1:
             self._store_statistics(tensors)
-        if self._scale is not None and module._parameters.get(
-                'weight') is None:
+        if self._scale is not None and module._parameters.get('weight') is None:
             trailing = 0 if isinstance(module, nn.LayerNorm) else out.dim() - 2
-            out = out * self._kept_scale().view((-1, ) + (1, ) * trailing)
+            out = out * self._kept_scale().view((-1,) + (1,) * trailing)
         return out
 
     def _kept_scale(self) -> Tensor:
         """Scale of the channels that are kept."""
         cut = self._cut
-        return self._scale if cut is None else \
-            Cut(cut.rows, None).take(self._scale)
+        return self._scale if cut is None else Cut(cut.rows, None).take(self._scale)
 
-    def _store_statistics(self, tensors: Dict[str, Tensor]) -> None:
+    def _store_statistics(self, tensors: dict[str, Tensor]) -> None:
         """Write running statistics back where the part was a copy."""
         for name in _STATISTICS:
             if name in tensors:
                 start = 0
                 for a, b in self._cut.rows:
-                    self.module._buffers[name][a:b] = \
-                        tensors[name][start:start + b - a]
+                    self.module._buffers[name][a:b] = tensors[name][
+                        start : start + b - a
+                    ]
                     start += b - a
 
 
-def _count(ranges: Optional[Ranges], layout: Layout) -> int:
+def _count(ranges: Ranges | None, layout: Layout) -> int:
     """Entries of the ranges; None stands for all of the layout."""
     return layout.size if ranges is None else sum(b - a for a, b in ranges)
 
 
-def partial_ranges(layout: Layout,
-                   selections: Sequence[Selection]) -> Optional[Ranges]:
+def partial_ranges(layout: Layout, selections: Sequence[Selection]) -> Ranges | None:
     """Ranges that a layer keeps; None if it keeps everything."""
     ranges = layout.ranges(selections)
-    return None if ranges == ((0, layout.size), ) else ranges
+    return None if ranges == ((0, layout.size),) else ranges

@@ -1,5 +1,7 @@
 """Tables for people, as text."""
-from typing import Any, Sequence
+
+from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -8,7 +10,8 @@ from rich.table import Table
 def render(table: Table, width: int = 100) -> str:
     """A table as plain text, the same on every terminal and in log files."""
     console = Console(
-        width=width, color_system=None, force_terminal=False, no_color=True)
+        width=width, color_system=None, force_terminal=False, no_color=True
+    )
     with console.capture() as capture:
         console.print(table)
     return capture.get().rstrip()
@@ -23,35 +26,32 @@ def preflight_table(algorithm: Any) -> str:
     """What a search can reach, before it starts.
 
     Args:
-        algorithm: A :class:`~mmdmcp.engine.PruningAlgorithm`.
+        algorithm: A :class:`~mmdmcp.methods.PruningAlgorithm`.
     """
     mutator, target = algorithm.mutator, algorithm.target
     supernet = mutator.supernet
     full = mutator.cost_of(mutator.choose('max'))
     shape = 'x'.join(map(str, algorithm.input_shape))
     table = Table(
-        title='What can be pruned',
-        caption=f'FLOPs are multiply-accumulates at {shape}')
+        title='What can be pruned', caption=f'FLOPs are multiply-accumulates at {shape}'
+    )
     for column in ('network', 'FLOPs', 'share', 'parameters'):
-        table.add_column(
-            column, justify='left' if column == 'network' else 'right')
-    rows = [('full', full),
-            ('narrowest', mutator.cost_of(mutator.choose('min')))]
+        table.add_column(column, justify='left' if column == 'network' else 'right')
+    rows = [('full', full), ('narrowest', mutator.cost_of(mutator.choose('min')))]
     for name, cost in rows:
-        table.add_row(name, millions(cost['macs']),
-                      f'{cost["macs"] / full["macs"]:.1%}',
-                      millions(cost['params']))
+        table.add_row(
+            name,
+            millions(cost['macs']),
+            f'{cost["macs"] / full["macs"]:.1%}',
+            millions(cost['params']),
+        )
     expected = float(algorithm.expected_cost().detach())
     for name, cost in (('target', target), ('expected now', expected)):
         table.add_row(name, *_measured(cost, full, algorithm.measure))
     lines = [render(table)]
     channels = sum(unit.num_channels for unit in mutator.units)
-    lines.append(f'{len(mutator.units)} units with {channels} channels can '
-                 'be pruned')
-    lines += [
-        f'  kept whole: {name}: {reason}'
-        for name, reason in supernet.unprunable
-    ]
+    lines.append(f'{len(mutator.units)} units with {channels} channels can be pruned')
+    lines += [f'  kept whole: {name}: {reason}' for name, reason in supernet.unprunable]
     return '\n'.join(lines)
 
 
@@ -77,15 +77,19 @@ def network_table(rows: Sequence[tuple]) -> str:
     full = rows[0][1]
     for name, cost, found in rows:
         table.add_row(
-            name, millions(cost['macs']), f'{cost["macs"] / full["macs"]:.2%}',
-            millions(cost['params']), f'{cost["params"] / full["params"]:.2%}',
-            *(f'{float(found[key]):.4g}' if key in found else ''
-              for key in metrics))
+            name,
+            millions(cost['macs']),
+            f'{cost["macs"] / full["macs"]:.2%}',
+            millions(cost['params']),
+            f'{cost["params"] / full["params"]:.2%}',
+            *(f'{float(found[key]):.4g}' if key in found else '' for key in metrics),
+        )
     return render(table)
 
 
-def candidate_table(candidates: Sequence[Any], best: Any, target: int,
-                    metric: str) -> str:
+def candidate_table(
+    candidates: Sequence[Any], best: Any, target: int, metric: str
+) -> str:
     """The subnets that were compared, the chosen one marked.
 
     Args:
@@ -100,7 +104,10 @@ def candidate_table(candidates: Sequence[Any], best: Any, target: int,
         table.add_column(column, justify='right')
     for candidate in candidates:
         mark = ' (chosen)' if candidate is best else ''
-        table.add_row(candidate.name + mark, millions(candidate.macs),
-                      f'{candidate.macs / target - 1:+.2%}',
-                      f'{float(candidate.metrics[metric]):.4g}')
+        table.add_row(
+            candidate.name + mark,
+            millions(candidate.macs),
+            f'{candidate.macs / target - 1:+.2%}',
+            f'{float(candidate.metrics[metric]):.4g}',
+        )
     return render(table)

@@ -1,6 +1,7 @@
 """Make a full model small, from the file alone: no tracing, no inference."""
+
 import os
-from typing import Dict, List, Mapping, Optional, Set, Union
+from collections.abc import Mapping
 
 from torch import nn
 
@@ -11,12 +12,12 @@ from .layers import Change, shrink, shrink_parameter
 from .rows import LayerWidth, UnitWidth
 from .schema import Subnet
 
-Prefix = Union[None, str, Mapping[str, str]]
+Prefix = str | Mapping[str, str] | None
 
 
-def apply(model: nn.Module,
-          subnet: Union[Subnet, str, os.PathLike],
-          prefix: Prefix = None) -> nn.Module:
+def apply(
+    model: nn.Module, subnet: Subnet | str | os.PathLike, prefix: Prefix = None
+) -> nn.Module:
     """Make ``model`` small, in place, and return it.
 
     The parameters and running statistics it has are sliced, so a trained
@@ -54,7 +55,8 @@ def apply(model: nn.Module,
     if prefix is not None and not layers and not units:
         raise SubnetError(
             f'prefix {prefix!r} matches no layer of the file; its layers '
-            f'are called {short(next(iter(subnet.layers or subnet.units)))}')
+            f'are called {short(next(iter(subnet.layers or subnet.units)))}'
+        )
     changes = _plan(model, layers, units)
     if prefix is None:
         _check_params(model, changes, subnet)
@@ -65,8 +67,9 @@ def apply(model: nn.Module,
     return model
 
 
-def _rename(rows: Mapping[str, object],
-            prefix: Optional[Mapping[str, str]]) -> Dict[str, object]:
+def _rename(
+    rows: Mapping[str, object], prefix: Mapping[str, str] | None
+) -> dict[str, object]:
     """Rows under the names of the model; the longest matching key wins."""
     if prefix is None:
         return dict(rows)
@@ -76,16 +79,16 @@ def _rename(rows: Mapping[str, object],
         key = next((key for key in keys if name.startswith(key)), None)
         if key is None:
             continue
-        new = prefix[key] + name[len(key):]
+        new = prefix[key] + name[len(key) :]
         if new in renamed:
-            raise SubnetError(f'prefix {prefix!r} gives two rows the name '
-                              f'{new!r}')
+            raise SubnetError(f'prefix {prefix!r} gives two rows the name {new!r}')
         renamed[new] = row
     return renamed
 
 
-def _plan(model: nn.Module, layers: Dict[str, LayerWidth],
-          units: Dict[str, UnitWidth]) -> List[Change]:
+def _plan(
+    model: nn.Module, layers: dict[str, LayerWidth], units: dict[str, UnitWidth]
+) -> list[Change]:
     """Every change, checked; the model is as it was."""
     modules = dict(model.named_modules(remove_duplicate=False))
     _check_present(model, modules, [*layers, *units])
@@ -95,8 +98,7 @@ def _plan(model: nn.Module, layers: Dict[str, LayerWidth],
         try:
             if module is None:
                 owner, _, attribute = name.rpartition('.')
-                changes.append(
-                    shrink_parameter(modules[owner], attribute, row))
+                changes.append(shrink_parameter(modules[owner], attribute, row))
                 continue
             # One module under two names is sliced once.
             same = first_name.setdefault(id(module), name)
@@ -104,8 +106,7 @@ def _plan(model: nn.Module, layers: Dict[str, LayerWidth],
                 _check_unit(module, row, units.get(name))
                 changes.append(shrink(module, row))
             elif layers[same] != row:
-                raise SubnetError(f'is the same module as {same} and has '
-                                  'another row')
+                raise SubnetError(f'is the same module as {same} and has another row')
         except SubnetError as error:
             raise SubnetError(
                 f'layer {name}: {error}. Is the file for this model?'
@@ -113,8 +114,9 @@ def _plan(model: nn.Module, layers: Dict[str, LayerWidth],
     return changes
 
 
-def _check_present(model: nn.Module, modules: Dict[str, nn.Module],
-                   names: List[str]) -> None:
+def _check_present(
+    model: nn.Module, modules: dict[str, nn.Module], names: list[str]
+) -> None:
     known = {*modules, *dict(model.named_parameters(remove_duplicate=False))}
     missing = [name for name in dict.fromkeys(names) if name not in known]
     if not missing:
@@ -122,14 +124,17 @@ def _check_present(model: nn.Module, modules: Dict[str, nn.Module],
     some = ', '.join(missing[:3]) + (', ...' if len(missing) > 3 else '')
     raise SubnetError(
         f'{len(missing)} of the layers in the file are not in the '
-        f'{type(model).__name__}: {some}. ' + _advice(missing, known))
+        f'{type(model).__name__}: {some}. ' + _advice(missing, known)
+    )
 
 
-def _advice(missing: List[str], known: Set[str]) -> str:
+def _advice(missing: list[str], known: set[str]) -> str:
     """What would find the layers, as far as the names show it."""
     if 'stem.0' in known and missing[0].endswith('conv1'):
-        return ('The model has a deep stem of several layers in their place: '
-                'build the plain variant (ResNet, not ResNetV1c or V1d)')
+        return (
+            'The model has a deep stem of several layers in their place: '
+            'build the plain variant (ResNet, not ResNetV1c or V1d)'
+        )
     heads = {
         head + '.': ''
         for head, _, tail in (name.partition('.') for name in missing)
@@ -138,41 +143,47 @@ def _advice(missing: List[str], known: Set[str]) -> str:
     if heads:
         return f'Without their first part they are: pass prefix={heads}'
     for name in sorted(known):
-        head = name[:-len(missing[0])]
-        if name.endswith('.' + missing[0]) and all(head + other in known
-                                                   for other in missing):
+        head = name[: -len(missing[0])]
+        if name.endswith('.' + missing[0]) and all(
+            head + other in known for other in missing
+        ):
             return f"They are under {head!r}: pass prefix={{'': '{head}'}}"
-    return ('The file was made for another model; build the one that was '
-            'searched (depth, variant), or search this one')
+    return (
+        'The file was made for another model; build the one that was '
+        'searched (depth, variant), or search this one'
+    )
 
 
-def _check_unit(module: nn.Module, row: LayerWidth,
-                unit: Optional[UnitWidth]) -> None:
+def _check_unit(module: nn.Module, row: LayerWidth, unit: UnitWidth | None) -> None:
     """The unit's first layer must be as wide as the searched one was, and
     keep what its unit keeps.
 
     Checked where it is certain: a layer that is as wide as its unit, before
     or after, holds that unit and nothing else.
     """
-    full = getattr(module, 'out_channels', getattr(module, 'out_features',
-                                                   None))
+    full = getattr(module, 'out_channels', getattr(module, 'out_features', None))
     if unit is None or full is None:
         return
     if full != unit.of and row.out == unit.channels:
-        raise SubnetError(f'has {full} channels, but had {unit.of} in '
-                          'the model that was searched')
+        raise SubnetError(
+            f'has {full} channels, but had {unit.of} in the model that was searched'
+        )
     out = full if row.out is None else row.out
     if full == unit.of and (out, row.out_kept) != (unit.channels, unit.kept):
         what = 'others' if out == unit.channels else str(unit.channels)
         raise SubnetError(
             f'out keeps {out} of its {full} channels, but under units it '
             f'keeps {what}: the file was edited in one place only. Export '
-            'it again with the widths that you want')
+            'it again with the widths that you want'
+        )
 
 
-def _refuse_left_out(model: nn.Module, subnet: Subnet,
-                     layers: Mapping[str, LayerWidth],
-                     prefix: Mapping[str, str]) -> None:
+def _refuse_left_out(
+    model: nn.Module,
+    subnet: Subnet,
+    layers: Mapping[str, LayerWidth],
+    prefix: Mapping[str, str],
+) -> None:
     """A row may be left out only where its layer is not in the model.
 
     A classifier's ``head.fc`` is the ``fc`` of torchvision's model; with the
@@ -181,8 +192,12 @@ def _refuse_left_out(model: nn.Module, subnet: Subnet,
     modules = dict(model.named_modules(remove_duplicate=False))
     for name, row in subnet.layers.items():
         head, _, tail = name.partition('.')
-        if name.startswith(tuple(prefix)) or not tail or \
-                tail in layers or tail not in modules:
+        if (
+            name.startswith(tuple(prefix))
+            or not tail
+            or tail in layers
+            or tail not in modules
+        ):
             continue
         try:
             shrink(modules[tail], row)  # plans, changes nothing
@@ -191,11 +206,11 @@ def _refuse_left_out(model: nn.Module, subnet: Subnet,
         raise SubnetError(
             f'prefix {dict(prefix)} leaves out {name}, but the '
             f'{type(model).__name__} has a layer {tail} that it fits: pass '
-            f'prefix={dict(prefix, **{head + ".": ""})}')
+            f'prefix={dict(prefix, **{head + ".": ""})}'
+        )
 
 
-def _check_params(model: nn.Module, changes: List[Change],
-                  subnet: Subnet) -> None:
+def _check_params(model: nn.Module, changes: list[Change], subnet: Subnet) -> None:
     full = sum(p.numel() for p in model.parameters())
     params = full - sum(change.saved_numel() for change in changes)
     if params != subnet.cost['params']:
@@ -204,4 +219,5 @@ def _check_params(model: nn.Module, changes: List[Change],
             f'parameters, but the file says {subnet.cost["params"]}: it was '
             'made for another model, or edited. If only the head differs '
             "(other classes), pass prefix={'': ''}, which leaves this "
-            'check out')
+            'check out'
+        )

@@ -1,5 +1,6 @@
 """Sizes that blocks note beside those of their layers."""
-from typing import Iterator, Sequence
+
+from collections.abc import Iterator, Sequence
 
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
@@ -9,8 +10,7 @@ from .layers import Change
 _SIZES = ('in_channels', 'out_channels', 'groups')
 
 
-def block_changes(model: nn.Module,
-                  changes: Sequence[Change]) -> Iterator[Change]:
+def block_changes(model: nn.Module, changes: Sequence[Change]) -> Iterator[Change]:
     """New sizes of the blocks that will merge their branches.
 
     RepVGG's and MobileOne's blocks are trained as several branches, which
@@ -28,8 +28,11 @@ def block_changes(model: nn.Module,
             continue
         sizes = _noted(block)
         for layer in block.modules():
-            if isinstance(layer, _ConvNd) and id(layer) in of_layer and \
-                    _noted(layer) == sizes:
+            if (
+                isinstance(layer, _ConvNd)
+                and id(layer) in of_layer
+                and _noted(layer) == sizes
+            ):
                 yield Change(block, {}, of_layer[id(layer)].sizes)
                 break
 

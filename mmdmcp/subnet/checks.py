@@ -1,6 +1,9 @@
 """Checks of values that come from a file someone may have edited."""
+
+import itertools
+from collections.abc import Callable
 from operator import index as as_index
-from typing import Any, Callable, Dict, Optional, Tuple, TypeVar
+from typing import Any, TypeVar
 
 from ..errors import SubnetError
 
@@ -10,7 +13,7 @@ MAX_WIDTH = 1 << 20
 MAX_KEPT = 1 << 22
 MAX_COUNT = 1 << 62  # of MACs and parameters
 
-Kept = Optional[Tuple[int, ...]]
+Kept = tuple[int, ...] | None
 T = TypeVar('T')
 
 
@@ -22,103 +25,105 @@ def named(where: str, make: Callable[..., T], *args: Any) -> T:
         raise SubnetError(f'{where}: {error}') from None
 
 
-def mapping(where: str,
-            data: Any,
-            needed: Tuple[str, ...] = (),
-            allowed: Optional[Tuple[str, ...]] = None) -> Dict[str, Any]:
+def mapping(
+    where: str,
+    data: Any,
+    needed: tuple[str, ...] = (),
+    allowed: tuple[str, ...] | None = None,
+) -> dict[str, Any]:
     """``data`` as a mapping with the needed keys and no unknown one."""
     if not isinstance(data, dict):
-        raise SubnetError(f'{where}: must hold keys and values, not '
-                          f'{short(data)}')
+        raise SubnetError(f'{where}: must hold keys and values, not {short(data)}')
     for key in data:
         if not isinstance(key, str) or not key or len(key) > 500:
-            raise SubnetError(f'{where}: key {short(key)} is no name; '
-                              'quote it if it is one')
+            raise SubnetError(
+                f'{where}: key {short(key)} is no name; quote it if it is one'
+            )
         if allowed is not None and key not in needed + allowed:
             raise SubnetError(
                 f'{where}: unknown key {short(key)}; the keys are '
-                f'{", ".join(needed + allowed)}')
+                f'{", ".join(needed + allowed)}'
+            )
     for key in needed:
         if key not in data:
             raise SubnetError(f'{where}: key {key!r} is missing')
     return data
 
 
-def whole_number(name: str,
-                 value: Any,
-                 low: int = 1,
-                 high: int = MAX_WIDTH) -> int:
+def whole_number(name: str, value: Any, low: int = 1, high: int = MAX_WIDTH) -> int:
     """A whole number from low to high, as a Python int."""
     try:
         if isinstance(value, bool):
             raise TypeError
         number = as_index(value)
     except TypeError:
-        raise SubnetError(f'{name}: {short(value)} is not a whole '
-                          'number') from None
+        raise SubnetError(f'{name}: {short(value)} is not a whole number') from None
     if not low <= number <= high:
         raise SubnetError(
-            f'{name}: {short(number)} is out of range; it must be from '
-            f'{low} to {high}')
+            f'{name}: {short(number)} is out of range; it must be from {low} to {high}'
+        )
     return number
 
 
-def kept_indices(name: str,
-                 kept: Any,
-                 count: Optional[int],
-                 of: int = MAX_WIDTH) -> Kept:
+def kept_indices(name: str, kept: Any, count: int | None, of: int = MAX_WIDTH) -> Kept:
     """Kept indices as a tuple; None where they are simply the first."""
     if kept is None:
         return None
     try:
         kept = tuple(as_index(i) for i in kept)
     except TypeError:
-        raise SubnetError(f'{name}: must be whole numbers, not '
-                          f'{short(kept)}') from None
+        raise SubnetError(f'{name}: must be whole numbers, not {short(kept)}') from None
     if count is None:
-        raise SubnetError(f'{name}: also needs the number of them, '
-                          f'{name.partition("_")[0]}')
+        raise SubnetError(
+            f'{name}: also needs the number of them, {name.partition("_")[0]}'
+        )
     if len(kept) != count:
-        raise SubnetError(f'{name}: {len(kept)} indices are listed where '
-                          f'{count} are kept')
-    if any(b <= a for a, b in zip(kept, kept[1:])):
+        raise SubnetError(
+            f'{name}: {len(kept)} indices are listed where {count} are kept'
+        )
+    if any(b <= a for a, b in itertools.pairwise(kept)):
         raise SubnetError(f'{name}: indices must increase, each once')
     if kept[0] < 0 or kept[-1] >= of:
         raise SubnetError(
             f'{name}: index {kept[0] if kept[0] < 0 else kept[-1]}'
-            f' is out of range; there are {of} channels')
+            f' is out of range; there are {of} channels'
+        )
     return None if kept[-1] == len(kept) - 1 else kept
 
 
-def checked_cost(cost: Any) -> Dict[str, Any]:
+def checked_cost(cost: Any) -> dict[str, Any]:
     """The ``cost`` of a file: ``macs``, ``params`` and ``input_shape``."""
     cost = mapping('cost', cost, ('macs', 'params', 'input_shape'), ())
     shape = cost['input_shape']
     if not isinstance(shape, (list, tuple)) or not 1 <= len(shape) <= 5:
-        raise SubnetError('cost: input_shape must be a list such as '
-                          f'[3, 224, 224], not {short(shape)}')
+        raise SubnetError(
+            'cost: input_shape must be a list such as '
+            f'[3, 224, 224], not {short(shape)}'
+        )
     return dict(
         macs=whole_number('cost: macs', cost['macs'], 0, MAX_COUNT),
         params=whole_number('cost: params', cost['params'], 0, MAX_COUNT),
-        input_shape=[
-            whole_number('cost: input_shape', size) for size in shape
-        ])
+        input_shape=[whole_number('cost: input_shape', size) for size in shape],
+    )
 
 
-def checked_target(target: Any) -> Dict[str, int]:
+def checked_target(target: Any) -> dict[str, int]:
     """The ``target`` of a file: ``macs``, ``params`` or both."""
     target = mapping('target', target, (), ('macs', 'params'))
     if not target:
-        raise SubnetError('target: is empty; write macs or params, or leave '
-                          'target out')
+        raise SubnetError('target: is empty; write macs or params, or leave target out')
     return {
         key: whole_number(f'target: {key}', target[key], 1, MAX_COUNT)
-        for key in ('macs', 'params') if key in target
+        for key in ('macs', 'params')
+        if key in target
     }
 
 
 def short(value: Any) -> str:
     """``repr`` of a value from a file, of bearable length."""
-    text = repr(value) if not isinstance(
-        value, int) or abs(value) < 10**30 else 'a huge number'
+    text = (
+        repr(value)
+        if not isinstance(value, int) or abs(value) < 10**30
+        else 'a huge number'
+    )
     return text if len(text) <= 60 else text[:57] + '...'

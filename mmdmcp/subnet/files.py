@@ -6,10 +6,11 @@ tags (nothing is constructed, nothing runs), no key twice, little depth.
 It works on the parser's events, because PyYAML's own composition recurses
 and lets a deeply nested text end the process.
 """
+
 import os
 import re
 from pathlib import Path
-from typing import Any, Dict, Union
+from typing import Any
 
 import yaml
 
@@ -24,7 +25,7 @@ _Dumper = getattr(yaml, 'CSafeDumper', yaml.SafeDumper)
 _RESOLVER = yaml.resolver.Resolver()
 
 
-def read_yaml(path: Union[str, os.PathLike]) -> Any:
+def read_yaml(path: str | os.PathLike) -> Any:
     """Read one file of plain YAML.
 
     Raises:
@@ -36,22 +37,25 @@ def read_yaml(path: Union[str, os.PathLike]) -> Any:
         if not path.exists():
             raise SubnetError(
                 'the file does not exist; check the path (relative ones '
-                f'start at {os.getcwd()}) or run the search that writes it')
+                f'start at {os.getcwd()}) or run the search that writes it'
+            )
         if not path.is_file():
-            raise SubnetError('not a file; give the path of the '
-                              'DMCP_SUBNET*.yaml itself')
+            raise SubnetError(
+                'not a file; give the path of the DMCP_SUBNET*.yaml itself'
+            )
         with open(path, 'rb') as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise SubnetError(f'can\'t be read: {error}') from None
+        raise SubnetError(f"can't be read: {error}") from None
     if len(data) > MAX_BYTES:
-        raise SubnetError(f'larger than {MAX_BYTES >> 20} MiB, so not a '
-                          'subnet file')
+        raise SubnetError(f'larger than {MAX_BYTES >> 20} MiB, so not a subnet file')
     try:
         text = data.decode('utf-8-sig')
     except UnicodeDecodeError as error:
-        raise SubnetError(f'not UTF-8 text ({error.reason} at byte '
-                          f'{error.start}), so not a subnet file') from None
+        raise SubnetError(
+            f'not UTF-8 text ({error.reason} at byte '
+            f'{error.start}), so not a subnet file'
+        ) from None
     return parse_yaml(text)
 
 
@@ -67,8 +71,9 @@ def parse_yaml(text: str) -> Any:
         if not isinstance(next(events), yaml.StreamEndEvent):
             raise SubnetError('more than one YAML document in the file')
     except yaml.MarkedYAMLError as error:
-        raise SubnetError(f'{_place(error.problem_mark)}: not valid YAML: '
-                          f'{first_line(error.problem)}') from None
+        raise SubnetError(
+            f'{_place(error.problem_mark)}: not valid YAML: {first_line(error.problem)}'
+        ) from None
     except (yaml.YAMLError, ValueError) as error:
         # PyYAML raises a bare ValueError for some malformed directives.
         raise SubnetError(f'not valid YAML: {first_line(error)}') from None
@@ -78,11 +83,15 @@ def parse_yaml(text: str) -> Any:
 def _node(event, events, depth: int) -> Any:
     """The value that starts with ``event``; reads on to its end."""
     if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
-        raise SubnetError(f'{_where(event)}: anchors and aliases (& and *) '
-                          'are not used in subnet files')
+        raise SubnetError(
+            f'{_where(event)}: anchors and aliases (& and *) '
+            'are not used in subnet files'
+        )
     if event.tag is not None:
-        raise SubnetError(f'{_where(event)}: tag {event.tag[:60]!r}; subnet '
-                          'files hold plain values only')
+        raise SubnetError(
+            f'{_where(event)}: tag {event.tag[:60]!r}; subnet '
+            'files hold plain values only'
+        )
     if isinstance(event, yaml.ScalarEvent):
         return _scalar(event)
     if depth == _MAX_DEPTH:
@@ -93,7 +102,7 @@ def _node(event, events, depth: int) -> Any:
             if isinstance(event, yaml.SequenceEndEvent):
                 return items
             items.append(_node(event, events, depth + 1))
-    mapping: Dict[Any, Any] = {}
+    mapping: dict[Any, Any] = {}
     for event in iter(lambda: next(events), None):
         if isinstance(event, yaml.MappingEndEvent):
             return mapping
@@ -101,12 +110,12 @@ def _node(event, events, depth: int) -> Any:
             raise SubnetError(f'{_where(event)}: a key must be a word')
         key = _node(event, events, depth)
         if key in mapping:
-            raise SubnetError(f'{_where(event)}: key {key!r} appears twice; '
-                              'remove one')
+            raise SubnetError(f'{_where(event)}: key {key!r} appears twice; remove one')
         mapping[key] = _node(next(events), events, depth + 1)
+    return None
 
 
-def _scalar(event) -> Union[int, str]:
+def _scalar(event) -> int | str:
     """A string or a whole number; nothing else."""
     value = event.value
     if not event.implicit[0]:  # quoted
@@ -118,7 +127,8 @@ def _scalar(event) -> Union[int, str]:
         kind = tag.rsplit(':', 1)[-1]
         raise SubnetError(
             f'{_where(event)}: {value[:40]!r} reads as {kind}; subnet files '
-            'hold words and plain whole numbers (quote it if it is a word)')
+            'hold words and plain whole numbers (quote it if it is a word)'
+        )
     return value
 
 
@@ -135,17 +145,19 @@ class Row(dict):
 
 
 class _RowDumper(_Dumper):
-
     def ignore_aliases(self, data) -> bool:
         return True
 
 
 _RowDumper.add_representer(
-    Row, lambda dumper, row: dumper.represent_mapping(
-        'tag:yaml.org,2002:map', row.items(), flow_style=True))
+    Row,
+    lambda dumper, row: dumper.represent_mapping(
+        'tag:yaml.org,2002:map', row.items(), flow_style=True
+    ),
+)
 
 
-def format_yaml(data: Dict[str, Any]) -> str:
+def format_yaml(data: dict[str, Any]) -> str:
     """Text of ``data`` in its own order, each :class:`Row` on one line."""
     return yaml.dump(
         data,
@@ -153,10 +165,11 @@ def format_yaml(data: Dict[str, Any]) -> str:
         sort_keys=False,
         default_flow_style=False,
         allow_unicode=True,
-        width=1 << 30)
+        width=1 << 30,
+    )
 
 
-def write_atomically(path: Union[str, os.PathLike], text: str) -> None:
+def write_atomically(path: str | os.PathLike, text: str) -> None:
     """Write a file that is either all there or, after a crash, as before.
 
     Raises:
@@ -166,5 +179,6 @@ def write_atomically(path: Union[str, os.PathLike], text: str) -> None:
         with atomic_file(path) as file:
             file.write(text.encode('utf-8'))
     except (OSError, ValueError) as error:
-        raise SubnetError(f'{path}: can\'t be written ({error}); make room '
-                          'or choose another place') from error
+        raise SubnetError(
+            f"{path}: can't be written ({error}); make room or choose another place"
+        ) from error

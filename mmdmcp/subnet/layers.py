@@ -4,8 +4,9 @@ The slicing of a static network. Nothing here changes a module;
 :func:`shrink` returns a :class:`Change` that :func:`mmdmcp.subnet.apply`
 carries out once every row of the file has been checked.
 """
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Dict, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -21,16 +22,19 @@ Indices = Sequence[int]
 @dataclass
 class Change:
     """New tensors and sizes of one module, by attribute name."""
+
     module: nn.Module
-    tensors: Dict[str, Tensor]
-    sizes: Dict[str, object]
+    tensors: dict[str, Tensor]
+    sizes: dict[str, object]
 
     def saved_numel(self) -> int:
         """Parameters that go away."""
         old = {name: getattr(self.module, name) for name in self.tensors}
-        return sum(old[name].numel() - tensor.numel()
-                   for name, tensor in self.tensors.items()
-                   if isinstance(old[name], nn.Parameter))
+        return sum(
+            old[name].numel() - tensor.numel()
+            for name, tensor in self.tensors.items()
+            if isinstance(old[name], nn.Parameter)
+        )
 
     def carry_out(self) -> None:
         """Put the tensors and sizes in place."""
@@ -56,8 +60,8 @@ def take(tensor: Tensor, *kept: Indices) -> Tensor:
             tensor = tensor.narrow(dim, 0, len(indices))
         else:
             tensor = tensor.index_select(
-                dim,
-                torch.tensor(indices, dtype=torch.long, device=tensor.device))
+                dim, torch.tensor(indices, dtype=torch.long, device=tensor.device)
+            )
     return tensor.clone() if first else tensor
 
 
@@ -78,14 +82,16 @@ def shrink(module: nn.Module, row: LayerWidth) -> Change:
             return plan(module, row)
     raise SubnetError(
         f'is a {type(module).__name__}; only convolutions, linear layers, '
-        'norms and PReLU can be made smaller')
+        'norms and PReLU can be made smaller'
+    )
 
 
 def shrink_parameter(owner: nn.Module, name: str, row: LayerWidth) -> Change:
     """The same for a parameter that no layer of torch owns, along dim 0."""
     if isinstance(owner, tuple(k for kinds, _ in _PLANS for k in kinds)):
-        raise SubnetError(f'is a parameter of a {type(owner).__name__}; list '
-                          'the layer itself')
+        raise SubnetError(
+            f'is a parameter of a {type(owner).__name__}; list the layer itself'
+        )
     parameter = getattr(owner, name)
     if parameter.dim() == 0:
         raise SubnetError('is a single number and has no channels')
@@ -100,8 +106,10 @@ def _conv(module: _ConvNd, row: LayerWidth) -> Change:
     blocks = _group_blocks(module, ins, outs)
     if len(blocks) != (row.groups or module.groups):
         said = f'says groups: {row.groups}' if row.groups else 'has no groups'
-        raise SubnetError(f'the kept channels leave {len(blocks)} groups of '
-                          f'the {module.groups}, but the row {said}')
+        raise SubnetError(
+            f'the kept channels leave {len(blocks)} groups of '
+            f'the {module.groups}, but the row {said}'
+        )
     columns = module.in_channels
     if isinstance(module, _ConvTransposeNd):
         blocks = [(cols, rows) for rows, cols in blocks]
@@ -111,8 +119,10 @@ def _conv(module: _ConvNd, row: LayerWidth) -> Change:
     if module.bias is not None:
         tensors['bias'] = take(module.bias, outs)
     return Change(
-        module, tensors,
-        dict(in_channels=len(ins), out_channels=len(outs), groups=len(blocks)))
+        module,
+        tensors,
+        dict(in_channels=len(ins), out_channels=len(outs), groups=len(blocks)),
+    )
 
 
 def _group_blocks(module: _ConvNd, ins: Indices, outs: Indices) -> list:
@@ -120,8 +130,7 @@ def _group_blocks(module: _ConvNd, ins: Indices, outs: Indices) -> list:
     groups = module.groups
     if groups == 1:
         return [(outs, ins)]
-    in_size, out_size = (module.in_channels // groups,
-                         module.out_channels // groups)
+    in_size, out_size = (module.in_channels // groups, module.out_channels // groups)
     blocks = [([], []) for _ in range(groups)]
     for i in outs:
         blocks[i // out_size][0].append(i)
@@ -132,8 +141,8 @@ def _group_blocks(module: _ConvNd, ins: Indices, outs: Indices) -> list:
     if len(counts) > 1 or 0 in next(iter(counts)):
         raise SubnetError(
             f'the kept channels are spread unevenly over its {groups} groups '
-            '(outputs, inputs): ' + ', '.join(map(str,
-                                                  sorted(counts)[:4])))
+            '(outputs, inputs): ' + ', '.join(map(str, sorted(counts)[:4]))
+        )
     return blocks
 
 
@@ -163,8 +172,7 @@ def _linear(module: nn.Linear, row: LayerWidth) -> Change:
     tensors = dict(weight=take(module.weight, outs, ins))
     if module.bias is not None:
         tensors['bias'] = take(module.bias, outs)
-    return Change(module, tensors,
-                  dict(in_features=len(ins), out_features=len(outs)))
+    return Change(module, tensors, dict(in_features=len(ins), out_features=len(outs)))
 
 
 def _batch_norm(module: _NormBase, row: LayerWidth) -> Change:
@@ -172,8 +180,9 @@ def _batch_norm(module: _NormBase, row: LayerWidth) -> Change:
     out = _only_out(row, 'a norm', module.num_features)
     return Change(
         module,
-        _take_present(module, out, 'weight', 'bias', 'running_mean',
-                      'running_var'), dict(num_features=len(out)))
+        _take_present(module, out, 'weight', 'bias', 'running_mean', 'running_var'),
+        dict(num_features=len(out)),
+    )
 
 
 def _group_norm(module: nn.GroupNorm, row: LayerWidth) -> Change:
@@ -186,9 +195,13 @@ def _group_norm(module: nn.GroupNorm, row: LayerWidth) -> Change:
     if len(set(counts)) > 1:
         raise SubnetError(
             f'is a group norm of {module.num_groups} groups, of which some '
-            f'would keep {min(counts)} and some {max(counts)} channels')
-    return Change(module, _take_present(module, out, 'weight', 'bias'),
-                  dict(num_channels=len(out)))
+            f'would keep {min(counts)} and some {max(counts)} channels'
+        )
+    return Change(
+        module,
+        _take_present(module, out, 'weight', 'bias'),
+        dict(num_channels=len(out)),
+    )
 
 
 def _layer_norm(module: nn.Module, row: LayerWidth) -> Change:
@@ -196,48 +209,56 @@ def _layer_norm(module: nn.Module, row: LayerWidth) -> Change:
     if len(module.normalized_shape) != 1:
         raise SubnetError(
             f'normalises over {tuple(module.normalized_shape)}, not over the '
-            'channels alone, so it can\'t be made smaller')
+            "channels alone, so it can't be made smaller"
+        )
     out = _only_out(row, 'a norm', module.normalized_shape[0])
-    return Change(module, _take_present(module, out, 'weight', 'bias'),
-                  dict(normalized_shape=(len(out), )))
+    return Change(
+        module,
+        _take_present(module, out, 'weight', 'bias'),
+        dict(normalized_shape=(len(out),)),
+    )
 
 
 def _prelu(module: nn.PReLU, row: LayerWidth) -> Change:
     out = _only_out(row, 'a PReLU', module.num_parameters)
-    return Change(module, _take_present(module, out, 'weight'),
-                  dict(num_parameters=len(out)))
+    return Change(
+        module, _take_present(module, out, 'weight'), dict(num_parameters=len(out))
+    )
 
 
-_RMS_NORM = (nn.RMSNorm, ) if hasattr(nn, 'RMSNorm') else ()  # torch >= 2.4
+_RMS_NORM = (nn.RMSNorm,) if hasattr(nn, 'RMSNorm') else ()  # torch >= 2.4
 _PLANS = (
-    ((_ConvNd, ), _conv),
-    ((nn.Linear, ), _linear),
-    ((_NormBase, ), _batch_norm),
-    ((nn.GroupNorm, ), _group_norm),
+    ((_ConvNd,), _conv),
+    ((nn.Linear,), _linear),
+    ((_NormBase,), _batch_norm),
+    ((nn.GroupNorm,), _group_norm),
     ((nn.LayerNorm, *_RMS_NORM), _layer_norm),
-    ((nn.PReLU, ), _prelu),
+    ((nn.PReLU,), _prelu),
 )
 
 
-def _take_present(module: nn.Module, kept: Indices, *names:
-                  str) -> Dict[str, Tensor]:
+def _take_present(module: nn.Module, kept: Indices, *names: str) -> dict[str, Tensor]:
     """The tensors of that name that the module has; affine ones may lack."""
     tensors = {name: getattr(module, name, None) for name in names}
     return {
         name: take(tensor, kept)
-        for name, tensor in tensors.items() if tensor is not None
+        for name, tensor in tensors.items()
+        if tensor is not None
     }
 
 
-def _kept(side: str, count: Optional[int], kept: Optional[Tuple[int, ...]],
-          size: int) -> Indices:
+def _kept(
+    side: str, count: int | None, kept: tuple[int, ...] | None, size: int
+) -> Indices:
     """Indices that stay of a dimension of that size."""
     if count is None:
         return range(size)
     last = count - 1 if kept is None else kept[-1]
     if last >= size:
-        raise SubnetError(f'{side}: {count} channels up to index {last} are '
-                          f'to be kept, but the layer has {size}')
+        raise SubnetError(
+            f'{side}: {count} channels up to index {last} are '
+            f'to be kept, but the layer has {size}'
+        )
     return range(count) if kept is None else kept
 
 
@@ -252,9 +273,11 @@ def _refuse_generated_weights(module: nn.Module) -> None:
     for name in ('weight', 'bias'):
         tensor = getattr(module, name, None)
         if isinstance(tensor, nn.parameter.UninitializedParameter):
-            raise SubnetError('is a lazy layer without a shape; run the '
-                              'model once first')
+            raise SubnetError(
+                'is a lazy layer without a shape; run the model once first'
+            )
         if tensor is not None and name not in module._parameters:
             raise SubnetError(
                 f'computes its {name} (weight norm, spectral norm or another '
-                'parametrisation); remove that first')
+                'parametrisation); remove that first'
+            )

@@ -1,6 +1,7 @@
 """Sorted index lists as text: ``'0-51 64-89 93'``."""
+
 import re
-from typing import Iterable, Tuple
+from collections.abc import Iterable
 
 from ..errors import SubnetError
 
@@ -22,11 +23,11 @@ def format_ranges(indices: Iterable[int]) -> str:
         else:
             ranges.append([index, index])
     return ' '.join(
-        str(first) if first == last else f'{first}-{last}'
-        for first, last in ranges)
+        str(first) if first == last else f'{first}-{last}' for first, last in ranges
+    )
 
 
-def parse_ranges(text: str, count: int) -> Tuple[int, ...]:
+def parse_ranges(text: str, count: int) -> tuple[int, ...]:
     """Read what :func:`format_ranges` wrote.
 
     Args:
@@ -43,13 +44,15 @@ def parse_ranges(text: str, count: int) -> Tuple[int, ...]:
         match = _ITEM.fullmatch(item)
         if not match:
             raise SubnetError(
-                f'{item[:40]!r} is no range of indices; write them like '
-                "'0-51 64-89 93'")
+                f"{item[:40]!r} is no range of indices; write them like '0-51 64-89 93'"
+            )
         first = int(match[1])
         last = first if match[2] is None else int(match[2])
         if not previous < first <= last:
-            raise SubnetError(f'index range {item!r} is out of order: '
-                              'indices must increase, each once')
+            raise SubnetError(
+                f'index range {item!r} is out of order: '
+                'indices must increase, each once'
+            )
         previous = last
         total += last - first + 1
         ranges.append((first, last))

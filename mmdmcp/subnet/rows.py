@@ -1,10 +1,19 @@
 """Rows of the subnet file: one unit's width, one layer's sizes."""
+
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 from ..errors import SubnetError
-from .checks import (MAX_KEPT, MAX_WIDTH, Kept, kept_indices, mapping, named,
-                     short, whole_number)
+from .checks import (
+    MAX_KEPT,
+    MAX_WIDTH,
+    Kept,
+    kept_indices,
+    mapping,
+    named,
+    short,
+    whole_number,
+)
 from .files import Row
 from .ranges import format_ranges, parse_ranges
 
@@ -22,6 +31,7 @@ class UnitWidth:
     Raises:
         SubnetError: For anything else.
     """
+
     channels: int
     of: int
     kept: Kept = None
@@ -33,7 +43,8 @@ class UnitWidth:
             self,
             of=of,
             channels=channels,
-            kept=kept_indices('kept', self.kept, channels, of))
+            kept=kept_indices('kept', self.kept, channels, of),
+        )
 
 
 @dataclass(frozen=True)
@@ -52,9 +63,10 @@ class LayerWidth:
     Raises:
         SubnetError: For anything else.
     """
-    in_: Optional[int] = None
-    out: Optional[int] = None
-    groups: Optional[int] = None
+
+    in_: int | None = None
+    out: int | None = None
+    groups: int | None = None
     in_kept: Kept = None
     out_kept: Kept = None
 
@@ -68,13 +80,15 @@ class LayerWidth:
         for key in ('in_', 'out'):
             if sizes['groups'] and (sizes[key] or 0) % sizes['groups']:
                 raise SubnetError(
-                    f'{key.strip("_")}: {sizes[key]} can\'t be divided into '
-                    f'{sizes["groups"]} groups')
+                    f"{key.strip('_')}: {sizes[key]} can't be divided into "
+                    f'{sizes["groups"]} groups'
+                )
         freeze(
             self,
             **sizes,
             in_kept=kept_indices('in_kept', self.in_kept, sizes['in_']),
-            out_kept=kept_indices('out_kept', self.out_kept, sizes['out']))
+            out_kept=kept_indices('out_kept', self.out_kept, sizes['out']),
+        )
 
 
 def read_unit(name: str, row: Any, left: list) -> UnitWidth:
@@ -84,19 +98,29 @@ def read_unit(name: str, row: Any, left: list) -> UnitWidth:
         SubnetError: Naming the row.
     """
     where = f'units, {short(name)}'
-    row = mapping(where, row, ('channels', 'of'), ('kept', ))
-    return named(where, UnitWidth, row['channels'], row['of'],
-                 _ranges(where, row, 'kept', 'channels', left))
+    row = mapping(where, row, ('channels', 'of'), ('kept',))
+    return named(
+        where,
+        UnitWidth,
+        row['channels'],
+        row['of'],
+        _ranges(where, row, 'kept', 'channels', left),
+    )
 
 
 def read_layer(name: str, row: Any, left: list) -> LayerWidth:
     """A row of ``layers``, as :func:`read_unit` reads one of ``units``."""
     where = f'layers, {short(name)}'
-    row = mapping(where, row, (),
-                  ('in', 'out', 'groups', 'in_kept', 'out_kept'))
-    return named(where, LayerWidth, row.get('in'), row.get('out'),
-                 row.get('groups'), _ranges(where, row, 'in_kept', 'in', left),
-                 _ranges(where, row, 'out_kept', 'out', left))
+    row = mapping(where, row, (), ('in', 'out', 'groups', 'in_kept', 'out_kept'))
+    return named(
+        where,
+        LayerWidth,
+        row.get('in'),
+        row.get('out'),
+        row.get('groups'),
+        _ranges(where, row, 'in_kept', 'in', left),
+        _ranges(where, row, 'out_kept', 'out', left),
+    )
 
 
 def _ranges(where: str, row: dict, key: str, size: str, left: list) -> Kept:
@@ -105,15 +129,21 @@ def _ranges(where: str, row: dict, key: str, size: str, left: list) -> Kept:
         return None
     text, count = row[key], row.get(size)
     if not isinstance(text, str):
-        raise SubnetError(f'{where}: {key} must be ranges in quotes such as '
-                          f"'0-51 64-89 93', not {short(text)}")
+        raise SubnetError(
+            f'{where}: {key} must be ranges in quotes such as '
+            f"'0-51 64-89 93', not {short(text)}"
+        )
     if type(count) is not int or not 1 <= count <= MAX_WIDTH:
-        raise SubnetError(f'{where}: {key} needs {size}, the number of '
-                          f'indices, from 1 to {MAX_WIDTH}; it is '
-                          f'{short(count)}')
+        raise SubnetError(
+            f'{where}: {key} needs {size}, the number of '
+            f'indices, from 1 to {MAX_WIDTH}; it is '
+            f'{short(count)}'
+        )
     if count > left[0]:
-        raise SubnetError(f'{where}: {key}: more than {MAX_KEPT} kept '
-                          'indices in one file; no network is that wide')
+        raise SubnetError(
+            f'{where}: {key}: more than {MAX_KEPT} kept '
+            'indices in one file; no network is that wide'
+        )
     left[0] -= count
     return named(f'{where}: {key}', parse_ranges, text, count)
 
@@ -131,16 +161,20 @@ def layer_row(layer: LayerWidth) -> Row:
             'out': layer.out,
             'groups': layer.groups,
             'in_kept': layer.in_kept,
-            'out_kept': layer.out_kept
-        })
+            'out_kept': layer.out_kept,
+        }
+    )
 
 
 def _row(**row) -> Row:
     """Without what is None, and with kept indices as text."""
-    return Row({
-        key: format_ranges(value) if isinstance(value, tuple) else value
-        for key, value in row.items() if value is not None
-    })
+    return Row(
+        {
+            key: format_ranges(value) if isinstance(value, tuple) else value
+            for key, value in row.items()
+            if value is not None
+        }
+    )
 
 
 def checked_rows(where: str, rows: Any, kind: type) -> dict:
@@ -152,8 +186,9 @@ def checked_rows(where: str, rows: Any, kind: type) -> dict:
     rows = dict(mapping(where, rows))
     for name, row in rows.items():
         if not isinstance(row, kind):
-            raise SubnetError(f'{where}, {short(name)}: must be a '
-                              f'{kind.__name__}, not {short(row)}')
+            raise SubnetError(
+                f'{where}, {short(name)}: must be a {kind.__name__}, not {short(row)}'
+            )
     return rows
 
 

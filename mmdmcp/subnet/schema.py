@@ -1,13 +1,22 @@
 """Format 1 of the subnet file: what it may say, and what it must."""
+
 import os
 from dataclasses import dataclass
-from typing import Any, Dict, Optional, Union
+from typing import Any
 
 from ..errors import SubnetError
 from .checks import MAX_KEPT, checked_cost, checked_target, mapping, short
 from .files import Row, format_yaml, read_yaml, write_atomically
-from .rows import (LayerWidth, UnitWidth, checked_rows, freeze, layer_row,
-                   read_layer, read_unit, unit_row)
+from .rows import (
+    LayerWidth,
+    UnitWidth,
+    checked_rows,
+    freeze,
+    layer_row,
+    read_layer,
+    read_unit,
+    unit_row,
+)
 
 FORMAT = 1
 METHODS = ('dmcp', 'gate')
@@ -33,52 +42,53 @@ class Subnet:
         >>> subnet.units['backbone.layer1.0.conv1'].channels
         22
     """
+
     method: str
-    units: Dict[str, UnitWidth]
-    layers: Dict[str, LayerWidth]
-    cost: Dict[str, Any]
-    target: Optional[Dict[str, int]] = None
+    units: dict[str, UnitWidth]
+    layers: dict[str, LayerWidth]
+    cost: dict[str, Any]
+    target: dict[str, int] | None = None
 
     def __post_init__(self):
         if not isinstance(self.method, str) or self.method not in METHODS:
-            raise SubnetError(f'method: {short(self.method)} is no method; '
-                              f'write one of {", ".join(METHODS)}')
+            raise SubnetError(
+                f'method: {short(self.method)} is no method; '
+                f'write one of {", ".join(METHODS)}'
+            )
         freeze(
             self,
             units=checked_rows('units', self.units, UnitWidth),
             layers=checked_rows('layers', self.layers, LayerWidth),
             cost=checked_cost(self.cost),
-            target=None
-            if self.target is None else checked_target(self.target))
+            target=None if self.target is None else checked_target(self.target),
+        )
         if not self.units:
             raise SubnetError('units: none; a subnet has at least one')
         _check_units_have_layers(self.units, self.layers)
 
-    def to_dict(self) -> Dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain dicts, ints and strings, in the order of the file."""
         data = dict(format=FORMAT, method=self.method, cost=Row(self.cost))
         if self.target is not None:
             data['target'] = Row(self.target)
-        data['units'] = {
-            name: unit_row(unit)
-            for name, unit in self.units.items()
-        }
-        data['layers'] = {
-            name: layer_row(layer)
-            for name, layer in self.layers.items()
-        }
+        data['units'] = {name: unit_row(unit) for name, unit in self.units.items()}
+        data['layers'] = {name: layer_row(layer) for name, layer in self.layers.items()}
         return data
 
     @classmethod
-    def from_dict(cls, data: Dict[str, Any]) -> 'Subnet':
+    def from_dict(cls, data: dict[str, Any]) -> 'Subnet':
         """The opposite of :meth:`to_dict`."""
-        data = mapping('the file', data,
-                       ('format', 'method', 'cost', 'units', 'layers'),
-                       ('target', ))
+        data = mapping(
+            'the file',
+            data,
+            ('format', 'method', 'cost', 'units', 'layers'),
+            ('target',),
+        )
         if data['format'] != FORMAT or isinstance(data['format'], bool):
             raise SubnetError(
                 f'format: {short(data["format"])}; this version of mmdmcp '
-                f'reads format {FORMAT}')
+                f'reads format {FORMAT}'
+            )
         left = [MAX_KEPT]
         units = {
             name: read_unit(name, row, left)
@@ -88,15 +98,14 @@ class Subnet:
             name: read_layer(name, row, left)
             for name, row in mapping('layers', data['layers']).items()
         }
-        return cls(data['method'], units, layers, data['cost'],
-                   data.get('target'))
+        return cls(data['method'], units, layers, data['cost'], data.get('target'))
 
-    def save(self, path: Union[str, os.PathLike]) -> None:
+    def save(self, path: str | os.PathLike) -> None:
         """Write the file, all of it or none of it."""
         write_atomically(path, format_yaml(self.to_dict()))
 
     @classmethod
-    def load(cls, path: Union[str, os.PathLike]) -> 'Subnet':
+    def load(cls, path: str | os.PathLike) -> 'Subnet':
         """Read a file.
 
         Raises:
@@ -119,8 +128,10 @@ def _check_units_have_layers(units: dict, layers: dict) -> None:
             raise SubnetError(
                 f'layers: {short(name)} is missing (or has no out), but '
                 f'units keeps {unit.channels} of its {unit.of} channels; a '
-                'file must list every layer whose shape changes')
+                'file must list every layer whose shape changes'
+            )
         if row.out < unit.channels:
             raise SubnetError(
                 f'layers, {short(name)}: out: {row.out} is less than the '
-                f'{unit.channels} channels that units keeps')
+                f'{unit.channels} channels that units keeps'
+            )

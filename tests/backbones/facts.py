@@ -1,6 +1,6 @@
 """What must hold for every backbone, measured on one network."""
+
 from dataclasses import dataclass, field
-from typing import List, Tuple
 
 import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from mmdmcp.dmcp import DMCP
 from mmdmcp.registry import MODELS
 from mmdmcp.subnet import apply
-from mmdmcp.trace.lively import lively_weights
+from mmdmcp.supernet.probe_weights import probe_weights
 
 from .zoo import ZOO, input_shape
 
@@ -32,14 +32,15 @@ class Facts:
             gradient that is not zero.
         unprunable: Units that can't be pruned, with the reason.
     """
+
     units: int
     channels: int
     full: int
     least: int
     exact_cost: bool = True
-    difference: float = 0.
+    difference: float = 0.0
     live_chains: bool = True
-    unprunable: List[Tuple[str, str]] = field(default_factory=list)
+    unprunable: list[tuple[str, str]] = field(default_factory=list)
 
 
 def measure(family: str, draws: int = 2) -> Facts:
@@ -61,7 +62,8 @@ def measure(family: str, draws: int = 2) -> Facts:
         input_shape=shape,
         arch_start=0,
         dead_zone=0.9,
-        distillation=None)
+        distillation=None,
+    )
     mutator = algorithm.mutator
     with torch.no_grad():
         # Into the dead zone of the budget loss: whether a chain lives is
@@ -72,7 +74,8 @@ def measure(family: str, draws: int = 2) -> Facts:
         channels=sum(u.num_channels for u in mutator.units),
         full=mutator.cost_of(mutator.choose('max'))['macs'],
         least=mutator.cost_of(mutator.choose('min'))['macs'],
-        unprunable=list(mutator.supernet.unprunable))
+        unprunable=list(mutator.supernet.unprunable),
+    )
     for _ in range(draws):
         _rebuild(algorithm, shape, facts)
     facts.live_chains = _chains_live(algorithm, shape)
@@ -80,7 +83,7 @@ def measure(family: str, draws: int = 2) -> Facts:
 
 
 @torch.no_grad()
-def _rebuild(algorithm: DMCP, shape: Tuple[int, ...], facts: Facts) -> None:
+def _rebuild(algorithm: DMCP, shape: tuple[int, ...], facts: Facts) -> None:
     """Facts (a) and (b) at one random choice of widths."""
     generator = algorithm.mutator.generator
     widths = [
@@ -91,38 +94,45 @@ def _rebuild(algorithm: DMCP, shape: Tuple[int, ...], facts: Facts) -> None:
     algorithm.eval()
     x = torch.randn(2, *shape)
     # As a new network is, most of its layers leave no mark on its output.
-    with lively_weights(algorithm.architecture, lambda: algorithm(x)):
+    with probe_weights(algorithm.architecture, lambda: algorithm(x)):
         sliced = _tensors(algorithm(x))
         subnet = algorithm.export_subnet()
         net = apply(algorithm.mutator.supernet.plain_copy(), subnet)
     rebuilt = _tensors(net(x))
     facts.difference = max(
-        [facts.difference] +
-        [float((a - b).abs().max()) for a, b in zip(sliced, rebuilt)])
+        [facts.difference]
+        + [float((a - b).abs().max()) for a, b in zip(sliced, rebuilt)]
+    )
     with FlopCounterMode(display=False) as counter:
         net(x[:1])
     params = sum(p.numel() for p in net.parameters())
     facts.exact_cost &= (
         counter.get_total_flops() == 2 * algorithm.cost()['macs']
-        and params == algorithm.cost()['params'] == subnet.cost['params'])
+        and params == algorithm.cost()['params'] == subnet.cost['params']
+    )
 
 
-def _chains_live(algorithm: DMCP, shape: Tuple[int, ...]) -> bool:
+def _chains_live(algorithm: DMCP, shape: tuple[int, ...]) -> bool:
     """Fact (c)."""
     from mmpretrain.structures import DataSample
+
     algorithm.train()
     algorithm.schedule.set_length(1)
     alpha, seen = algorithm.mutator.alpha, []
     alpha.register_hook(lambda grad: seen.append(grad.clone()))
     data = dict(
         inputs=torch.randn(4, *shape),
-        data_samples=[DataSample().set_gt_label(i) for i in range(4)])
+        data_samples=[DataSample().set_gt_label(i) for i in range(4)],
+    )
     algorithm.train_step(
         data,
         OptimWrapperDict(
             architecture=OptimWrapper(
-                torch.optim.SGD(algorithm.architecture.parameters(), 1e-3)),
-            mutator=OptimWrapper(torch.optim.SGD([alpha], 1e-3))))
+                torch.optim.SGD(algorithm.architecture.parameters(), 1e-3)
+            ),
+            mutator=OptimWrapper(torch.optim.SGD([alpha], 1e-3)),
+        ),
+    )
     gradient = torch.stack(seen).sum(dim=0)
     real = algorithm.mutator.chains.sizes > 0
     # A unit of two channels, say, has one width only on some grids.
@@ -131,7 +141,7 @@ def _chains_live(algorithm: DMCP, shape: Tuple[int, ...]) -> bool:
     return bool(gradient.isfinite().all() and alive[chains].all())
 
 
-def _tensors(output) -> List[torch.Tensor]:
+def _tensors(output) -> list[torch.Tensor]:
     if isinstance(output, torch.Tensor):
         return [output]
     return [x for part in output for x in _tensors(part)]

@@ -1,4 +1,5 @@
 """Every convolutional family of mmpretrain: exact, and searchable."""
+
 import pytest
 
 from backbones import facts as module
@@ -22,8 +23,7 @@ def test_one_wrong_layer_of_a_backbone_would_show(family, monkeypatch):
     def spoil(model, subnet):
         net = apply(model, subnet)
         convs = [
-            m for m in net.modules()
-            if isinstance(m, CONVS) and m.out_channels > 1
+            m for m in net.modules() if isinstance(m, CONVS) and m.out_channels > 1
         ]
         weight = convs[len(convs) // 2].weight
         weight.copy_(weight.flip(0))

@@ -1,4 +1,5 @@
 """The commands, as users start them."""
+
 import errno
 import os
 import re
@@ -21,38 +22,58 @@ CONFIG = 'pruning/dmcp/resnet14_digits.py'
 
 
 def test_train_has_openmmlabs_options():
-    args = parse_train([
-        'c.py', '--work-dir', 'w', '--resume', '--amp', '--no-validate',
-        '--auto-scale-lr', '--launcher', 'slurm', '--local-rank', '1',
-        '--cfg-options', 'a.b=1', 'c=[1,2]', 'd=true', 'e=x,y'
-    ])
+    args = parse_train(
+        [
+            'c.py',
+            '--work-dir',
+            'w',
+            '--resume',
+            '--amp',
+            '--no-validate',
+            '--auto-scale-lr',
+            '--launcher',
+            'slurm',
+            '--local-rank',
+            '1',
+            '--cfg-options',
+            'a.b=1',
+            'c=[1,2]',
+            'd=true',
+            'e=x,y',
+        ]
+    )
     assert (args.config, args.work_dir, args.resume) == ('c.py', 'w', 'auto')
     assert args.amp and args.no_validate and args.auto_scale_lr
     assert (args.launcher, args.local_rank) == ('slurm', 1)
-    assert args.cfg_options == {
-        'a.b': 1,
-        'c': [1, 2],
-        'd': True,
-        'e': ['x', 'y']
-    }
+    assert args.cfg_options == {'a.b': 1, 'c': [1, 2], 'd': True, 'e': ['x', 'y']}
     assert parse_train(['c.py', '--resume', 'x.pth']).resume == 'x.pth'
     assert parse_train(['c.py']).resume is None
 
 
 def test_test_has_openmmlabs_options():
     args = parse_test(['c.py', 'x.pth', '--out', 'm.json'])
-    assert (args.config, args.checkpoint, args.out) == ('c.py', 'x.pth',
-                                                        'm.json')
+    assert (args.config, args.checkpoint, args.out) == ('c.py', 'x.pth', 'm.json')
     assert parse_test(['c.py', 'x.pth', '--dump', 'p.pkl']).out == 'p.pkl'
 
 
-@pytest.mark.parametrize('parse, files', [(parse_export, ['x.pth', 'x.onnx']),
-                                          (parse_latency, [])])
+@pytest.mark.parametrize(
+    'parse, files', [(parse_export, ['x.pth', 'x.onnx']), (parse_latency, [])]
+)
 def test_commands_about_a_pair_share_their_options(parse, files):
-    args = parse([
-        'c.py', *files, '--subnet', 's.yaml', '--input-shape', '3', '8', '9',
-        '--cfg-options', 'a.b=1'
-    ])
+    args = parse(
+        [
+            'c.py',
+            *files,
+            '--subnet',
+            's.yaml',
+            '--input-shape',
+            '3',
+            '8',
+            '9',
+            '--cfg-options',
+            'a.b=1',
+        ]
+    )
     assert (args.config, args.subnet) == ('c.py', 's.yaml')
     assert args.input_shape == [3, 8, 9] and args.cfg_options == {'a.b': 1}
     args = parse(['c.py', *files])
@@ -71,8 +92,9 @@ def test_option_without_value_is_refused(capsys):
     assert "'a' is not KEY=VALUE" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('argv, code', [(['--help'], 0), ([], 2),
-                                        (['trian'], 2), (['--version'], 0)])
+@pytest.mark.parametrize(
+    'argv, code', [(['--help'], 0), ([], 2), (['trian'], 2), (['--version'], 0)]
+)
 def test_console_script(argv, code, capsys):
     assert main(argv) == code
     out, err = capsys.readouterr()
@@ -130,20 +152,15 @@ def run_tool(repo_root, cwd, *args, **env):
     """Run a script of ``tools/`` in a process of its own."""
     script, *args = args
     clean = {
-        k: v
-        for k, v in os.environ.items()
-        if k not in ('PYTHONPATH', 'MMDMCP_DEBUG')
+        k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'MMDMCP_DEBUG')
     }
     return subprocess.run(
-        [sys.executable,
-         str(repo_root / 'tools' / script), *args],
+        [sys.executable, str(repo_root / 'tools' / script), *args],
         cwd=cwd,
-        env={
-            **clean, 'CUDA_VISIBLE_DEVICES': '-1',
-            **env
-        },
+        env={**clean, 'CUDA_VISIBLE_DEVICES': '-1', **env},
         text=True,
-        capture_output=True)
+        capture_output=True,
+    )
 
 
 @pytest.mark.parametrize('script', ['train.py', 'test.py'])
@@ -161,16 +178,20 @@ def test_help_names_the_command(command, capsys, monkeypatch):
     assert capsys.readouterr().out.startswith(f'usage: mmdmcp {command} ')
 
 
-@pytest.mark.parametrize('argv, said', [
-    (['plot', SUBNET, '-o', 'x.txt'], '--out x.txt'),
-    (['plot', SUBNET, '-o', 'no/where.png'], '--out no/where.png'),
-    (['latency', CONFIG, '--device', 'cuda:77'], '--device cuda:77'),
-    (['latency', CONFIG, '--device', 'gpu'], '--device gpu'),
-    (['convert', 'no.json', 'x.yaml'], 'there is no file at no.json'),
-    (['train', CONFIG, '--work-dir', '/proc/x'], '--work-dir /proc/x'),
-])
-def test_mistakes_are_a_line_that_names_the_option(argv, said, capsys,
-                                                   tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    'argv, said',
+    [
+        (['plot', SUBNET, '-o', 'x.txt'], '--out x.txt'),
+        (['plot', SUBNET, '-o', 'no/where.png'], '--out no/where.png'),
+        (['latency', CONFIG, '--device', 'cuda:77'], '--device cuda:77'),
+        (['latency', CONFIG, '--device', 'gpu'], '--device gpu'),
+        (['convert', 'no.json', 'x.yaml'], 'there is no file at no.json'),
+        (['train', CONFIG, '--work-dir', '/proc/x'], '--work-dir /proc/x'),
+    ],
+)
+def test_mistakes_are_a_line_that_names_the_option(
+    argv, said, capsys, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, 'argv', ['mmdmcp'])
     assert main(argv) == 1
@@ -179,12 +200,19 @@ def test_mistakes_are_a_line_that_names_the_option(argv, said, capsys,
 
 
 def test_tool_reports_a_mistake_in_a_line(repo_root, tmp_path):
-    result = run_tool(repo_root, tmp_path, 'train.py', CONFIG, '--cfg-options',
-                      'train_dataloader.dataset.data_root=not here')
+    result = run_tool(
+        repo_root,
+        tmp_path,
+        'train.py',
+        CONFIG,
+        '--cfg-options',
+        'train_dataloader.dataset.data_root=not here',
+    )
     assert result.returncode == 1
     assert 'Traceback' not in result.stderr
-    assert re.search('^DataError: train_dataloader: .*not here', result.stderr,
-                     re.MULTILINE)
+    assert re.search(
+        '^DataError: train_dataloader: .*not here', result.stderr, re.MULTILINE
+    )
     result = run_tool(repo_root, tmp_path, 'train.py', 'no.py', '--debug')
     assert result.returncode == 1 and 'Traceback' in result.stderr
 
@@ -193,13 +221,13 @@ def test_two_processes_test_like_one(repo_root, tmp_path):
     """dist_train.sh and dist_test.sh for real, on CPUs, over gloo."""
     here = tmp_path / 'some where'
     here.mkdir()
-    env = {
-        **os.environ, 'PYTHON': sys.executable,
-        'CUDA_VISIBLE_DEVICES': '-1'
-    }
+    env = {**os.environ, 'PYTHON': sys.executable, 'CUDA_VISIBLE_DEVICES': '-1'}
     small = [
-        '--cfg-options', 'train_cfg.max_epochs=1', 'model.backbone.depth=8',
-        'env_cfg.dist_cfg.backend=nccl', 'model_wrapper_cfg=None'
+        '--cfg-options',
+        'train_cfg.max_epochs=1',
+        'model.backbone.depth=8',
+        'env_cfg.dist_cfg.backend=nccl',
+        'model_wrapper_cfg=None',
     ]
 
     def launch(script, *args):
@@ -208,7 +236,8 @@ def test_two_processes_test_like_one(repo_root, tmp_path):
             cwd=here,
             env=env,
             text=True,
-            capture_output=True)
+            capture_output=True,
+        )
         assert result.returncode == 0, result.stderr
         return result.stdout + result.stderr
 
@@ -216,25 +245,35 @@ def test_two_processes_test_like_one(repo_root, tmp_path):
     # 1,079 images in batches of 64 on 2 processes: 9 iterations an epoch.
     assert '[1][9/9]' in log
     work = here / 'work_dirs' / 'resnet14_digits'
-    launch('dist_test.sh', str(work / 'epoch_1.pth'), '2', '--out', 'two.json',
-           *small)
-    one = run_tool(repo_root, here, 'test.py', CONFIG,
-                   str(work / 'epoch_1.pth'), '--out', 'one.json', *small)
+    launch('dist_test.sh', str(work / 'epoch_1.pth'), '2', '--out', 'two.json', *small)
+    one = run_tool(
+        repo_root,
+        here,
+        'test.py',
+        CONFIG,
+        str(work / 'epoch_1.pth'),
+        '--out',
+        'one.json',
+        *small,
+    )
     assert one.returncode == 0, one.stderr
     assert (here / 'one.json').read_text() == (here / 'two.json').read_text()
 
 
 def test_failure_of_a_process_is_the_scripts(repo_root, tmp_path):
-    result = subprocess.run([
-        'sh',
-        str(repo_root / 'tools' / 'dist_train.sh'), CONFIG, '2',
-        '--cfg-options', 'train_dataloader.dataset.data_root=nowhere'
-    ],
-                            cwd=tmp_path,
-                            env={
-                                **os.environ, 'PYTHON': sys.executable
-                            },
-                            text=True,
-                            capture_output=True)
+    result = subprocess.run(
+        [
+            'sh',
+            str(repo_root / 'tools' / 'dist_train.sh'),
+            CONFIG,
+            '2',
+            '--cfg-options',
+            'train_dataloader.dataset.data_root=nowhere',
+        ],
+        cwd=tmp_path,
+        env={**os.environ, 'PYTHON': sys.executable},
+        text=True,
+        capture_output=True,
+    )
     assert result.returncode != 0
     assert 'DataError: train_dataloader' in result.stderr

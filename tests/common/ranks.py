@@ -1,9 +1,9 @@
 """Real processes over gloo, and what each of them ends with."""
+
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import List, Tuple
 
 import torch
 import torch.distributed as dist
@@ -11,7 +11,7 @@ import torch.distributed as dist
 TESTS = Path(__file__).resolve().parents[1]
 
 
-def launch(script: Path, ranks: int, out: Path, *args) -> List[dict]:
+def launch(script: Path, ranks: int, out: Path, *args) -> list[dict]:
     """Run a script on some ranks.
 
     Args:
@@ -25,35 +25,33 @@ def launch(script: Path, ranks: int, out: Path, *args) -> List[dict]:
     """
     paths = [str(TESTS.parent), str(TESTS), os.environ.get('PYTHONPATH', '')]
     environment = dict(
-        os.environ,
-        OMP_NUM_THREADS='1',
-        PYTHONPATH=os.pathsep.join(filter(None, paths)))
+        os.environ, OMP_NUM_THREADS='1', PYTHONPATH=os.pathsep.join(filter(None, paths))
+    )
     command = [sys.executable, '-W', 'ignore']
     if ranks > 1:
         command += [
-            '-m', 'torch.distributed.run', '--standalone',
-            f'--nproc-per-node={ranks}'
+            '-m',
+            'torch.distributed.run',
+            '--standalone',
+            f'--nproc-per-node={ranks}',
         ]
     subprocess.run(
-        [*command,
-         str(script),
-         str(out), *(str(arg) for arg in args)],
+        [*command, str(script), str(out), *(str(arg) for arg in args)],
         env=environment,
         check=True,
-        timeout=300)
-    return [
-        torch.load(f'{out}.{rank}.pt', weights_only=True)
-        for rank in range(ranks)
-    ]
+        timeout=300,
+    )
+    return [torch.load(f'{out}.{rank}.pt', weights_only=True) for rank in range(ranks)]
 
 
-def join() -> Tuple[int, int]:
+def join() -> tuple[int, int]:
     """Called by a rank: its number and how many there are.
 
     Ranks start with different random weights; the model's wrapper makes
     them the same.
     """
     from mmengine.registry import init_default_scope
+
     torch.set_num_threads(1)
     rank, world = 0, int(os.environ.get('WORLD_SIZE', 1))
     if world > 1:

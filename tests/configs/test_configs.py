@@ -1,7 +1,8 @@
 """Every shipped config loads, names what exists, and builds its model."""
+
 import re
 from copy import deepcopy
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,13 @@ SUBNETS = sorted(FOLDER.glob('dmcp_*_subnet_*.py'))
 ALL = sorted(FOLDER.glob('*.py'))
 EVERY = [*ALL, *sorted(FOLDER.with_name('gate').glob('*.py'))]
 # algorithm_backbone_role[_gpus x batch][_data]; a baseline has no algorithm.
-NAME = re.compile(r'(dmcp_)?[a-z0-9-]+(?(1)_(supernet|subnet))'
-                  r'(_\d+xb\d+)?(_[a-z0-9]+)?')
+NAME = re.compile(
+    r'(dmcp_)?[a-z0-9-]+(?(1)_(supernet|subnet))'
+    r'(_\d+xb\d+)?(_[a-z0-9]+)?'
+)
 
 
-@lru_cache(maxsize=None)
+@cache
 def loaded(path):
     return Config.fromfile(path)
 
@@ -60,8 +63,7 @@ def own_types(node):
 
 def registries():
     return [
-        value for value in vars(registry).values()
-        if type(value).__name__ == 'Registry'
+        value for value in vars(registry).values() if type(value).__name__ == 'Registry'
     ]
 
 
@@ -105,32 +107,30 @@ def test_total_batch_is_what_the_name_says(path, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize('path', SEARCHES, ids=lambda p: p.stem)
-def test_a_search_never_reads_what_it_is_reported_on(path, monkeypatch,
-                                                     tmp_path):
+def test_a_search_never_reads_what_it_is_reported_on(path, monkeypatch, tmp_path):
     cfg = load(path, monkeypatch, tmp_path)
     parts = {
-        name:
-        (data.dataset.type, data.dataset.get('split',
-                                             ''), data.dataset.get('part', ''))
+        name: (
+            data.dataset.type,
+            data.dataset.get('split', ''),
+            data.dataset.get('part', ''),
+        )
         for name, data in dict(
-            train=cfg.train_dataloader,
-            val=cfg.val_dataloader,
-            test=cfg.test_dataloader).items()
+            train=cfg.train_dataloader, val=cfg.val_dataloader, test=cfg.test_dataloader
+        ).items()
     }
     assert len(set(parts.values())) == 3, parts
     held = cfg.val_dataloader.dataset
     if held.type == 'mmdmcp.HoldOut':
         train = cfg.train_dataloader.dataset
-        assert (held.split, held.every, held.of) == (train.split, train.every,
-                                                     train.of)
+        assert (held.split, held.every, held.of) == (train.split, train.every, train.of)
         assert (train.part, held.part) == ('train', 'val')
     else:
         assert held.split == 'val'
 
 
 @pytest.mark.parametrize('path', SEARCHES, ids=lambda p: p.stem)
-def test_the_architecture_trains_in_the_second_half(path, monkeypatch,
-                                                    tmp_path):
+def test_the_architecture_trains_in_the_second_half(path, monkeypatch, tmp_path):
     cfg = load(path, monkeypatch, tmp_path)
     start = cfg.model.get('arch_start', 0.5) * cfg.train_cfg.max_epochs
     assert cfg.param_scheduler.mutator[0].begin == start
@@ -156,11 +156,14 @@ def test_schedules_end_with_the_run(path, monkeypatch, tmp_path):
             assert 'end' not in scheduler
 
 
-@pytest.mark.parametrize('name,rate', [
-    ('dmcp/resnet14_digits', 0.),
-    ('dmcp/dmcp_resnet14_supernet_digits', 0.01),
-    ('gate/gate_resnet14_digits', 0.),
-])
+@pytest.mark.parametrize(
+    'name,rate',
+    [
+        ('dmcp/resnet14_digits', 0.0),
+        ('dmcp/dmcp_resnet14_supernet_digits', 0.01),
+        ('gate/gate_resnet14_digits', 0.0),
+    ],
+)
 def test_a_shortened_run_ends_annealed(name, rate, monkeypatch, tmp_path):
     """Two epochs, by one option: the weights' rate after the last step."""
     cfg = load(FOLDER.parent / f'{name}.py', monkeypatch, tmp_path)
@@ -188,17 +191,16 @@ def test_retraining_fits_the_search(path, monkeypatch, tmp_path):
     search_path = FOLDER / path.name.replace('_subnet_', '_supernet_')
     search = load(search_path, monkeypatch, tmp_path)
     assert cfg.model.cfg.backbone == search.model.architecture.backbone
-    assert (cfg.model.cfg.head.in_channels ==
-            search.model.architecture.head.in_channels)
+    assert cfg.model.cfg.head.in_channels == search.model.architecture.head.in_channels
     if path.stem != 'dmcp_resnet50_subnet_8xb32':
         name = search.custom_hooks[0].name
-        assert cfg.model.subnet == \
-            f'work_dirs/{search_path.stem}/DMCP_SUBNET_{name}.yaml'
+        assert (
+            cfg.model.subnet == f'work_dirs/{search_path.stem}/DMCP_SUBNET_{name}.yaml'
+        )
 
 
 @pytest.mark.parametrize('path', SEARCHES, ids=lambda p: p.stem)
-def test_what_a_search_exports_is_what_retraining_builds(
-        path, monkeypatch, tmp_path):
+def test_what_a_search_exports_is_what_retraining_builds(path, monkeypatch, tmp_path):
     """ImageNet models at 64x64, which their fixed strides allow."""
     search = load(path, monkeypatch, tmp_path)
     channels, side, _ = search.model.get('input_shape', (3, 224, 224))
@@ -208,8 +210,9 @@ def test_what_a_search_exports_is_what_retraining_builds(
     subnet = algorithm.export_subnet('expected')
     subnet.save(tmp_path / 'DMCP_SUBNET.yaml')
 
-    cfg = load(FOLDER / path.name.replace('_supernet_', '_subnet_'),
-               monkeypatch, tmp_path)
+    cfg = load(
+        FOLDER / path.name.replace('_supernet_', '_subnet_'), monkeypatch, tmp_path
+    )
     cfg.merge_from_dict({'model.subnet': str(tmp_path / 'DMCP_SUBNET.yaml')})
     model = registry.MODELS.build(cfg.model)
     assert count_macs(model, shape) == subnet.cost['macs']
@@ -217,14 +220,16 @@ def test_what_a_search_exports_is_what_retraining_builds(
     assert subnet.cost['macs'] == pytest.approx(algorithm.target, rel=0.05)
 
 
-@pytest.mark.parametrize('name, macs, params', [
-    ('resnet14_digits', 1_648_256, 174_970),
-    ('resnet14-narrow_digits', 825_436, 90_250),
-    ('resnet20_2xb64_cifar10', 40_813_184, 272_474),
-    ('resnet56_2xb64_cifar10', 125_747_840, 855_770),
-])
-def test_baselines_cost_what_is_said(name, macs, params, monkeypatch,
-                                     tmp_path):
+@pytest.mark.parametrize(
+    'name, macs, params',
+    [
+        ('resnet14_digits', 1_648_256, 174_970),
+        ('resnet14-narrow_digits', 825_436, 90_250),
+        ('resnet20_2xb64_cifar10', 40_813_184, 272_474),
+        ('resnet56_2xb64_cifar10', 125_747_840, 855_770),
+    ],
+)
+def test_baselines_cost_what_is_said(name, macs, params, monkeypatch, tmp_path):
     cfg = load(FOLDER / f'{name}.py', monkeypatch, tmp_path)
     model = registry.MODELS.build(cfg.model)
     shape = (1, 8, 8) if 'digits' in name else (3, 32, 32)
@@ -250,11 +255,7 @@ def test_another_subnet_is_one_option(path, monkeypatch, tmp_path):
 def test_other_classes_than_the_files_are_two_options(monkeypatch, tmp_path):
     """The command line can't write ``prefix={'': ''}`` any other way."""
     cfg = load(FOLDER / 'dmcp_resnet50_subnet_8xb32.py', monkeypatch, tmp_path)
-    cfg.merge_from_dict({
-        'model.cfg.head.num_classes': 10,
-        'model.prefix.': ''
-    })
+    cfg.merge_from_dict({'model.cfg.head.num_classes': 10, 'model.prefix.': ''})
     net = registry.MODELS.build(cfg.model)
     assert net.head.fc.out_features == 10
-    assert sum(p.numel() for p in net.parameters()) == \
-        21_968_906 - 990 * 2049
+    assert sum(p.numel() for p in net.parameters()) == 21_968_906 - 990 * 2049

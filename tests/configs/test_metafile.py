@@ -1,4 +1,5 @@
 """The folder's README and metafile, as mim and model-index read them."""
+
 import re
 from pathlib import Path
 
@@ -28,10 +29,7 @@ def test_every_model_has_its_config(metafile):
     for model in metafile['Models']:
         config = ROOT / model['Config']
         assert config.is_file() and config.stem == model['Name']
-        assert model['In Collection'] in {
-            c['Name']
-            for c in metafile['Collections']
-        }
+        assert model['In Collection'] in {c['Name'] for c in metafile['Collections']}
 
 
 def test_results_have_numbers_and_a_data_set(metafile):
@@ -59,8 +57,7 @@ def test_the_readmes_example_of_another_backbone_loads(tmp_path):
     text = (ROOT / 'README.md').read_text().split('## Add a backbone')[1]
     text = text.split('\n## ')[0]
     search, retraining = re.findall(r'```python\n(.*?)```', text, re.DOTALL)
-    folder, stem = re.search(r'`configs/(.*)/(\w+)_supernet_8xb32.py`',
-                             text).groups()
+    folder, stem = re.search(r'`configs/(.*)/(\w+)_supernet_8xb32.py`', text).groups()
     (tmp_path / '_base_').symlink_to(FOLDER.parents[1] / '_base_')
     place = tmp_path / folder
     place.mkdir(parents=True)
@@ -72,5 +69,7 @@ def test_the_readmes_example_of_another_backbone_loads(tmp_path):
         loaded.append(Config.fromfile(path))
     assert loaded[0].model.architecture == loaded[1].model.cfg
     name = loaded[0].custom_hooks[0].name
-    assert loaded[1].model.subnet == \
-        f'work_dirs/{stem}_supernet_8xb32/DMCP_SUBNET_{name}.yaml'
+    assert (
+        loaded[1].model.subnet
+        == f'work_dirs/{stem}_supernet_8xb32/DMCP_SUBNET_{name}.yaml'
+    )

@@ -1,4 +1,5 @@
 """torch's count of what runs."""
+
 import torch
 from torch import nn
 

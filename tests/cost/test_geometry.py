@@ -1,4 +1,5 @@
 """What one forward pass shows: positions, and who reads an output."""
+
 import torch
 from torch import nn
 
@@ -6,7 +7,6 @@ from mmdmcp.cost import read_geometry
 
 
 class Net(nn.Module):
-
     def __init__(self):
         super().__init__()
         self.normed = nn.Conv2d(3, 4, 3, stride=2)
@@ -37,7 +37,6 @@ def test_normalised_is_what_norms_alone_read():
 
 
 def test_positions():
-    assert {
-        k: v
-        for k, v in found().positions.items() if v
-    } == dict.fromkeys(('normed', 'both', 'twice', 'last'), 16)
+    assert {k: v for k, v in found().positions.items() if v} == dict.fromkeys(
+        ('normed', 'both', 'twice', 'last'), 16
+    )

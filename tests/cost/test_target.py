@@ -1,4 +1,5 @@
 """Targets as users write them."""
+
 import pytest
 
 from mmdmcp.cost import parse_target
@@ -7,34 +8,50 @@ from mmdmcp.errors import TargetError
 FULL = 4_089_184_256
 
 
-@pytest.mark.parametrize('target, macs', [
-    ('2.2G', 2_200_000_000),
-    ('211M', 211_000_000),
-    ('211m', 211_000_000),
-    (' 50 % ', FULL // 2),
-    ('1e9', 1_000_000_000),
-    ('2.5e3K', 2_500_000),
-    (2.2e9, 2_200_000_000),
-    (2_200_000_000, 2_200_000_000),
-    (FULL - 1, FULL - 1),
-])
+@pytest.mark.parametrize(
+    'target, macs',
+    [
+        ('2.2G', 2_200_000_000),
+        ('211M', 211_000_000),
+        ('211m', 211_000_000),
+        (' 50 % ', FULL // 2),
+        ('1e9', 1_000_000_000),
+        ('2.5e3K', 2_500_000),
+        (2.2e9, 2_200_000_000),
+        (2_200_000_000, 2_200_000_000),
+        (FULL - 1, FULL - 1),
+    ],
+)
 def test_every_form_means_multiply_accumulates(target, macs):
     assert parse_target(target, FULL) == macs
 
 
-@pytest.mark.parametrize('target', [
-    '', 'half', '2.2 GFLOPs', '-5%', '2,2G', '50%%', None, True, [2.2e9], '.',
-    '1e', 'nan', 'inf'
-])
+@pytest.mark.parametrize(
+    'target',
+    [
+        '',
+        'half',
+        '2.2 GFLOPs',
+        '-5%',
+        '2,2G',
+        '50%%',
+        None,
+        True,
+        [2.2e9],
+        '.',
+        '1e',
+        'nan',
+        'inf',
+    ],
+)
 def test_what_cant_be_read_shows_the_right_forms(target):
     with pytest.raises(TargetError, match="'2.2G', '211M', '50%'"):
         parse_target(target, FULL)
 
 
 @pytest.mark.parametrize(
-    'target',
-    [0, -1, '0%', '0G', float('nan'),
-     float('inf'), '1e999'])
+    'target', [0, -1, '0%', '0G', float('nan'), float('inf'), '1e999']
+)
 def test_a_target_is_a_positive_number(target):
     with pytest.raises(TargetError, match='not above zero'):
         parse_target(target, FULL)

@@ -1,4 +1,8 @@
 """The embedded data set and its split."""
+
+import functools
+import operator
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -9,9 +13,8 @@ from mmdmcp.errors import ConfigError, DataError
 
 SIZES = dict(train=1079, val=359, test=359)
 FIRSTS = dict(
-    train=[1, 3, 4, 7, 9, 11],
-    val=[0, 2, 5, 8, 10, 21],
-    test=[6, 14, 18, 23, 28, 31])
+    train=[1, 3, 4, 7, 9, 11], val=[0, 2, 5, 8, 10, 21], test=[6, 14, 18, 23, 28, 31]
+)
 
 
 @pytest.fixture(scope='module')
@@ -22,7 +25,7 @@ def splits():
 def test_splits_are_disjoint_and_cover_everything():
     labels = np.repeat(np.arange(10), 180)[:1797]
     parts = split_indices(labels)
-    together = sum(parts.values(), [])
+    together = functools.reduce(operator.iadd, parts.values(), [])
     assert sorted(together) == list(range(1797))
     assert {k: len(v) for k, v in parts.items()} == SIZES
 
@@ -54,12 +57,14 @@ def test_images_are_scikit_learns(splits):
 
 def test_stock_transforms_apply():
     import mmpretrain.datasets  # noqa: F401 registers the transforms
+
     dataset = Digits(
         'train',
         pipeline=[
             dict(type='RandomCrop', crop_size=8, padding=1),
-            dict(type='PackInputs')
-        ])
+            dict(type='PackInputs'),
+        ],
+    )
     sample = dataset[3]
     assert sample['inputs'].shape == (1, 8, 8)
     assert sample['data_samples'].gt_label.item() in range(10)

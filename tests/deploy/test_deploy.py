@@ -1,4 +1,5 @@
 """From config and file to ONNX and latency."""
+
 import json
 import re
 import subprocess
@@ -17,7 +18,7 @@ from mmdmcp.deploy import load_pair
 from mmdmcp.deploy.latency import measure, report
 from mmdmcp.deploy.onnx import ExportError, export_onnx
 from mmdmcp.subnet import Subnet, UnitWidth
-from mmdmcp.trace import Supernet
+from mmdmcp.supernet import Supernet
 
 STOCK = 'pruning/dmcp/resnet14_digits.py'
 SEARCH = 'pruning/dmcp/dmcp_resnet14_supernet_digits.py'
@@ -29,6 +30,7 @@ SHAPE = (1, 8, 8)
 def file(tmp_path_factory):
     """Half of every unit of the digits ResNet-14."""
     from mmdmcp.deploy.models import full_model
+
     supernet = Supernet(full_model(STOCK), SHAPE)
     path = tmp_path_factory.mktemp('subnet') / 'DMCP_SUBNET_DIGITS.yaml'
     supernet.subnet([n // 2 for n in supernet.full], 'dmcp').save(path)
@@ -68,8 +70,7 @@ def test_weights_must_be_the_pruned_models(file, checkpoint, tmp_path):
     pair.build_pruned(checkpoint)
     path = str(tmp_path / 'full.pth')
     torch.save(pair.build_full().state_dict(), path)
-    with pytest.raises(
-            CheckpointError, match=r'full.pth does not fit: .* there and'):
+    with pytest.raises(CheckpointError, match=r'full.pth does not fit: .* there and'):
         pair.build_pruned(path)
     weights = pair.build_pruned(checkpoint).state_dict()
     torch.save(dict(weights, other=torch.ones(2)), path)
@@ -96,7 +97,7 @@ class Attack:
 def test_a_checkpoint_runs_no_code(file, tmp_path):
     path = str(tmp_path / 'bad.pth')
     torch.save(dict(state_dict=Attack(str(tmp_path / 'hacked'))), path)
-    with pytest.raises(CheckpointError, match='can\'t be loaded'):
+    with pytest.raises(CheckpointError, match="can't be loaded"):
         load_pair(STOCK, file).build_pruned(path)
     assert not (tmp_path / 'hacked').exists()
 
@@ -104,9 +105,12 @@ def test_a_checkpoint_runs_no_code(file, tmp_path):
 def test_onnx_from_the_command_line(file, checkpoint, tmp_path, capsys):
     onnxruntime = pytest.importorskip('onnxruntime')
     out, program = str(tmp_path / 'net.onnx'), str(tmp_path / 'net.pt2')
-    assert export.main(
-        [STOCK, checkpoint, out, '--subnet', file, '--torch-export',
-         program]) == 0
+    assert (
+        export.main(
+            [STOCK, checkpoint, out, '--subnet', file, '--torch-export', program]
+        )
+        == 0
+    )
     text = capsys.readouterr().out
     assert float(re.search(r'PyTorch (\S+),', text)[1]) < 1e-5
     assert '[batch, 1, 8, 8]' in text
@@ -119,16 +123,18 @@ def test_onnx_from_the_command_line(file, checkpoint, tmp_path, capsys):
         with torch.no_grad():
             expected = model(image)
             assert torch.allclose(loaded(image)[0], expected, atol=1e-5)
-        found, = session.run(None, {'image': image.numpy()})
+        (found,) = session.run(None, {'image': image.numpy()})
         assert np.allclose(found, expected.numpy(), atol=1e-5)
     assert list(tmp_path.iterdir()) and not list(tmp_path.glob('.*'))
 
 
-def test_an_export_that_differs_leaves_no_file(file, checkpoint, tmp_path,
-                                               capsys, monkeypatch):
+def test_an_export_that_differs_leaves_no_file(
+    file, checkpoint, tmp_path, capsys, monkeypatch
+):
     """With another model in its place, the check must notice."""
     pytest.importorskip('onnxruntime')
     from mmdmcp.deploy import onnx
+
     real = onnx.compare
 
     def other(plain, *rest):
@@ -139,8 +145,9 @@ def test_an_export_that_differs_leaves_no_file(file, checkpoint, tmp_path,
     monkeypatch.setattr(onnx, 'compare', other)
     out = tmp_path / 'net.onnx'
     assert export.main([STOCK, checkpoint, str(out), '--subnet', file]) == 1
-    assert re.search(r'ExportError: .*differs from PyTorch: .* by 0.01',
-                     capsys.readouterr().err)
+    assert re.search(
+        r'ExportError: .*differs from PyTorch: .* by 0.01', capsys.readouterr().err
+    )
     assert not list(tmp_path.iterdir())
 
 
@@ -148,17 +155,24 @@ def test_places_that_cant_be_written_are_named(file, tmp_path, capsys):
     pytest.importorskip('onnxruntime')
     (tmp_path / 'taken').touch()
     inside = str(tmp_path / 'taken' / 'net')
-    for args in ([inside],
-                 [str(tmp_path / 'net.onnx'), '--torch-export', inside]):
+    for args in ([inside], [str(tmp_path / 'net.onnx'), '--torch-export', inside]):
         assert export.main([STOCK, 'none', *args, '--subnet', file]) == 1
-        assert f'ExportError: {inside} can\'t be written' in \
-            capsys.readouterr().err
+        assert f"ExportError: {inside} can't be written" in capsys.readouterr().err
     program = tmp_path / 'new' / 'net.pt2'
-    assert export.main([
-        STOCK, 'none',
-        str(tmp_path / 'net.onnx'), '--subnet', file, '--torch-export',
-        str(program)
-    ]) == 0
+    assert (
+        export.main(
+            [
+                STOCK,
+                'none',
+                str(tmp_path / 'net.onnx'),
+                '--subnet',
+                file,
+                '--torch-export',
+                str(program),
+            ]
+        )
+        == 0
+    )
     assert [path.name for path in program.parent.iterdir()] == ['net.pt2']
 
 
@@ -171,7 +185,7 @@ class Odd(nn.Module):
 
 def test_a_model_that_cant_be_followed_is_named(tmp_path):
     pytest.importorskip('onnxruntime')
-    with pytest.raises(ExportError, match='torch.export can\'t follow'):
+    with pytest.raises(ExportError, match="torch.export can't follow"):
         export_onnx(Odd(), str(tmp_path / 'x.onnx'), SHAPE)
 
 
@@ -185,15 +199,18 @@ def test_latency_of_a_pair(file, capsys):
     macs = pair.subnet.cost['macs']
     assert f'{macs / 1e6:,.1f} M' in text
     assert 'batch 4, 1 thread of' in text and 'warm-up' in text
-    assert latency.main([
-        STOCK, '--subnet', file, '--seconds', '0.1', '--no-onnx', '--batch',
-        '2'
-    ]) == 0
+    assert (
+        latency.main(
+            [STOCK, '--subnet', file, '--seconds', '0.1', '--no-onnx', '--batch', '2']
+        )
+        == 0
+    )
     assert 'PyTorch' in capsys.readouterr().out
 
 
 class FakeTimer:
     """Takes 30, 40 or 50 ms for the full net, a quarter for the other."""
+
     order = []
 
     def __init__(self, stmt, globals, num_threads):
@@ -201,17 +218,17 @@ class FakeTimer:
 
     def blocked_autorange(self, min_run_time):
         self.order.append(self.net)
-        scale = dict(full=1., pruned=0.25)[self.net]
-        return SimpleNamespace(times=[scale * t for t in (.03, .04, .05)])
+        scale = dict(full=1.0, pruned=0.25)[self.net]
+        return SimpleNamespace(times=[scale * t for t in (0.03, 0.04, 0.05)])
 
 
 def test_what_is_made_of_the_times(monkeypatch):
     """Nets in turn, medians, and how far the middle half spreads."""
     monkeypatch.setattr(measuring, 'Timer', FakeTimer)
     runs = dict(full=lambda: 'full', pruned=lambda: 'pruned')
-    row = measuring._measure('PyTorch', runs, threads=1, seconds=1.)
+    row = measuring._measure('PyTorch', runs, threads=1, seconds=1.0)
     assert FakeTimer.order[:4] == ['full', 'pruned'] * 2
-    assert (row.full, row.pruned, row.speed_up) == (0.04, 0.01, 4.)
+    assert (row.full, row.pruned, row.speed_up) == (0.04, 0.01, 4.0)
     assert row.spread == pytest.approx(0.5)
 
 
@@ -220,8 +237,10 @@ def test_conversion_from_the_command_line(file, tmp_path, capsys):
     assert convert.main([file, out]) == 0
     content = json.loads((tmp_path / 'x.json').read_text())
     assert content['type'] == 'DMCPChannelMutator'
-    assert convert.main(
-        [out, back, '--config', STOCK, '--input-shape', '1', '8', '8']) == 0
+    assert (
+        convert.main([out, back, '--config', STOCK, '--input-shape', '1', '8', '8'])
+        == 0
+    )
     assert Subnet.load(back) == Subnet.load(file)
     assert 'multiply-accumulates at 1x8x8' in capsys.readouterr().out
     assert convert.main([out, back]) == 1
@@ -234,21 +253,32 @@ def test_a_wider_width_names_the_widen_factor(file, tmp_path, capsys):
     subnet = Subnet.load(file)
     name, unit = next(iter(subnet.units.items()))
     path = tmp_path / 'wide.json'
-    path.write_text(
-        json.dumps({f'{name}_(0, {unit.of})_{unit.of}': unit.of * 3 // 2}))
-    assert convert.main([
-        str(path),
-        str(tmp_path / 'x.yaml'), '--config', STOCK, '--input-shape', '1', '8',
-        '8'
-    ]) == 1
+    path.write_text(json.dumps({f'{name}_(0, {unit.of})_{unit.of}': unit.of * 3 // 2}))
+    assert (
+        convert.main(
+            [
+                str(path),
+                str(tmp_path / 'x.yaml'),
+                '--config',
+                STOCK,
+                '--input-shape',
+                '1',
+                '8',
+                '8',
+            ]
+        )
+        == 1
+    )
     assert re.search(
         re.escape(name) + '.* at least 1.5 times as wide .*widen_factor',
-        capsys.readouterr().err)
+        capsys.readouterr().err,
+    )
     assert isinstance(unit, UnitWidth)
 
 
 @pytest.mark.parametrize(
-    'script', ['convert_subnet', 'export_onnx', 'measure_latency', 'publish'])
+    'script', ['convert_subnet', 'export_onnx', 'measure_latency', 'publish']
+)
 def test_the_scripts_start_from_anywhere(script, repo_root, tmp_path):
     done = subprocess.run(
         [sys.executable, '-W', 'ignore',

@@ -3,6 +3,7 @@
 
     python exporting_rank.py OUT
 """
+
 import logging
 import sys
 from types import SimpleNamespace
@@ -30,7 +31,9 @@ def main(out: str) -> None:
             type='mmdmcp.TrainableGate',
             architecture=classifier(),
             target='50%',
-            input_shape=(1, 8, 8)))
+            input_shape=(1, 8, 8),
+        )
+    )
     algorithm.schedule.set_length(4)
     model = SearchDistributed(algorithm).train()
     algorithm.mutator.start()
@@ -40,10 +43,9 @@ def main(out: str) -> None:
     before = statistics(algorithm)
     GateHook('RANKS').after_train(
         SimpleNamespace(
-            model=model,
-            work_dir=out,
-            val_loop=None,
-            logger=logging.getLogger('search')))
+            model=model, work_dir=out, val_loop=None, logger=logging.getLogger('search')
+        )
+    )
     leave(out, rank, dict(before=before, after=statistics(algorithm)))
 
 

@@ -5,6 +5,7 @@
 
 All ranks share a batch of BATCH x ranks samples.
 """
+
 import argparse
 import time
 
@@ -27,19 +28,19 @@ def main() -> None:
     parser.add_argument('--accumulate', type=int, default=1)
     args = parser.parse_args()
     rank, world = join()
-    norm = dict(type='GN', num_groups=1) if args.norm == 'GN' else \
-        dict(type='BN')
+    norm = dict(type='GN', num_groups=1) if args.norm == 'GN' else dict(type='BN')
     algorithm = MODELS.build(
         dict(
             type='mmdmcp.DMCP',
             architecture=classifier(norm_cfg=norm),
             target='50%',
             input_shape=(1, 8, 8),
-            arch_start=1))
+            arch_start=1,
+        )
+    )
     algorithm.schedule.set_length(args.steps)
     model = SearchDistributed(algorithm).train()
-    wrappers = optimisers(
-        algorithm, lr=0.05, accumulative_counts=args.accumulate)
+    wrappers = optimisers(algorithm, lr=0.05, accumulative_counts=args.accumulate)
     calls = []
     counted = dist.all_reduce
 
@@ -56,9 +57,7 @@ def main() -> None:
         model.train_step(data, wrappers)
         draws.append(algorithm.mutator.choose('random'))
     state = {
-        k: v
-        for k, v in algorithm.state_dict().items()
-        if isinstance(v, torch.Tensor)
+        k: v for k, v in algorithm.state_dict().items() if isinstance(v, torch.Tensor)
     }
     leave(args.out, rank, dict(state=state, draws=draws, reductions=calls))
 

@@ -3,6 +3,7 @@
 
     python seeded_rank.py OUT
 """
+
 import os
 import sys
 from pathlib import Path
@@ -25,18 +26,22 @@ def main(out: str) -> None:
             'train_dataloader.dataset.indices': 64,
             'val_dataloader.dataset.indices': 64,
             'param_scheduler': None,
-        })
+        },
+    )
     algorithm = runner.model.module
     leave(
-        out, rank,
+        out,
+        rank,
         dict(
             seed=runner.seed,
             drawn=algorithm.mutator.choose('random'),
             alpha=algorithm.mutator.alpha.detach(),
             samples=list(runner.train_dataloader.sampler),
             written=sorted(
-                p.name for p in Path(f'{out}.{rank}').iterdir()
-                if p.is_file())))
+                p.name for p in Path(f'{out}.{rank}').iterdir() if p.is_file()
+            ),
+        ),
+    )
 
 
 if __name__ == '__main__':

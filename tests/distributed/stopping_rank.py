@@ -3,6 +3,7 @@
 
     python stopping_rank.py OUT
 """
+
 import logging
 import signal
 import sys
@@ -28,7 +29,8 @@ def main(out: str) -> None:
     loop._runner = SimpleNamespace(
         work_dir=str(Path(out).parent),
         save_checkpoint=save_checkpoint,
-        logger=logging.getLogger())
+        logger=logging.getLogger(),
+    )
     try:
         loop._leave()
     except SystemExit as stop:

@@ -1,4 +1,5 @@
 """Real processes over gloo: every rank computes the same search."""
+
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,7 @@ def one_rank(tmp_path_factory):
 @pytest.mark.parametrize('ranks', [2, 4])
 def test_ranks_equal_one_rank_with_all_samples(tmp_path, one_rank, ranks):
     """Weights and alphas, to float32 rounding after 4 steps."""
-    results = search(tmp_path / 'r', ranks, 8 // ranks, '--slow-rank',
-                     str(ranks - 1))
+    results = search(tmp_path / 'r', ranks, 8 // ranks, '--slow-rank', str(ranks - 1))
     for result in results:
         assert result['draws'] == one_rank['draws']
         for name, value in weights(result).items():
@@ -41,7 +41,8 @@ def test_ranks_equal_one_rank_with_all_samples(tmp_path, one_rank, ranks):
                 weights(one_rank)[name],
                 rtol=2e-3,
                 atol=2e-5,
-                msg=lambda m, name=name: f'{name}: {m}')
+                msg=lambda m, name=name: f'{name}: {m}',
+            )
 
 
 def test_ranks_with_seeds_of_their_own_search_alike(tmp_path):
@@ -52,17 +53,16 @@ def test_ranks_with_seeds_of_their_own_search_alike(tmp_path):
     assert first['drawn'] == second['drawn']
     assert torch.equal(first['alpha'], second['alpha'])
     assert sorted(first['samples'] + second['samples']) == list(range(64))
-    assert {'DMCP_SUBNET_TINY.yaml', 'DMCP_SUBNET_TINY.pth',
-            'epoch_1.pth'} <= set(first['written'])
+    assert {'DMCP_SUBNET_TINY.yaml', 'DMCP_SUBNET_TINY.pth', 'epoch_1.pth'} <= set(
+        first['written']
+    )
     assert second['written'] == []
 
 
 def test_one_gradient_synchronisation_a_stage(tmp_path):
     """Four networks, one all-reduce; and one of the few alphas."""
     result = search(tmp_path / 'r', 2, 4)[0]
-    tensors = [
-        v for k, v in weights(result).items() if k.startswith('architecture')
-    ]
+    tensors = [v for k, v in weights(result).items() if k.startswith('architecture')]
     # one number more a parameter: whether it has a gradient
     numel = sum(v.numel() + 1 for v in tensors)
     alphas = result['state']['mutator.alpha'].numel() + 1
@@ -102,11 +102,11 @@ def test_small_networks_have_the_statistics_of_all_ranks(tmp_path):
         assert not torch.equal(*ranks), name
         torch.testing.assert_close(value, sum(ranks) / 2)
         assert torch.equal(value, second['after'][name]), name
-    written = torch.load(
-        tmp_path / 'r' / 'GATE_SUBNET_RANKS.pth', weights_only=True)
+    written = torch.load(tmp_path / 'r' / 'GATE_SUBNET_RANKS.pth', weights_only=True)
     name = 'backbone.bn1.running_mean'
     assert set(written['state_dict'][name].tolist()) <= set(
-        first['after'][name].tolist())
+        first['after'][name].tolist()
+    )
 
 
 def test_no_rank_leaves_before_the_last_checkpoint_is_written(tmp_path):

@@ -1,4 +1,5 @@
 """What the tests of the method share."""
+
 import pytest
 import torch
 from common.small_net import classifier
@@ -22,8 +23,8 @@ def build():
         options.setdefault('input_shape', (1, 8, 8))
         return MODELS.build(
             dict(
-                type='mmdmcp.DMCP',
-                architecture=architecture or classifier(),
-                **options))
+                type='mmdmcp.DMCP', architecture=architecture or classifier(), **options
+            )
+        )
 
     return build_dmcp

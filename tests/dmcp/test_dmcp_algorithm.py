@@ -1,4 +1,5 @@
 """The search step: what it must do, and what must not happen."""
+
 import copy
 
 import pytest
@@ -19,7 +20,8 @@ def start(algorithm, max_iters=10):
 def tensors(module):
     return {
         k: v.clone()
-        for k, v in module.state_dict().items() if isinstance(v, torch.Tensor)
+        for k, v in module.state_dict().items()
+        if isinstance(v, torch.Tensor)
     }
 
 
@@ -29,8 +31,7 @@ def tensors(module):
 def reference_gradients(algorithm, data, choices):
     """Gradients of the four networks, each built as a static network."""
     total = {
-        n: torch.zeros_like(p)
-        for n, p in algorithm.architecture.named_parameters()
+        n: torch.zeros_like(p) for n, p in algorithm.architecture.named_parameters()
     }
     teacher = None
     for widths in choices:
@@ -48,13 +49,12 @@ def reference_gradients(algorithm, data, choices):
     return total
 
 
-def test_weights_get_the_summed_gradients_of_the_four_static_nets(
-        build, monkeypatch):
+def test_weights_get_the_summed_gradients_of_the_four_static_nets(build, monkeypatch):
     """One accumulated step; the chains' marginals are not multiplied in."""
-    algorithm = start(build(arch_start=0, random_sampling=(0., 0.)))
+    algorithm = start(build(arch_start=0, random_sampling=(0.0, 0.0)))
     for group in algorithm.architecture.modules():
         if isinstance(group, nn.BatchNorm2d):
-            group.momentum = 0.  # the four passes share running statistics
+            group.momentum = 0.0  # the four passes share running statistics
     choices = []
     original = algorithm.mutator.set_widths
 
@@ -71,7 +71,8 @@ def test_weights_get_the_summed_gradients_of_the_four_static_nets(
     for name, p in algorithm.architecture.named_parameters():
         # accumulative_counts=2 halves every loss
         torch.testing.assert_close(
-            p.grad, expected[name] / 2, rtol=1e-4, atol=1e-6, msg=name)
+            p.grad, expected[name] / 2, rtol=1e-4, atol=1e-6, msg=name
+        )
 
 
 def test_one_optimiser_step_a_stage(build, monkeypatch):
@@ -84,8 +85,11 @@ def test_one_optimiser_step_a_stage(build, monkeypatch):
         monkeypatch.setattr(
             optimizer,
             'step',
-            lambda *a, _step=optimizer.step, _name=name:
-            (steps.append(_name), _step(*a)))
+            lambda *a, _step=optimizer.step, _name=name: (
+                steps.append(_name),
+                _step(*a),
+            ),
+        )
     algorithm.train_step(batch(), wrappers)
     assert steps == ['architecture']
     algorithm.train_step(batch(), wrappers)
@@ -99,12 +103,10 @@ def test_accumulation_counts_iterations(build):
     before = algorithm.architecture.backbone.conv1.weight.clone()
     alpha = algorithm.mutator.alpha.clone()
     for iteration in range(3):
-        assert torch.equal(algorithm.architecture.backbone.conv1.weight,
-                           before)
+        assert torch.equal(algorithm.architecture.backbone.conv1.weight, before)
         assert torch.equal(algorithm.mutator.alpha, alpha)
         algorithm.train_step(batch(seed=iteration), wrappers)
-    assert not torch.equal(algorithm.architecture.backbone.conv1.weight,
-                           before)
+    assert not torch.equal(algorithm.architecture.backbone.conv1.weight, before)
     assert not torch.equal(algorithm.mutator.alpha, alpha)
 
 
@@ -119,8 +121,7 @@ def test_a_sampled_supernet_is_its_static_net(build):
     for how in ('min', 'random', 'direct', 'expected', 'max'):
         algorithm.set_widths(how)
         net = algorithm.cut().eval()
-        assert sum(p.numel() for p in net.parameters()) == \
-            algorithm.cost()['params']
+        assert sum(p.numel() for p in net.parameters()) == algorithm.cost()['params']
         with torch.no_grad():
             assert (net(x) - algorithm(x)).abs().max() <= 1e-5
 
@@ -138,7 +139,7 @@ def test_architecture_step_moves_alpha_alone(build):
     algorithm = start(build())
     wrappers = optimisers(algorithm)
     for p in algorithm.architecture.parameters():
-        p.grad = torch.full_like(p, 3.)
+        p.grad = torch.full_like(p, 3.0)
     before = tensors(algorithm.architecture)
     alpha = algorithm.mutator.alpha.clone()
     arch_step(algorithm, wrappers)
@@ -154,7 +155,7 @@ def test_architecture_step_moves_alpha_alone(build):
 
 def test_a_stage_that_the_loss_does_not_read(build):
     """Its chains get no gradient of the task; the others train on."""
-    net = classifier(out_indices=(1, ))
+    net = classifier(out_indices=(1,))
     net['head']['in_channels'] = 16
     algorithm = start(build(architecture=net))
     names = [unit.name for unit in algorithm.mutator.units]
@@ -174,20 +175,25 @@ def test_architecture_gradient_is_that_of_finite_differences(build):
         algorithm.mutator.alpha.copy_(
             torch.randn(
                 algorithm.mutator.chains.shape,
-                generator=torch.Generator().manual_seed(0)))
+                generator=torch.Generator().manual_seed(0),
+            )
+        )
     data = algorithm.data_preprocessor(batch(), True)
     data['inputs'] = data['inputs'].double()
     mutator = algorithm.mutator
 
     def loss():
         from mmdmcp.engine import frozen_statistics
+
         mutator.supernet.scale(mutator.channel_scales())
         with frozen_statistics(algorithm.architecture):
             task = algorithm.architecture(**data, mode='loss')['loss']
         mutator.supernet.scale(None)
         from mmdmcp.dmcp.budget import budget_loss
-        return task + 0.1 * budget_loss(algorithm.expected_cost(),
-                                        algorithm.target, 0.5)
+
+        return task + 0.1 * budget_loss(
+            algorithm.expected_cost(), algorithm.target, 0.5
+        )
 
     loss().backward()
     grad = mutator.alpha.grad
@@ -200,21 +206,19 @@ def test_architecture_gradient_is_that_of_finite_differences(build):
             with torch.no_grad():
                 mutator.alpha[row, column] -= step
         numeric = (values[0] - values[1]) / 2e-7
-        assert grad[row, column].item() == pytest.approx(
-            numeric, rel=1e-4, abs=1e-9)
+        assert grad[row, column].item() == pytest.approx(numeric, rel=1e-4, abs=1e-9)
 
 
 def test_architecture_loss_uses_batch_statistics(build):
     """With all chains certain it is the plain training loss."""
     algorithm = start(build(mutator=dict(init='zero')))
     with torch.no_grad():
-        algorithm.mutator.alpha.fill_(30.)
+        algorithm.mutator.alpha.fill_(30.0)
     data = algorithm.data_preprocessor(batch(), True)
     for m in algorithm.modules():
         if isinstance(m, nn.BatchNorm2d):
-            m.running_mean.fill_(50.)  # would ruin an eval-mode loss
-    plain = copy.deepcopy(algorithm.cut('max')).train()(
-        **data, mode='loss')['loss']
+            m.running_mean.fill_(50.0)  # would ruin an eval-mode loss
+    plain = copy.deepcopy(algorithm.cut('max')).train()(**data, mode='loss')['loss']
     log = arch_step(algorithm, optimisers(algorithm))
     assert log['arch/loss'].item() == pytest.approx(plain.item(), rel=1e-5)
 
@@ -223,7 +227,8 @@ def test_architecture_loss_uses_batch_statistics(build):
 def test_no_alpha_dies(build, parametrisation):
     """After steps that push hard, every gradient is alive."""
     algorithm = start(
-        build(mutator=dict(parametrisation=parametrisation), arch_start=0))
+        build(mutator=dict(parametrisation=parametrisation), arch_start=0)
+    )
     wrappers = optimisers(algorithm, mutator_lr=0.5)
     for seed in range(4):
         algorithm.train_step(batch(seed=seed), wrappers)
@@ -264,17 +269,14 @@ def test_cost_equals_torchs_own_count(build):
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             net(torch.randn(1, 1, 8, 8))
         assert counter.get_total_flops() == 2 * algorithm.cost()['macs']
-        assert sum(p.numel() for p in net.parameters()) == \
-            algorithm.cost()['params']
+        assert sum(p.numel() for p in net.parameters()) == algorithm.cost()['params']
 
 
 @pytest.mark.parametrize('parametrisation', ['sigmoid', 'exp'])
 @pytest.mark.parametrize('target', ['70%', '50%', '30%'])
 def test_chains_start_at_the_target(build, target, parametrisation):
-    algorithm = build(
-        target=target, mutator=dict(parametrisation=parametrisation))
-    assert algorithm.expected_cost().item() == pytest.approx(
-        algorithm.target, rel=1e-5)
+    algorithm = build(target=target, mutator=dict(parametrisation=parametrisation))
+    assert algorithm.expected_cost().item() == pytest.approx(algorithm.target, rel=1e-5)
 
 
 # ---- export ----------------------------------------------------------
@@ -307,22 +309,21 @@ def test_a_copy_runs_on_its_own(build):
 
 def test_export_names_every_unit_and_reloads(build, tmp_path):
     from mmdmcp.registry import MODELS
+
     algorithm = build()
     algorithm.set_widths('random')
     subnet = algorithm.export_subnet()
     subnet.save(tmp_path / 'DMCP_SUBNET_X.yaml')
-    assert {
-        n: u.channels
-        for n, u in subnet.units.items()
-    } == {
-        u.name: u.channels
-        for u in algorithm.mutator.units
+    assert {n: u.channels for n, u in subnet.units.items()} == {
+        u.name: u.channels for u in algorithm.mutator.units
     }
     net = MODELS.build(
         dict(
             type='mmdmcp.PrunedModel',
             cfg=classifier(),
-            subnet=str(tmp_path / 'DMCP_SUBNET_X.yaml')))
+            subnet=str(tmp_path / 'DMCP_SUBNET_X.yaml'),
+        )
+    )
     assert sum(p.numel() for p in net.parameters()) == subnet.cost['params']
     net.load_state_dict(algorithm.cut().state_dict())
 
@@ -332,8 +333,9 @@ def test_set_widths_takes_names(build):
     name = algorithm.mutator.units[1].name
     algorithm.set_widths({name: 3})
     assert algorithm.mutator.units[1].channels == 3
-    assert algorithm.mutator.units[0].channels == \
-        algorithm.mutator.units[0].num_channels
+    assert (
+        algorithm.mutator.units[0].channels == algorithm.mutator.units[0].num_channels
+    )
 
 
 # ---- state -----------------------------------------------------------
@@ -350,8 +352,7 @@ def test_a_restored_search_goes_on_as_the_first_would(build):
     first = start(build(arch_start=2))
     wrappers = optimisers(first)
     steps(first, wrappers, range(4))
-    saved = copy.deepcopy(
-        dict(model=first.state_dict(), optim=wrappers.state_dict()))
+    saved = copy.deepcopy(dict(model=first.state_dict(), optim=wrappers.state_dict()))
     steps(first, wrappers, range(4, 7))
 
     second = start(build(seed=99, arch_start=2))

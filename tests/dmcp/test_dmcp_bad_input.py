@@ -1,4 +1,5 @@
 """Wrong configs and models: a clear error before hours are spent."""
+
 import numpy as np
 import pytest
 import torch
@@ -29,52 +30,76 @@ class Hidden(nn.Module):
         return torch.from_numpy(x.detach().numpy().copy())
 
 
-@pytest.mark.parametrize('options,error,words', [
-    (dict(target='200%'), TargetError, 'above the full network'),
-    (dict(target='1G'), TargetError, 'above the full network'),
-    (dict(target='0.1%'), TargetError, 'lower mutator.grid.min_ratio=0.1'),
-    (dict(target='0.1%', mutator=dict(grid=dict(type='release'))), TargetError,
-     "set mutator.grid.type='even'"),
-    (dict(target='half'), TargetError, '50%'),
-    (dict(target=0.5), TargetError, '50%'),
-    (dict(target=-1), TargetError, 'above zero'),
-    (dict(target=None), TargetError, "can't be read"),
-    (dict(architecture='resnet50'), ConfigError, "architecture='resnet50'"),
-    (dict(architecture=dict(depth=50)), ConfigError, 'dict with its type'),
-    (dict(mutator='sigmoid'), ConfigError, "mutator='sigmoid': give"),
-    (dict(input_shape=224), ConfigError, 'input_shape=224: give channels'),
-    (dict(input_shape=(1, 8, '8')), ConfigError, "input_shape: size='8'"),
-    (dict(budget_weight='abc'), ConfigError, "budget_weight='abc': give"),
-    (dict(random_sampling=0.5), ConfigError, 'random_sampling=0.5: give two'),
-    (dict(random_sampling=(1, 'x')), ConfigError, "random_sampling: .*='x'"),
-    (dict(dead_zone=None), ConfigError, 'dead_zone=None'),
-    (dict(mutator=dict(grid=0.1)), ConfigError, 'mutator.grid=0.1: give'),
-    (dict(mutator=dict(grid=dict(step='x'))), ConfigError, "grid: step='x'"),
-    (dict(mutator=dict(grid=dict(min_ratio=[]))), ConfigError, 'min_ratio='),
-    (dict(traget='50%'), ConfigError, "Did you mean 'target'"),
-    (dict(mutator=dict(parametrization='exp')), ConfigError,
-     "Did you mean 'parametrisation'"),
-    (dict(mutator=dict(parametrisation='tanh')), ConfigError, 'sigmoid'),
-    (dict(mutator=dict(init='one')), ConfigError, 'zero'),
-    (dict(mutator=dict(grid=dict(min_ration=0.2))), ConfigError,
-     "Did you mean 'min_ratio'"),
-    (dict(mutator=dict(scope=['neck'])), TraceError, 'scope'),
-    (dict(mutator=dict(unit='mmdmcp.DMCP')), ConfigError,
-     "mutator.unit='mmdmcp.DMCP': give .* mmdmcp.DMCPChannelUnit"),
-    (dict(mutator=dict(type='mmdmcp.GateChannelMutator')), ConfigError,
-     'leave its type out, or give mmdmcp.DMCPChannelMutator'),
-    (dict(mutator=dict(scope='backbone')), ConfigError,
-     "scope='backbone': give a list"),
-    (dict(mutator=dict(scope=['backbone', 'hed'])), ConfigError,
-     "no module 'hed'. Did you mean 'head'"),
-    (dict(arch_start=1.5), ConfigError, 'arch_start'),
-    (dict(random_sampling=(1.0, 2.0)), ConfigError, 'random_sampling'),
-    (dict(budget_weight=0), ConfigError, 'budget_weight'),
-    (dict(dead_zone=1.0), ConfigError, 'dead_zone=1.0: .* below 1'),
-    (dict(dead_zone=1.2), ConfigError, 'dead_zone'),
-    (dict(distillation='head.nothing'), ConfigError, 'no module'),
-    (dict(distillation=['head.fc']), ConfigError, 'no module'),
-])
+@pytest.mark.parametrize(
+    'options,error,words',
+    [
+        (dict(target='200%'), TargetError, 'above the full network'),
+        (dict(target='1G'), TargetError, 'above the full network'),
+        (dict(target='0.1%'), TargetError, 'lower mutator.grid.min_ratio=0.1'),
+        (
+            dict(target='0.1%', mutator=dict(grid=dict(type='release'))),
+            TargetError,
+            "set mutator.grid.type='even'",
+        ),
+        (dict(target='half'), TargetError, '50%'),
+        (dict(target=0.5), TargetError, '50%'),
+        (dict(target=-1), TargetError, 'above zero'),
+        (dict(target=None), TargetError, "can't be read"),
+        (dict(architecture='resnet50'), ConfigError, "architecture='resnet50'"),
+        (dict(architecture=dict(depth=50)), ConfigError, 'dict with its type'),
+        (dict(mutator='sigmoid'), ConfigError, "mutator='sigmoid': give"),
+        (dict(input_shape=224), ConfigError, 'input_shape=224: give channels'),
+        (dict(input_shape=(1, 8, '8')), ConfigError, "input_shape: size='8'"),
+        (dict(budget_weight='abc'), ConfigError, "budget_weight='abc': give"),
+        (dict(random_sampling=0.5), ConfigError, 'random_sampling=0.5: give two'),
+        (dict(random_sampling=(1, 'x')), ConfigError, "random_sampling: .*='x'"),
+        (dict(dead_zone=None), ConfigError, 'dead_zone=None'),
+        (dict(mutator=dict(grid=0.1)), ConfigError, 'mutator.grid=0.1: give'),
+        (dict(mutator=dict(grid=dict(step='x'))), ConfigError, "grid: step='x'"),
+        (dict(mutator=dict(grid=dict(min_ratio=[]))), ConfigError, 'min_ratio='),
+        (dict(traget='50%'), ConfigError, "Did you mean 'target'"),
+        (
+            dict(mutator=dict(parametrization='exp')),
+            ConfigError,
+            "Did you mean 'parametrisation'",
+        ),
+        (dict(mutator=dict(parametrisation='tanh')), ConfigError, 'sigmoid'),
+        (dict(mutator=dict(init='one')), ConfigError, 'zero'),
+        (
+            dict(mutator=dict(grid=dict(min_ration=0.2))),
+            ConfigError,
+            "Did you mean 'min_ratio'",
+        ),
+        (dict(mutator=dict(scope=['neck'])), TraceError, 'scope'),
+        (
+            dict(mutator=dict(unit='mmdmcp.DMCP')),
+            ConfigError,
+            "mutator.unit='mmdmcp.DMCP': give .* mmdmcp.DMCPChannelUnit",
+        ),
+        (
+            dict(mutator=dict(type='mmdmcp.GateChannelMutator')),
+            ConfigError,
+            'leave its type out, or give mmdmcp.DMCPChannelMutator',
+        ),
+        (
+            dict(mutator=dict(scope='backbone')),
+            ConfigError,
+            "scope='backbone': give a list",
+        ),
+        (
+            dict(mutator=dict(scope=['backbone', 'hed'])),
+            ConfigError,
+            "no module 'hed'. Did you mean 'head'",
+        ),
+        (dict(arch_start=1.5), ConfigError, 'arch_start'),
+        (dict(random_sampling=(1.0, 2.0)), ConfigError, 'random_sampling'),
+        (dict(budget_weight=0), ConfigError, 'budget_weight'),
+        (dict(dead_zone=1.0), ConfigError, 'dead_zone=1.0: .* below 1'),
+        (dict(dead_zone=1.2), ConfigError, 'dead_zone'),
+        (dict(distillation='head.nothing'), ConfigError, 'no module'),
+        (dict(distillation=['head.fc']), ConfigError, 'no module'),
+    ],
+)
 def test_bad_options(build, options, error, words):
     with pytest.raises(error, match=words):
         build(**options)
@@ -89,7 +114,9 @@ def test_what_must_be_given(method):
             dict(
                 type=f'mmdmcp.{method}',
                 architecture=classifier(),
-                input_shape=(1, 8, 8)))
+                input_shape=(1, 8, 8),
+            )
+        )
 
 
 def test_a_model_that_can_not_be_traced(build):
@@ -122,20 +149,17 @@ def test_no_classifier_to_learn_from(build):
         build(architecture=net)
 
 
-@pytest.mark.parametrize('how,words', [
-    ('bigest', 'choose from'),
-    ({
-        'backbone.conv9': 3
-    }, 'backbone.conv1'),
-    ({
-        'backbone.conv1': 0
-    }, 'choose 1 to 8'),
-    ({
-        'backbone.conv1': 9
-    }, 'choose 1 to 8'),
-    ([99] * 6, 'backbone.conv1: 99 channels; choose 1 to 8'),
-    ([1, 2], '2 widths for 6 units'),
-])
+@pytest.mark.parametrize(
+    'how,words',
+    [
+        ('bigest', 'choose from'),
+        ({'backbone.conv9': 3}, 'backbone.conv1'),
+        ({'backbone.conv1': 0}, 'choose 1 to 8'),
+        ({'backbone.conv1': 9}, 'choose 1 to 8'),
+        ([99] * 6, 'backbone.conv1: 99 channels; choose 1 to 8'),
+        ([1, 2], '2 widths for 6 units'),
+    ],
+)
 def test_bad_widths(build, how, words):
     with pytest.raises(ConfigError, match=words):
         build().set_widths(how)
@@ -143,17 +167,18 @@ def test_bad_widths(build, how, words):
 
 def test_widths_are_whole_numbers_of_any_library(build):
     algorithm = build()
-    for width in (2.7, 3., True, '3', None):
+    for width in (2.7, 3.0, True, '3', None):
         with pytest.raises(ConfigError, match='conv1: .* a whole number'):
             algorithm.set_widths({'backbone.conv1': width})
-    for widths in (torch.tensor([3] * 6), np.array([3] * 6), (3, ) * 6):
+    for widths in (torch.tensor([3] * 6), np.array([3] * 6), (3,) * 6):
         assert algorithm.set_widths(widths) == [3] * 6
 
 
 def test_chains_next_to_the_ends_of_the_grid_start_alive(build, monkeypatch):
     said = []
-    monkeypatch.setattr('mmdmcp.dmcp.mutator.print_log',
-                        lambda text, **_: said.append(text))
+    monkeypatch.setattr(
+        'mmdmcp.dmcp.mutator.print_log', lambda text, **_: said.append(text)
+    )
     plain = build().mutator
     least = plain.cost_of(plain.choose('min'))['macs']
     assert not said
@@ -188,7 +213,8 @@ def test_learning_from_a_module_that_returns_no_tensor(build):
 
 
 def test_optim_wrapper_of_one_optimiser_is_refused():
-    from mmdmcp.engine import SearchOptimWrapperConstructor
+    from mmdmcp.methods import SearchOptimWrapperConstructor
+
     with pytest.raises(ConfigError, match='architecture'):
         SearchOptimWrapperConstructor(dict(optimizer=dict(type='SGD')))
 

@@ -1,4 +1,5 @@
 """The subnets that a search chooses from."""
+
 import pytest
 import torch
 from common.small_net import classifier
@@ -12,8 +13,8 @@ def search(build, request):
     """ResNet-14 for digits: narrow, so that a channel is a lot."""
     return build(
         classifier(depth=14, base_channels=16),
-        mutator=dict(
-            type='mmdmcp.DMCPChannelMutator', parametrisation=request.param))
+        mutator=dict(type='mmdmcp.DMCPChannelMutator', parametrisation=request.param),
+    )
 
 
 @pytest.mark.parametrize('seed', range(10))
@@ -30,7 +31,7 @@ def test_the_expected_net_meets_the_target(search, seed):
 def test_rounding_is_made_up_by_single_channels(search):
     mutator, target = search.mutator, search.target
     mutator.grid = WidthGrid(divisor=1)
-    rounded = expected_candidate(mutator, target, tolerance=1.)
+    rounded = expected_candidate(mutator, target, tolerance=1.0)
     assert 0.0015 < abs(rounded.macs / target - 1) < 0.02
     found = expected_candidate(mutator, target, tolerance=0.0015)
     assert abs(found.macs / target - 1) <= 0.0015
@@ -46,7 +47,10 @@ def test_direct_draws_are_distinct_and_within_tolerance(search):
 
 def test_drawing_is_bounded(search):
     """A chain that can't reach the target gives what it has: nothing."""
-    search.mutator.alpha.data.fill_(30. if search.mutator.parametrisation ==
-                                    'sigmoid' else 0.)
-    assert direct_candidates(
-        search.mutator, search.target, 0.01, num=5, max_draws=1000) == []
+    search.mutator.alpha.data.fill_(
+        30.0 if search.mutator.parametrisation == 'sigmoid' else 0.0
+    )
+    assert (
+        direct_candidates(search.mutator, search.target, 0.01, num=5, max_draws=1000)
+        == []
+    )

@@ -1,10 +1,10 @@
 """Chains whose blocks are run again during backward."""
+
 import pytest
 import torch
 from common.small_net import batch, optimisers
 from mmengine.model import BaseModel
-from mmengine.runner.activation_checkpointing import \
-    turn_on_activation_checkpointing
+from mmengine.runner.activation_checkpointing import turn_on_activation_checkpointing
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -15,14 +15,18 @@ class Net(BaseModel):
     def __init__(self):
         super().__init__(dict(type='mmpretrain.ClsDataPreprocessor'))
         self.first = nn.Sequential(
-            nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(),
-            nn.Conv2d(16, 16, 3), nn.BatchNorm2d(16))
+            nn.Conv2d(1, 16, 3, padding=1),
+            nn.BatchNorm2d(16),
+            nn.ReLU(),
+            nn.Conv2d(16, 16, 3),
+            nn.BatchNorm2d(16),
+        )
         self.second = nn.Sequential(nn.Conv2d(16, 16, 3), nn.BatchNorm2d(16))
         self.head = nn.Module()
         self.head.fc = nn.Linear(16, 10)
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
-        inputs.mul_(2.)  # a network may do so
+        inputs.mul_(2.0)  # a network may do so
         logits = self.head.fc(self.second(self.first(inputs)).mean((2, 3)))
         if mode != 'loss':
             return logits
@@ -47,7 +51,8 @@ def chain_gradient(build, checkpointed):
 @pytest.mark.filterwarnings('ignore::UserWarning', 'ignore::FutureWarning')
 def test_a_block_whose_inputs_need_no_gradient_trains_its_chains(build):
     plain, checkpointed = (
-        chain_gradient(build, checkpointed) for checkpointed in (False, True))
+        chain_gradient(build, checkpointed) for checkpointed in (False, True)
+    )
     assert (plain.norm(dim=1) > 0).all()
     torch.testing.assert_close(checkpointed, plain, rtol=1e-4, atol=1e-7)
 

@@ -1,5 +1,6 @@
 """Searches of ResNet-20 on CIFAR-10: a hundred steps of the chains at the
 shipped learning rates."""
+
 import subprocess
 import sys
 
@@ -50,9 +51,10 @@ def search(cifar10, repo_root, tmp_path):
             'train_cfg.max_epochs': 1,
             'randomness.seed': 0,
             'model.arch_start': 0,
-            **options
+            **options,
         }
         from mmdmcp.dmcp import DMCP
+
         step = DMCP.train_step
 
         def noted(algorithm, data, optim_wrapper):
@@ -65,7 +67,8 @@ def search(cifar10, repo_root, tmp_path):
                 str(repo_root / CONFIG),
                 work_dir=str(tmp_path),
                 validate=False,
-                cfg_options=settings)
+                cfg_options=settings,
+            )
         note(runner.model)
         assert len(expected) == 106
         assert torch.isfinite(runner.model.mutator.alpha).all()
@@ -77,6 +80,7 @@ def search(cifar10, repo_root, tmp_path):
 @pytest.mark.parametrize('target', ['70%', '50%', '30%'])
 def test_a_short_search_ends_at_its_target(search, target):
     from mmdmcp.subnet import Subnet
+
     expected, macs, work_dir = search(batch=32, **{'model.target': target})
     # The dead zone ends at 5 % below: single steps touch that, on average
     # the last ones lie inside.
@@ -85,17 +89,16 @@ def test_a_short_search_ends_at_its_target(search, target):
     assert subnet.cost['macs'] == pytest.approx(macs, rel=0.01)
 
 
-@pytest.mark.parametrize('parametrisation,lr', [('sigmoid', 0.5),
-                                                ('exp', 0.05)])
-def test_the_release_start_moves_towards_the_target(search, parametrisation,
-                                                    lr):
+@pytest.mark.parametrize('parametrisation,lr', [('sigmoid', 0.5), ('exp', 0.05)])
+def test_the_release_start_moves_towards_the_target(search, parametrisation, lr):
     """From below with sigmoid, from above with exp."""
     expected, macs, _ = search(
         **{
             'model.mutator.init': 'zero',
             'model.mutator.parametrisation': parametrisation,
             'optim_wrapper.mutator.optimizer.lr': lr,
-        })
+        }
+    )
     if parametrisation == 'sigmoid':
         assert expected[0] < expected[52] < expected[-1] < macs
     else:
@@ -103,5 +106,5 @@ def test_the_release_start_moves_towards_the_target(search, parametrisation,
         assert expected[0] > expected[5] > expected[10]
         # It then swings around the target: near it the loss is steep, and
         # how it swings depends on the machine's rounding.
-        later = expected[len(expected) // 2:]
+        later = expected[len(expected) // 2 :]
         assert sum(later) / len(later) == pytest.approx(macs, rel=0.2)

@@ -1,4 +1,5 @@
 """What narrow networks learn from the widest one."""
+
 import torch
 from torch.distributions import Bernoulli, kl_divergence
 
@@ -12,7 +13,8 @@ def test_one_class_is_a_sigmoids():
     student.requires_grad_()
     loss = InPlaceDistillation.loss(student, teacher)
     expected = kl_divergence(
-        Bernoulli(logits=teacher), Bernoulli(logits=student)).mean()
+        Bernoulli(logits=teacher), Bernoulli(logits=student)
+    ).mean()
     torch.testing.assert_close(loss, expected)
     loss.backward()
     assert student.grad.abs().min() > 0

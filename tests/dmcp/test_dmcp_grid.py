@@ -1,4 +1,7 @@
 """The widths that units may take."""
+
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +18,8 @@ from mmdmcp.errors import ConfigError
         (32, 0.1, 5, 10),
         (16, 0.05, 16, 1),  # can't be pruned at all
         (256, 0.1, 31, 10),
-    ])
+    ],
+)
 def test_release_grid_is_that_of_the_release(channels, step, least, num):
     widths = WidthGrid('release', step=step)(channels)
     assert widths[0] == least
@@ -27,24 +31,28 @@ def test_release_grid_of_a_wider_network():
     """MobileNetV2: (0.1, 1.5, 0.1) on a 1.5 times as wide network."""
     widths = WidthGrid('release', max_ratio=1.5)(144)
     assert len(widths) == 15
-    assert set(b - a for a, b in zip(widths, widths[1:])) == {9}
+    assert {b - a for a, b in itertools.pairwise(widths)} == {9}
 
 
 @given(
     channels=st.integers(1, 3000),
     min_ratio=st.floats(0.02, 0.9),
     step=st.floats(0.02, 0.1),
-    divisor=st.sampled_from([1, 2, 4, 8, 16]))
+    divisor=st.sampled_from([1, 2, 4, 8, 16]),
+)
 def test_even_grid(channels, min_ratio, step, divisor):
-    widths = WidthGrid(
-        'even', min_ratio=min_ratio, step=step, divisor=divisor)(
-            channels)
+    widths = WidthGrid('even', min_ratio=min_ratio, step=step, divisor=divisor)(
+        channels
+    )
     assert widths[-1] == channels
-    assert all(a < b for a, b in zip(widths, widths[1:]))
+    assert all(a < b for a, b in itertools.pairwise(widths))
     assert all(w % divisor == 0 for w in widths[:-1])
     # Every unit reaches its minimum, up to rounding to the divisor.
-    assert widths[0] <= max(divisor, min_ratio * channels + divisor / 2 + 1e-6,
-                            channels if channels <= divisor else 0)
+    assert widths[0] <= max(
+        divisor,
+        min_ratio * channels + divisor / 2 + 1e-6,
+        channels if channels <= divisor else 0,
+    )
 
 
 def test_even_grid_of_narrow_units_has_no_hole():
@@ -57,41 +65,47 @@ def test_even_grid_of_narrow_units_has_no_hole():
 @pytest.mark.parametrize('divisor', [1, 2, 4])
 def test_even_grid_steps_differ_by_at_most_one_divisor(channels, divisor):
     *widths, _ = WidthGrid(divisor=divisor)(channels)
-    steps = {b - a for a, b in zip(widths, widths[1:])}
+    steps = {b - a for a, b in itertools.pairwise(widths)}
     assert max(steps) - min(steps) <= divisor
 
 
-@pytest.mark.parametrize('channels,divisor', [
-    (4, 1),
-    (16, 1),
-    (32, 1),
-    (64, 2),
-    (128, 4),
-    (256, 8),
-    (512, 16),
-    (2048, 16),
-])
+@pytest.mark.parametrize(
+    'channels,divisor',
+    [
+        (4, 1),
+        (16, 1),
+        (32, 1),
+        (64, 2),
+        (128, 4),
+        (256, 8),
+        (512, 16),
+        (2048, 16),
+    ],
+)
 def test_automatic_divisor_stays_within_a_quarter_of_a_step(channels, divisor):
     widths = WidthGrid()(channels)
     assert widths == WidthGrid(divisor=divisor)(channels)
     exact = [channels * tenth / 10 for tenth in range(1, 11)]
     if len(widths) == len(exact):  # 4 channels have 4 widths only
         assert all(
-            abs(a - b) <= max(0.5, 0.1 * channels / 4)
-            for a, b in zip(widths, exact))
+            abs(a - b) <= max(0.5, 0.1 * channels / 4) for a, b in zip(widths, exact)
+        )
 
 
-@pytest.mark.parametrize('options', [
-    dict(type='odd'),
-    dict(min_ratio=0),
-    dict(min_ratio=1.2),
-    dict(step=0),
-    dict(step=2),
-    dict(divisor=0),
-    dict(divisor=1.5),
-    dict(divisor=True),
-    dict(type='release', divisor=8)
-])
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(type='odd'),
+        dict(min_ratio=0),
+        dict(min_ratio=1.2),
+        dict(step=0),
+        dict(step=2),
+        dict(divisor=0),
+        dict(divisor=1.5),
+        dict(divisor=True),
+        dict(type='release', divisor=8),
+    ],
+)
 def test_bad_options_are_named(options):
     with pytest.raises(ConfigError, match=list(options)[-1]):
         WidthGrid(**options)
@@ -100,15 +114,15 @@ def test_bad_options_are_named(options):
 @given(
     channels=st.integers(1, 500),
     share=st.floats(0, 1),
-    divisor=st.sampled_from([1, 3, 8]))
+    divisor=st.sampled_from([1, 3, 8]),
+)
 def test_rounding_keeps_to_the_divisor(channels, share, divisor):
     grid = WidthGrid(divisor=divisor)
     least = grid(channels)[0]
     expected = least + share * (channels - least)
     width = grid.nearest(expected, grid(channels))
     allowed = [
-        w for w in range(least, channels + 1)
-        if w % divisor == 0 or w == channels
+        w for w in range(least, channels + 1) if w % divisor == 0 or w == channels
     ]
     assert abs(width - expected) == min(abs(w - expected) for w in allowed)
     up = grid.neighbour(width, grid(channels), up=True)

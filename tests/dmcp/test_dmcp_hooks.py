@@ -1,4 +1,5 @@
 """What the hook of a search refuses, says, chooses and writes."""
+
 import copy
 
 import pytest
@@ -19,15 +20,17 @@ def search(repo_root, tmp_path):
     def build(**options):
         cfg = Config.fromfile(repo_root / 'tests/faults/search_config.py')
         cfg.work_dir = str(tmp_path)
-        cfg.merge_from_dict({
-            'train_cfg.max_epochs': 2,
-            'train_cfg.val_interval': 1,
-            'train_dataloader.dataset.indices': 64,
-            'train_dataloader.batch_size': 64,
-            'val_dataloader.dataset.indices': 64,
-            'param_scheduler': None,
-            **options
-        })
+        cfg.merge_from_dict(
+            {
+                'train_cfg.max_epochs': 2,
+                'train_cfg.val_interval': 1,
+                'train_dataloader.dataset.indices': 64,
+                'train_dataloader.batch_size': 64,
+                'val_dataloader.dataset.indices': 64,
+                'param_scheduler': None,
+                **options,
+            }
+        )
         return Runner.from_cfg(cfg)
 
     return build
@@ -37,14 +40,17 @@ def logged(tmp_path):
     return next(tmp_path.glob('*/*.log')).read_text()
 
 
-@pytest.mark.parametrize('options,said', [
-    (dict(name='a/b'), "name='a/b'"),
-    (dict(tolerance='1%'), "tolerance='1%': give a number above 0"),
-    (dict(tolerance=0), 'tolerance=0'),
-    (dict(num_candidates=-1), 'num_candidates=-1'),
-    (dict(max_draws=0.5), 'max_draws=0.5: give a whole number'),
-    (dict(recalibration_batches=None), 'recalibration_batches=None'),
-])
+@pytest.mark.parametrize(
+    'options,said',
+    [
+        (dict(name='a/b'), "name='a/b'"),
+        (dict(tolerance='1%'), "tolerance='1%': give a number above 0"),
+        (dict(tolerance=0), 'tolerance=0'),
+        (dict(num_candidates=-1), 'num_candidates=-1'),
+        (dict(max_draws=0.5), 'max_draws=0.5: give a whole number'),
+        (dict(recalibration_batches=None), 'recalibration_batches=None'),
+    ],
+)
 def test_options(options, said):
     with pytest.raises(ConfigError, match=f'DMCPSearchHook: {said}'):
         DMCPSearchHook(**options)
@@ -67,17 +73,17 @@ def test_a_known_metric_ranks(search, tmp_path, loop):
     search(
         **{
             'custom_hooks.0.rank_by': 'accuracy/top1',
-            'val_cfg': dict(_delete_=True, type=loop)
-        }).train()
-    plain = 'what is validated during the search is the widest' in \
-        logged(tmp_path)
+            'val_cfg': dict(_delete_=True, type=loop),
+        }
+    ).train()
+    plain = 'what is validated during the search is the widest' in logged(tmp_path)
     assert plain == (loop == 'ValLoop')
     assert (tmp_path / 'DMCP_SUBNET_TINY.yaml').is_file()
 
 
 def test_the_best_candidate_is_written(search, tmp_path, monkeypatch):
     """Each is evaluated with statistics of its own batches."""
-    nets, scores = [], iter((10., 30., 20.))
+    nets, scores = [], iter((10.0, 30.0, 20.0))
 
     def evaluate(net, *_):
         nets.append(net)
@@ -91,13 +97,16 @@ def test_the_best_candidate_is_written(search, tmp_path, monkeypatch):
     assert all(net.backbone.bn1.num_batches_tracked == 1 for net in nets)
     assert runner.model.architecture.backbone.bn1.num_batches_tracked == 8
     best = nets[1].state_dict()
-    written = torch.load(
-        tmp_path / 'DMCP_SUBNET_TINY.pth', weights_only=True)['state_dict']
+    written = torch.load(tmp_path / 'DMCP_SUBNET_TINY.pth', weights_only=True)[
+        'state_dict'
+    ]
     for name, value in best.items():
         assert torch.equal(value, written[name]), name
     subnet = Subnet.load(tmp_path / 'DMCP_SUBNET_TINY.yaml')
-    assert all(unit.channels == len(best[f'{name}.weight'])
-               for name, unit in subnet.units.items())
+    assert all(
+        unit.channels == len(best[f'{name}.weight'])
+        for name, unit in subnet.units.items()
+    )
     assert 'direct1 (chosen)' in logged(tmp_path)
 
 
@@ -107,12 +116,13 @@ def test_validation_names_its_networks(search, monkeypatch):
     def evaluate(net, *_):
         return dict(
             params=sum(p.numel() for p in net.parameters()),
-            mean=net.backbone.bn1.running_mean.abs().max().item())
+            mean=net.backbone.bn1.running_mean.abs().max().item(),
+        )
 
-    monkeypatch.setattr('mmdmcp.engine.val_loop.evaluate', evaluate)
+    monkeypatch.setattr('mmdmcp.methods.val_loop.evaluate', evaluate)
     runner = search()
     algorithm = runner.model
-    algorithm.architecture.backbone.bn1.running_mean.fill_(1000.)
+    algorithm.architecture.backbone.bn1.running_mean.fill_(1000.0)
     before = copy.deepcopy(algorithm.state_dict())
     found = runner.val()
     for name in ('max', 'expected'):

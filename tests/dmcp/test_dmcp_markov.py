@@ -1,4 +1,5 @@
 """The chains, against enumeration, closed forms and finite differences."""
+
 import itertools
 import math
 
@@ -8,20 +9,20 @@ import torch
 
 from mmdmcp.dmcp.markov import PARAMETRISATIONS, Chains, solve_common_alpha
 
-WIDTHS = [(2, 4, 7), (1, 2, 3, 8), (5, )]
+WIDTHS = [(2, 4, 7), (1, 2, 3, 8), (5,)]
 
 
 def transition(alpha, parametrisation):
     if parametrisation == 'sigmoid':
         return 1 / (1 + math.exp(-alpha))
-    return math.exp(-max(alpha, 0.))
+    return math.exp(-max(alpha, 0.0))
 
 
 def enumerate_chain(widths, alphas, parametrisation):
     """{width: probability}, by walking every keep/drop decision."""
     chances = {}
     for decisions in itertools.product([0, 1], repeat=len(widths) - 1):
-        chance, kept = 1., 0
+        chance, kept = 1.0, 0
         for decision, alpha in zip(decisions, alphas):
             p = transition(alpha, parametrisation)
             chance *= p if decision else 1 - p
@@ -37,7 +38,8 @@ def enumerate_chain(widths, alphas, parametrisation):
 def case(request):
     chains = Chains(WIDTHS, request.param)
     alpha = torch.randn(
-        chains.shape, generator=torch.Generator().manual_seed(1)).double()
+        chains.shape, generator=torch.Generator().manual_seed(1)
+    ).double()
     if request.param == 'exp':
         alpha = alpha.abs() / 3
     return chains, alpha
@@ -47,18 +49,19 @@ def test_expectation_is_that_of_the_enumerated_chain(case):
     chains, alpha = case
     expected = chains.expected(alpha)
     for row, widths in enumerate(WIDTHS):
-        chances = enumerate_chain(widths, alpha[row].tolist(),
-                                  chains.parametrisation)
+        chances = enumerate_chain(widths, alpha[row].tolist(), chains.parametrisation)
         assert sum(chances.values()) == pytest.approx(1)
         assert expected[row].item() == pytest.approx(
-            sum(w * p for w, p in chances.items()), abs=1e-9)
+            sum(w * p for w, p in chances.items()), abs=1e-9
+        )
 
 
 def test_marginals_are_cumulative_products(case):
     chains, alpha = case
     p = np.vectorize(transition)(alpha.numpy(), chains.parametrisation)
     np.testing.assert_allclose(
-        chains.marginals(alpha).numpy(), np.cumprod(p, axis=1), rtol=1e-10)
+        chains.marginals(alpha).numpy(), np.cumprod(p, axis=1), rtol=1e-10
+    )
 
 
 def test_every_channel_has_the_marginal_of_its_group(case):
@@ -68,14 +71,19 @@ def test_every_channel_has_the_marginal_of_its_group(case):
     assert [len(s) for s in scales] == [w[-1] for w in WIDTHS]
     torch.testing.assert_close(
         scales[0],
-        torch.cat([
-            torch.ones(2).double(), marginals[0, 0].repeat(2),
-            marginals[0, 1].repeat(3)
-        ]))
+        torch.cat(
+            [
+                torch.ones(2).double(),
+                marginals[0, 0].repeat(2),
+                marginals[0, 1].repeat(3),
+            ]
+        ),
+    )
     assert (scales[2] == 1).all()  # no group: nothing can be dropped
     # The expected width is the sum of the channels' marginals.
     torch.testing.assert_close(
-        torch.stack([s.sum() for s in scales]), chains.expected(alpha))
+        torch.stack([s.sum() for s in scales]), chains.expected(alpha)
+    )
 
 
 def test_draws_follow_the_chain(case):
@@ -84,8 +92,7 @@ def test_draws_follow_the_chain(case):
     drawn = chains.draw(alpha, torch.Generator().manual_seed(0), num)
     assert drawn.shape == (num, len(WIDTHS))
     for row, widths in enumerate(WIDTHS):
-        chances = enumerate_chain(widths, alpha[row].tolist(),
-                                  chains.parametrisation)
+        chances = enumerate_chain(widths, alpha[row].tolist(), chains.parametrisation)
         for width in widths:
             share = (drawn[:, row] == width).double().mean().item()
             # five standard deviations of a binomial share
@@ -108,20 +115,16 @@ def test_uniform_draws_reach_every_width_equally():
 
 def test_draws_are_decided_by_the_generator(case):
     chains, alpha = case
-    drawn = [
-        chains.draw(alpha,
-                    torch.Generator().manual_seed(7), 50) for _ in range(2)
-    ]
+    drawn = [chains.draw(alpha, torch.Generator().manual_seed(7), 50) for _ in range(2)]
     assert torch.equal(*drawn)
 
 
 def test_gradient_of_the_expectation(case):
     chains, alpha = case
-    assert torch.autograd.gradcheck(chains.expected,
-                                    alpha.clone().requires_grad_())
+    assert torch.autograd.gradcheck(chains.expected, alpha.clone().requires_grad_())
     assert torch.autograd.gradcheck(
-        lambda a: torch.cat(chains.channel_scales(a)),
-        alpha.clone().requires_grad_())
+        lambda a: torch.cat(chains.channel_scales(a)), alpha.clone().requires_grad_()
+    )
 
 
 def test_no_logit_is_dead_at_the_start_of_exp():
@@ -137,14 +140,13 @@ def test_starting_points_of_the_two_parametrisations():
     zero = torch.zeros(1, 9)
     assert Chains(widths, 'exp').expected(zero).item() == 100
     half = sum(10 * 0.5**g for g in range(1, 10))
-    assert Chains(widths,
-                  'sigmoid').expected(zero).item() == pytest.approx(10 + half)
+    assert Chains(widths, 'sigmoid').expected(zero).item() == pytest.approx(10 + half)
 
 
 def test_certain_chains_neither_overflow_nor_vanish():
     for parametrisation in PARAMETRISATIONS:
         chains = Chains([tuple(range(1, 60))], parametrisation)
-        for value in (-200., 200.):
+        for value in (-200.0, 200.0):
             alpha = torch.full(chains.shape, value, requires_grad=True)
             expected = chains.expected(alpha)
             expected.sum().backward()
@@ -164,19 +166,24 @@ def test_chains_at_the_extremes_still_learn(parametrisation):
 
 
 def test_the_nearest_extreme_where_the_target_lies_beyond():
-    assert solve_common_alpha(lambda x: x, 9., -8., 8.) == pytest.approx(8)
-    assert solve_common_alpha(lambda x: -x, -9., 8., 0.) == pytest.approx(8)
+    assert solve_common_alpha(lambda x: x, 9.0, -8.0, 8.0) == pytest.approx(8)
+    assert solve_common_alpha(lambda x: -x, -9.0, 8.0, 0.0) == pytest.approx(8)
 
 
-@pytest.mark.parametrize('parametrisation,bounds', [('sigmoid', (-30, 30)),
-                                                    ('exp', (30, 0))])
+@pytest.mark.parametrize(
+    'parametrisation,bounds', [('sigmoid', (-30, 30)), ('exp', (30, 0))]
+)
 def test_common_logit_meets_the_target(parametrisation, bounds):
     chains = Chains(WIDTHS, parametrisation)
 
     def cost(logit):
-        return chains.expected(torch.full(chains.shape,
-                                          logit).double()).pow(2).sum().item()
+        return (
+            chains.expected(torch.full(chains.shape, logit).double())
+            .pow(2)
+            .sum()
+            .item()
+        )
 
-    for target in (40., 60., 120.):
+    for target in (40.0, 60.0, 120.0):
         logit = solve_common_alpha(cost, target, *bounds)
         assert cost(logit) == pytest.approx(target, rel=1e-6)

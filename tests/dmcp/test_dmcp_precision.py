@@ -1,4 +1,5 @@
 """Mixed precision, activation checkpointing, replaced norms."""
+
 import pytest
 import torch
 from common.small_net import batch, classifier, optimisers
@@ -13,8 +14,7 @@ def gradients(algorithm):
     algorithm.train()
     algorithm.train_step(batch(), optimisers(algorithm, accumulative_counts=9))
     return {
-        n: p.grad.clone()
-        for n, p in algorithm.named_parameters() if p.grad is not None
+        n: p.grad.clone() for n, p in algorithm.named_parameters() if p.grad is not None
     }
 
 
@@ -26,9 +26,11 @@ def resnet(with_cp):
             depth=18,
             in_channels=1,
             base_channels=8,
-            with_cp=with_cp),
+            with_cp=with_cp,
+        ),
         neck=dict(type='GlobalAveragePooling'),
-        head=dict(type='LinearClsHead', num_classes=10, in_channels=64))
+        head=dict(type='LinearClsHead', num_classes=10, in_channels=64),
+    )
 
 
 @pytest.mark.filterwarnings('ignore::UserWarning', 'ignore::FutureWarning')
@@ -36,7 +38,8 @@ def test_activation_checkpointing_changes_no_gradient(build):
     """Layers run again during backward: at the same widths and scales."""
     plain, checkpointed = (
         gradients(build(architecture=resnet(with_cp), arch_start=0))
-        for with_cp in (False, True))
+        for with_cp in (False, True)
+    )
     assert 'mutator.alpha' in plain
     assert plain.keys() == checkpointed.keys()
     for name, value in plain.items():
@@ -45,7 +48,8 @@ def test_activation_checkpointing_changes_no_gradient(build):
             value,
             rtol=1e-4,
             atol=1e-6,
-            msg=lambda m, name=name: f'{name}: {m}')
+            msg=lambda m, name=name: f'{name}: {m}',
+        )
 
 
 def test_bfloat16_autocast(build):
@@ -62,7 +66,8 @@ def test_bfloat16_autocast(build):
             assert p.grad.dtype == torch.float32
             # 8 bits of mantissa through 8 layers: the direction holds
             cosine = torch.cosine_similarity(
-                p.grad.flatten(), exact[name].flatten(), dim=0)
+                p.grad.flatten(), exact[name].flatten(), dim=0
+            )
             assert cosine > 0.95, (name, cosine)
 
 
@@ -70,34 +75,33 @@ def test_the_amp_option_trains_on_cpu(build):
     """What ``--amp`` writes into a search's config runs."""
     from mmengine.config import Config
 
-    from mmdmcp.engine import SearchOptimWrapperConstructor
-    from mmdmcp.run.device import enable_amp, fit_to_cpu
+    from mmdmcp.methods import SearchOptimWrapperConstructor
+    from mmdmcp.preflight.device import enable_amp, fit_to_cpu
+
     cfg = Config(
         dict(
             optim_wrapper=dict(
                 constructor='mmdmcp.SearchOptimWrapperConstructor',
                 **{
-                    part:
-                    dict(
-                        type='OptimWrapper',
-                        optimizer=dict(type='SGD', lr=0.1))
+                    part: dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1))
                     for part in ('architecture', 'mutator')
-                })))
+                },
+            )
+        )
+    )
     enable_amp(cfg)
     fit_to_cpu(cfg)
     algorithm = build(arch_start=0)
     algorithm.schedule.set_length(3)
-    parts = {
-        k: dict(v)
-        for k, v in cfg.optim_wrapper.items() if k != 'constructor'
-    }
+    parts = {k: dict(v) for k, v in cfg.optim_wrapper.items() if k != 'constructor'}
     wrappers = SearchOptimWrapperConstructor(parts)(algorithm)
     assert isinstance(wrappers, OptimWrapperDict)
     algorithm.train()
     before = algorithm.mutator.alpha.clone()
     seen = []
     algorithm.architecture.head.fc.register_forward_hook(
-        lambda m, i, o: seen.append(o.dtype))
+        lambda m, i, o: seen.append(o.dtype)
+    )
     for seed in range(3):
         log = algorithm.train_step(batch(seed=seed), wrappers)
     assert torch.bfloat16 in seen
@@ -114,7 +118,8 @@ def test_norms_may_be_replaced_after_building(build):
     with torch.no_grad():
         expected = algorithm(x)
         algorithm.architecture = nn.SyncBatchNorm.convert_sync_batchnorm(
-            algorithm.architecture)
+            algorithm.architecture
+        )
         algorithm.architecture = revert_sync_batchnorm(algorithm.architecture)
         algorithm.eval()
         algorithm.set_widths('min')

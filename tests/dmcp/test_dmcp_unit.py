@@ -1,4 +1,5 @@
 """Units are registered types, and a project may bring its own."""
+
 import pytest
 
 from mmdmcp import DMCPChannelUnit, GateChannelUnit
@@ -7,8 +8,7 @@ from mmdmcp.registry import MODELS
 
 @pytest.mark.parametrize('name', ['DMCPChannelUnit', 'GateChannelUnit'])
 def test_units_are_registered(name):
-    known = dict(
-        DMCPChannelUnit=DMCPChannelUnit, GateChannelUnit=GateChannelUnit)
+    known = dict(DMCPChannelUnit=DMCPChannelUnit, GateChannelUnit=GateChannelUnit)
     assert MODELS.get(f'mmdmcp.{name}') is known[name]
 
 
@@ -17,7 +17,6 @@ def test_a_unit_of_ones_own_may_narrow_the_grid(build):
 
     @MODELS.register_module(force=True)
     class WideStemUnit(DMCPChannelUnit):
-
         def __init__(self, name, num_channels, grid):
             if name == 'backbone.conv1':
                 grid = [w for w in grid if 2 * w >= num_channels]
@@ -28,14 +27,14 @@ def test_a_unit_of_ones_own_may_narrow_the_grid(build):
     finally:
         MODELS._module_dict.pop('WideStemUnit')
     narrowest = dict(
-        zip((u.name for u in algorithm.mutator.units),
-            algorithm.set_widths('min')))
+        zip((u.name for u in algorithm.mutator.units), algorithm.set_widths('min'))
+    )
     stem = algorithm.mutator.units[0]
     assert narrowest['backbone.conv1'] == stem.num_channels // 2
     assert narrowest['backbone.layer1.0.conv1'] < stem.num_channels // 2
-    for widths in algorithm.mutator.chains.draw(algorithm.mutator.alpha,
-                                                algorithm.mutator.generator,
-                                                50).tolist():
+    for widths in algorithm.mutator.chains.draw(
+        algorithm.mutator.alpha, algorithm.mutator.generator, 50
+    ).tolist():
         assert widths[0] >= stem.num_channels // 2
-    algorithm.mutator.alpha.data.fill_(-20.)
+    algorithm.mutator.alpha.data.fill_(-20.0)
     assert algorithm.mutator.choose('expected')[0] == stem.num_channels // 2

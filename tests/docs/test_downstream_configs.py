@@ -1,4 +1,5 @@
 """The configs of a page of docs/ are whole: they load and can be run."""
+
 import re
 import shutil
 
@@ -31,6 +32,12 @@ def test_the_configs_about_torchvision_are_whole(configs):
     assert f'DMCP_SUBNET_{name}.yaml' in retraining.model.subnet
     for cfg in configs:
         assert cfg.default_scope == 'mmpretrain'
-        for key in ('train_cfg', 'train_dataloader', 'val_dataloader',
-                    'val_evaluator', 'data_preprocessor', 'param_scheduler'):
+        for key in (
+            'train_cfg',
+            'train_dataloader',
+            'val_dataloader',
+            'val_evaluator',
+            'data_preprocessor',
+            'param_scheduler',
+        ):
             assert cfg[key], key

@@ -1,15 +1,26 @@
 """The examples in docstrings do what they say."""
+
 import doctest
 import importlib
 
 import pytest
 
 
-@pytest.mark.parametrize('name', [
-    'cost.target', 'datasets.digits', 'datasets.hold_out', 'dmcp.grid',
-    'gate.gate', 'models.resnet_cifar', 'ops.layout', 'options', 'run.launch',
-    'subnet.ranges'
-])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'cost.target',
+        'datasets.digits',
+        'datasets.hold_out',
+        'dmcp.grid',
+        'gate.gate',
+        'models.resnet_cifar',
+        'ops.layout',
+        'options',
+        'run.launch',
+        'subnet.ranges',
+    ],
+)
 def test_examples_give_what_they_show(name):
     module = importlib.import_module(f'mmdmcp.{name}')
     # As a reader would type them: no import is relative.

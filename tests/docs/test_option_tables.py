@@ -1,4 +1,5 @@
 """The tables of options in docs/ say what the code takes."""
+
 import ast
 import inspect
 import re
@@ -14,8 +15,11 @@ DOCS = Path(__file__).parents[2] / 'docs'
 NOT_OPTIONS = {'self', 'unknown', 'runner', 'dataloader', 'evaluator'}
 TABLES = {
     'dmcp.md': [
-        'DMCP', 'DMCPChannelMutator', 'dmcp.grid.WidthGrid', 'DMCPSearchHook',
-        'SearchValLoop'
+        'DMCP',
+        'DMCPChannelMutator',
+        'dmcp.grid.WidthGrid',
+        'DMCPSearchHook',
+        'SearchValLoop',
     ],
     'gate.md': ['TrainableGate', 'GateChannelMutator', 'GateHook'],
 }
@@ -29,6 +33,7 @@ def find(name):
         found = kind.get(f'mmdmcp.{name}')
         if found is not None:
             return found
+    return None
 
 
 def table(page, name):
@@ -40,14 +45,17 @@ def table(page, name):
         row = re.match(r'\| `(\w+)` \| (?:`(.*?)`)? ?\|', line)
         if row:
             option, default = row.groups()
-            found[option] = inspect.Parameter.empty if default is None else \
-                ast.literal_eval(default)
+            found[option] = (
+                inspect.Parameter.empty
+                if default is None
+                else ast.literal_eval(default)
+            )
     return found
 
 
-@pytest.mark.parametrize('page,name', [(page, name)
-                                       for page, names in TABLES.items()
-                                       for name in names])
+@pytest.mark.parametrize(
+    'page,name', [(page, name) for page, names in TABLES.items() for name in names]
+)
 def test_a_table_has_every_option_and_its_default(page, name):
     taken = {
         key: parameter.default

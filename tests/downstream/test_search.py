@@ -1,4 +1,5 @@
 """DMCP on a segmentor itself: search, file, retraining."""
+
 import pytest
 import torch
 from mmengine.model import revert_sync_batchnorm
@@ -24,14 +25,13 @@ def options(data_root):
         'default_hooks.logger.interval': 1,
     }
     for part in ('train', 'val', 'test'):
-        found.update({
-            f'{part}_dataloader.dataset.data_root':
-            f'{data_root}/camvid_240',
-            f'{part}_dataloader.dataset.indices':
-            4 if part == 'train' else 2,
-            f'{part}_dataloader.num_workers':
-            0
-        })
+        found.update(
+            {
+                f'{part}_dataloader.dataset.data_root': f'{data_root}/camvid_240',
+                f'{part}_dataloader.dataset.indices': 4 if part == 'train' else 2,
+                f'{part}_dataloader.num_workers': 0,
+            }
+        )
     return found
 
 
@@ -48,7 +48,8 @@ def test_search_file_retraining_of_a_segmentor(options, repo_root, tmp_path):
             'custom_hooks.0.num_candidates': 1,
             'custom_hooks.0.recalibration_batches': 1,
             'val_cfg.recalibration_batches': 1,
-        })
+        },
+    )
     file = f'{work}/DMCP_SUBNET_CAMVID.yaml'
     subnet = Subnet.load(file)
     # Heads are searched with the backbone, and the target is met.
@@ -58,13 +59,13 @@ def test_search_file_retraining_of_a_segmentor(options, repo_root, tmp_path):
     assert abs(subnet.cost['macs'] - target) <= 0.01 * target
     # Retraining, with both heads, then the test part.
     options = {
-        **options, 'model.cfg.data_preprocessor.size': (64, 64),
-        'model.subnet': file
+        **options,
+        'model.cfg.data_preprocessor.size': (64, 64),
+        'model.subnet': file,
     }
     runner = train(
-        f'{configs}/{RETRAIN}',
-        work_dir=str(tmp_path / 'retrain'),
-        cfg_options=options)
+        f'{configs}/{RETRAIN}', work_dir=str(tmp_path / 'retrain'), cfg_options=options
+    )
     model = revert_sync_batchnorm(runner.model).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.rand(1, 3, 64, 64))
@@ -73,10 +74,11 @@ def test_search_file_retraining_of_a_segmentor(options, repo_root, tmp_path):
         f'{configs}/{RETRAIN}',
         f'{runner.work_dir}/epoch_2.pth',
         work_dir=str(tmp_path / 'test'),
-        cfg_options=options)
+        cfg_options=options,
+    )
     assert 0 <= metrics['mIoU'] <= 100
     # The search's own weights belong to the file, too.
     model.load_state_dict(
-        torch.load(f'{work}/DMCP_SUBNET_CAMVID.pth',
-                   weights_only=True)['state_dict'])
+        torch.load(f'{work}/DMCP_SUBNET_CAMVID.pth', weights_only=True)['state_dict']
+    )
     assert type(model).__name__ == 'EncoderDecoder'

@@ -1,4 +1,5 @@
 """Pruned backbones in mmseg's segmentors, trained and evaluated."""
+
 import copy
 import math
 
@@ -12,13 +13,12 @@ from mmdmcp.apis import train
 
 CONFIGS = [
     'segmentation/fcn_dmcp-r50-d8_4xb4-80k_ade20k-512x512.py',
-    'segmentation/deeplabv3plus_dmcp-r50-d8_4xb4-80k_ade20k-512x512.py'
+    'segmentation/deeplabv3plus_dmcp-r50-d8_4xb4-80k_ade20k-512x512.py',
 ]
 
 
 @pytest.mark.parametrize('name', CONFIGS)
-def test_a_segmentor_trains_and_is_evaluated(name, load, shorten, camvid,
-                                             tmp_path):
+def test_a_segmentor_trains_and_is_evaluated(name, load, shorten, camvid, tmp_path):
     config = shorten(camvid(load(name)), iterations=2)
     runner = train(config, work_dir=str(tmp_path / 'work'))
     model = runner.model
@@ -30,9 +30,12 @@ def test_a_segmentor_trains_and_is_evaluated(name, load, shorten, camvid,
     losses = runner.message_hub.get_scalar('train/loss')
     assert math.isfinite(losses.current())
     path = runner.work_dir + '/iter_2.pth'
-    assert torch.load(
-        path, weights_only=True
-    )['state_dict']['backbone.conv1.weight'].shape[0] == 52
+    assert (
+        torch.load(path, weights_only=True)['state_dict'][
+            'backbone.conv1.weight'
+        ].shape[0]
+        == 52
+    )
     metrics = run_test(config, path, work_dir=str(tmp_path / 'test'))
     assert 0 <= metrics['mIoU'] <= 100
 
@@ -48,15 +51,15 @@ def unfitted(cfg):
 def test_a_head_with_other_channels_gets_the_right_ones(load):
     init_default_scope('mmseg')
     model = unfitted(load(CONFIGS[1]))
-    with pytest.raises(
-            ConfigError, match='decode_head: c1_in_channels is 256, .* 106'):
+    with pytest.raises(ConfigError, match='decode_head: c1_in_channels is 256, .* 106'):
         MODELS.build(model)
     model.decode_head.c1_in_channels = 106
     model.auxiliary_head.in_channels = 512
     with pytest.raises(
-            ConfigError,
-            match='EncoderDecoder.auxiliary_head: in_channels is 512, but '
-            'the pruned backbone gives 1024'):
+        ConfigError,
+        match='EncoderDecoder.auxiliary_head: in_channels is 512, but '
+        'the pruned backbone gives 1024',
+    ):
         MODELS.build(model)
     model.auxiliary_head.in_channels = 1024
     MODELS.build(model)

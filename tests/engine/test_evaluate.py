@@ -1,4 +1,5 @@
 """Evaluation of networks that training did not leave ready for it."""
+
 import copy
 import random
 
@@ -10,8 +11,13 @@ from mmengine.model import BaseModel
 from torch import nn
 from torch.utils.data import DataLoader
 
-from mmdmcp.engine import (frozen_statistics, frozen_weights, recalibrate,
-                           same_randomness, take_batches)
+from mmdmcp.engine import (
+    frozen_statistics,
+    frozen_weights,
+    recalibrate,
+    same_randomness,
+    take_batches,
+)
 from mmdmcp.errors import DataError
 
 
@@ -21,8 +27,8 @@ class Net(BaseModel):
     def __init__(self):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.BatchNorm2d(2), nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3),
-            nn.Dropout(0.5))
+            nn.BatchNorm2d(2), nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3), nn.Dropout(0.5)
+        )
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
         return self.layers(inputs)
@@ -32,8 +38,7 @@ class Net(BaseModel):
 def batches():
     generator = torch.Generator().manual_seed(0)
     return [
-        dict(inputs=torch.randn(5, 2, 4, 4, generator=generator) + 3)
-        for _ in range(3)
+        dict(inputs=torch.randn(5, 2, 4, 4, generator=generator) + 3) for _ in range(3)
     ]
 
 
@@ -41,7 +46,7 @@ def test_recalibration_averages_the_statistics_of_all_batches(batches):
     """Against NumPy, for the norm that sees the data itself."""
     net = Net()
     for norm in (net.layers[0], net.layers[2]):
-        norm.running_mean.fill_(100.)
+        norm.running_mean.fill_(100.0)
     recalibrate(net, batches)
     data = [b['inputs'].numpy() for b in batches]
     means = np.mean([d.mean(axis=(0, 2, 3)) for d in data], axis=0)
@@ -79,7 +84,6 @@ def test_same_randomness():
 def test_batches_do_not_depend_on_what_ran_before():
 
     class Noisy(torch.utils.data.Dataset):
-
         def __len__(self):
             return 20
 
@@ -98,7 +102,6 @@ def test_batches_do_not_depend_on_what_ran_before():
 
 
 class Numbers(torch.utils.data.Dataset):
-
     def __len__(self):
         return 20
 
@@ -117,7 +120,8 @@ def test_batches_do_not_disturb_an_iteration(sampler, workers):
             batch_size=4,
             sampler=sampler(Numbers(), shuffle=True, seed=3),
             num_workers=workers,
-            persistent_workers=workers > 0)
+            persistent_workers=workers > 0,
+        )
 
     expected = [b.tolist() for b, _ in zip(iter(load()), range(5))]
     loader = load()
@@ -133,7 +137,8 @@ def test_batches_do_not_disturb_an_iteration(sampler, workers):
 
 def test_batches_end_with_the_data():
     loader = DataLoader(
-        Numbers(), batch_size=6, sampler=InfiniteSampler(Numbers(), seed=0))
+        Numbers(), batch_size=6, sampler=InfiniteSampler(Numbers(), seed=0)
+    )
     assert [len(batch) for batch in take_batches(loader, 9)] == [6, 6, 6]
 
 
@@ -172,10 +177,10 @@ def test_frozen_statistics_of_instance_norms():
 def test_frozen_statistics_use_the_batch_and_keep_nothing(batches):
     net = Net().train()
     x = batches[0]['inputs']
-    net.layers[3].p = 0.
+    net.layers[3].p = 0.0
     plain = net(x)
     net = Net().train()
-    net.layers[3].p = 0.
+    net.layers[3].p = 0.0
     before = {n: b.clone() for n, b in net.named_buffers()}
     with frozen_statistics(net):
         net(x)
@@ -183,8 +188,7 @@ def test_frozen_statistics_use_the_batch_and_keep_nothing(batches):
         assert torch.equal(buffer, before[name]), name
     assert plain.mean().abs() < 1e-5  # normalised by the batch
     net(x)
-    assert not torch.equal(net.layers[0].running_mean,
-                           before['layers.0.running_mean'])
+    assert not torch.equal(net.layers[0].running_mean, before['layers.0.running_mean'])
 
 
 def test_frozen_weights_come_back_as_they_were():

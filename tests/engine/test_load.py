@@ -1,4 +1,5 @@
 """Checkpoints that a search starts from: ``load_from``."""
+
 import copy
 import logging
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from mmdmcp.registry import MODELS
 
 METHODS = {
     'mmdmcp.DMCP': (DMCPSearchHook, dict(arch_start=2)),
-    'mmdmcp.TrainableGate': (GateHook, dict(ramp=1, freeze=2))
+    'mmdmcp.TrainableGate': (GateHook, dict(ramp=1, freeze=2)),
 }
 LENGTH = 4
 
@@ -33,7 +34,9 @@ def build(method, seed=0):
             architecture=classifier(),
             target='50%',
             input_shape=(1, 8, 8),
-            **METHODS[method][1]))
+            **METHODS[method][1],
+        )
+    )
     algorithm.schedule.set_length(LENGTH)
     return algorithm.train()
 
@@ -59,7 +62,9 @@ def begin(algorithm, method, iteration=0, **wrapper):
             optim_wrapper=optimisers(algorithm, **wrapper),
             logger=logging.getLogger('search'),
             val_loop=None,
-            _load_from='epoch_4.pth'))
+            _load_from='epoch_4.pth',
+        )
+    )
 
 
 @pytest.mark.parametrize('method', METHODS)
@@ -72,8 +77,9 @@ def test_loaded_weights_begin_a_search_of_their_own(method):
     begin(algorithm, method)
     assert algorithm.schedule.iteration == 0
     assert algorithm.schedule.max_iters == 2 * LENGTH
-    assert torch.equal(algorithm.architecture.head.fc.weight,
-                       earlier.architecture.head.fc.weight)
+    assert torch.equal(
+        algorithm.architecture.head.fc.weight, earlier.architecture.head.fc.weight
+    )
     if method == 'mmdmcp.DMCP':
         assert algorithm.mutator.generator.initial_seed() == 5
     else:
@@ -88,16 +94,17 @@ def test_a_resumed_search_goes_on(method):
     begin(algorithm, method, iteration=LENGTH)
     assert algorithm.schedule.iteration == LENGTH
     if method == 'mmdmcp.DMCP':
-        assert torch.equal(algorithm.mutator.generator.get_state(),
-                           earlier.mutator.generator.get_state())
+        assert torch.equal(
+            algorithm.mutator.generator.get_state(),
+            earlier.mutator.generator.get_state(),
+        )
     else:
         assert algorithm.mutator.frozen
 
 
 @pytest.mark.parametrize('counts,warned', [(2, False), (3, True)])
 @pytest.mark.parametrize('method', METHODS)
-def test_a_resume_within_an_accumulation_is_warned_of(method, counts, warned,
-                                                      caplog):
+def test_a_resume_within_an_accumulation_is_warned_of(method, counts, warned, caplog):
     with caplog.at_level(logging.WARNING):
         begin(build(method), method, LENGTH, accumulative_counts=counts)
     assert ('in the middle of an accumulation' in caplog.text) == warned
@@ -110,29 +117,39 @@ def test_a_plain_checkpoint_loads(method):
     algorithm = build(method)
     algorithm.load_state_dict(plain.state_dict(), strict=True)
     for name, value in plain.state_dict().items():
-        assert torch.equal(algorithm.architecture.state_dict()[name],
-                           value), name
+        assert torch.equal(algorithm.architecture.state_dict()[name], value), name
 
 
-@pytest.mark.parametrize('method,other,words', [
-    ('mmdmcp.DMCP', 'mmdmcp.TrainableGate', 'it has mutator.gates, a DMCP '
-     'has mutator.alpha'),
-    ('mmdmcp.TrainableGate', 'mmdmcp.DMCP', 'it has mutator.alpha, a '
-     'TrainableGate has mutator.gates'),
-])
+@pytest.mark.parametrize(
+    'method,other,words',
+    [
+        (
+            'mmdmcp.DMCP',
+            'mmdmcp.TrainableGate',
+            'it has mutator.gates, a DMCP has mutator.alpha',
+        ),
+        (
+            'mmdmcp.TrainableGate',
+            'mmdmcp.DMCP',
+            'it has mutator.alpha, a TrainableGate has mutator.gates',
+        ),
+    ],
+)
 def test_a_checkpoint_of_another_method_is_refused(method, other, words):
     state = build(other).state_dict()
     with pytest.raises(CheckpointError, match=words):
         build(method).load_state_dict(state, strict=False)
 
 
-@pytest.mark.parametrize('init_cfg,expected', [
-    (dict(type='Pretrained', checkpoint='x'), True),
-    ([dict(type='Kaiming'),
-      dict(type='mmengine.Pretrained')], True),
-    ([dict(type='Kaiming')], False),
-    (None, False),
-])
+@pytest.mark.parametrize(
+    'init_cfg,expected',
+    [
+        (dict(type='Pretrained', checkpoint='x'), True),
+        ([dict(type='Kaiming'), dict(type='mmengine.Pretrained')], True),
+        ([dict(type='Kaiming')], False),
+        (None, False),
+    ],
+)
 def test_weights_are_found_in_any_form_of_init_cfg(init_cfg, expected):
     algorithm = build('mmdmcp.TrainableGate')
     algorithm.architecture.backbone.init_cfg = init_cfg

@@ -1,4 +1,5 @@
 """What is drawn depends on where a run is, also in data-loader workers."""
+
 import random
 from functools import partial
 
@@ -18,10 +19,7 @@ class Draws(Dataset):
         return 8
 
     def __getitem__(self, index):
-        return torch.tensor(
-            [random.random(),
-             np.random.rand(),
-             torch.rand(()).item()])
+        return torch.tensor([random.random(), np.random.rand(), torch.rand(()).item()])
 
 
 def epoch(loader, number, after=0):
@@ -43,8 +41,8 @@ def load():
             batch_size=2,
             num_workers=2,
             # As MMEngine's Runner builds it.
-            worker_init_fn=partial(
-                worker_init_fn, num_workers=2, rank=0, seed=0))
+            worker_init_fn=partial(worker_init_fn, num_workers=2, rank=0, seed=0),
+        )
         seed_workers(loader)
         return loader
 

@@ -1,4 +1,5 @@
 """Hooks and a transform that make things go wrong at a chosen moment."""
+
 import os
 import signal
 from pathlib import Path
@@ -14,6 +15,7 @@ import mmdmcp.dmcp.hooks
 @HOOKS.register_module()
 class SignalAt(Hook):
     """Sends this process a signal in the middle of an iteration's hooks."""
+
     priority = 'VERY_HIGH'
 
     def __init__(self, iteration: int, number: int, times: int = 1) -> None:
@@ -52,12 +54,11 @@ class KillWhileWriting(Hook):
         real = mmdmcp.compat.atomic_file
 
         class HalfFile:
-
             def __init__(self, file):
                 self.file = file
 
             def write(self, data):
-                self.file.write(data[:len(data) // 2])
+                self.file.write(data[: len(data) // 2])
                 self.file.flush()
                 os.kill(os.getpid(), signal.SIGKILL)
 

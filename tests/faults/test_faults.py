@@ -3,6 +3,7 @@
 Each test runs a search in a process of its own, lets something happen to
 it, resumes it, and compares every number with the uninterrupted run.
 """
+
 import multiprocessing
 import resource
 import signal
@@ -20,7 +21,7 @@ HERE = Path(__file__).parent
 CONFIG = HERE / 'search_config.py'
 sys.path.insert(0, str(HERE))
 
-import accidents  # noqa: E402,F401  (registers what goes wrong)
+import accidents  # noqa: F401  (registers what goes wrong)
 
 # 4 epochs of 9 iterations; the chains train from iteration 18 on.
 BEFORE_ARCH, AFTER_ARCH = 13, 24
@@ -46,14 +47,10 @@ def run(work_dir, accident=None, file_limit=None, **options):
             hooks = Config.fromfile(CONFIG).custom_hooks
             settings['custom_hooks'] = [*hooks, accident]
         try:
-            train(
-                str(CONFIG),
-                work_dir=str(work_dir),
-                cfg_options=settings,
-                **options)
+            train(str(CONFIG), work_dir=str(work_dir), cfg_options=settings, **options)
         except (Exception, KeyboardInterrupt) as error:
             sender.send((type(error), str(error)))
-            raise SystemExit(1)
+            raise SystemExit(1) from error
 
     process = context.Process(target=search)
     process.start()
@@ -69,10 +66,14 @@ def run(work_dir, accident=None, file_limit=None, **options):
 def outcome(work_dir):
     """The subnet file's text, and every number of the last checkpoint."""
     checkpoint = torch.load(
-        work_dir / 'epoch_4.pth', map_location='cpu', weights_only=True)
+        work_dir / 'epoch_4.pth', map_location='cpu', weights_only=True
+    )
     weights = torch.load(work_dir / 'DMCP_SUBNET_TINY.pth', weights_only=True)
-    return ((work_dir / 'DMCP_SUBNET_TINY.yaml').read_text(),
-            checkpoint['state_dict'], weights['state_dict'])
+    return (
+        (work_dir / 'DMCP_SUBNET_TINY.yaml').read_text(),
+        checkpoint['state_dict'],
+        weights['state_dict'],
+    )
 
 
 @pytest.fixture(scope='module')
@@ -103,22 +104,22 @@ def test_the_same_seed_gives_the_same_search(tmp_path, uninterrupted):
 
 
 @pytest.mark.parametrize(
-    'accident', [
+    'accident',
+    [
         dict(type='SignalAt', iteration=BEFORE_ARCH, number=signal.SIGKILL),
         dict(type='SignalAt', iteration=AFTER_ARCH, number=signal.SIGKILL),
         dict(type='KillWhileWriting', name='epoch_3.pth'),
         dict(type='KillAtExport'),
     ],
-    ids=['before_arch', 'after_arch', 'writing_checkpoint', 'export'])
+    ids=['before_arch', 'after_arch', 'writing_checkpoint', 'export'],
+)
 def test_kill_9(tmp_path, uninterrupted, accident):
     assert run(tmp_path, accident)[0] == -signal.SIGKILL
     resume_and_compare(tmp_path, uninterrupted)
 
 
-def test_sigterm_writes_a_checkpoint_in_the_middle_of_an_epoch(
-        tmp_path, uninterrupted):
-    accident = dict(
-        type='SignalAt', iteration=AFTER_ARCH - 1, number=signal.SIGTERM)
+def test_sigterm_writes_a_checkpoint_in_the_middle_of_an_epoch(tmp_path, uninterrupted):
+    accident = dict(type='SignalAt', iteration=AFTER_ARCH - 1, number=signal.SIGTERM)
     assert run(tmp_path, accident)[0] == 128 + signal.SIGTERM
     assert (tmp_path / f'iter_{AFTER_ARCH}.pth').exists()
     resume_and_compare(tmp_path, uninterrupted)
@@ -126,16 +127,13 @@ def test_sigterm_writes_a_checkpoint_in_the_middle_of_an_epoch(
 
 @pytest.mark.parametrize('persistent', [False, True])
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
-def test_workers_outlive_a_signal_to_the_whole_run(tmp_path, number,
-                                                   persistent):
+def test_workers_outlive_a_signal_to_the_whole_run(tmp_path, number, persistent):
     """Slurm, ``timeout`` and Ctrl-C signal data-loader workers as well."""
-    accident = dict(
-        type='SignalGroupAt', iteration=AFTER_ARCH - 1, number=int(number))
+    accident = dict(type='SignalGroupAt', iteration=AFTER_ARCH - 1, number=int(number))
     workers = {
         f'{part}_dataloader.{key}': value
         for part in ('train', 'val')
-        for key, value in (('num_workers', 2), ('persistent_workers',
-                                                persistent))
+        for key, value in (('num_workers', 2), ('persistent_workers', persistent))
     }
     code, error = run(tmp_path, accident, cfg_options=workers)
     assert code == 128 + number, error
@@ -147,7 +145,8 @@ def test_workers_outlive_a_signal_to_the_whole_run(tmp_path, number,
 
 def test_a_second_ctrl_c_stops_at_once(tmp_path):
     accident = dict(
-        type='SignalAt', iteration=AFTER_ARCH, number=signal.SIGINT, times=2)
+        type='SignalAt', iteration=AFTER_ARCH, number=signal.SIGINT, times=2
+    )
     code, (kind, _) = run(tmp_path, accident)
     assert code == 1 and kind is KeyboardInterrupt
     assert not list(tmp_path.glob('iter_*.pth'))
@@ -155,17 +154,19 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path):
 
 @pytest.mark.parametrize('damage', ['truncated', 'empty', 'noise'])
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(
-        tmp_path, uninterrupted, damage):
-    accident = dict(
-        type='SignalAt', iteration=AFTER_ARCH + 4, number=signal.SIGKILL)
+    tmp_path, uninterrupted, damage
+):
+    accident = dict(type='SignalAt', iteration=AFTER_ARCH + 4, number=signal.SIGKILL)
     assert run(tmp_path, accident)[0] == -signal.SIGKILL
     newest = tmp_path / 'epoch_3.pth'
     data = newest.read_bytes()
     newest.write_bytes(
         dict(
-            truncated=data[:len(data) // 2],
+            truncated=data[: len(data) // 2],
             empty=b'',
-            noise=b'\x80\x02' + data[5000:9000])[damage])
+            noise=b'\x80\x02' + data[5000:9000],
+        )[damage]
+    )
     resume_and_compare(tmp_path, uninterrupted)
     logs = ''.join(p.read_text() for p in tmp_path.glob('*/*.log'))
     assert 'epoch_3.pth is passed over' in logs and 'epoch_2.pth' in logs
@@ -181,12 +182,10 @@ def test_only_damaged_checkpoints_are_an_error(tmp_path):
 def test_a_full_disk(tmp_path, uninterrupted):
     """The checkpoint of the third epoch, grown by the chains' momentum,
     does not fit any more; the ones before stay whole."""
-    accident = dict(
-        type='SignalAt', iteration=AFTER_ARCH, number=signal.SIGKILL)
+    accident = dict(type='SignalAt', iteration=AFTER_ARCH, number=signal.SIGKILL)
     run(tmp_path, accident)
     sizes = [(tmp_path / f'epoch_{i}.pth').stat().st_size for i in (1, 2)]
-    code, (kind, text) = run(
-        tmp_path, resume='auto', file_limit=max(sizes) + 500)
+    code, (kind, text) = run(tmp_path, resume='auto', file_limit=max(sizes) + 500)
     assert code == 1 and kind is CheckpointError
     assert 'epoch_3.pth' in text and '--resume' in text
     assert not (tmp_path / 'epoch_3.pth').exists()
@@ -200,12 +199,11 @@ def test_a_data_file_that_disappears(tmp_path, uninterrupted):
         'train_dataloader.dataset.pipeline': [
             dict(type='ReadsFile', path=str(needed)),
             dict(type='RandomCrop', crop_size=8, padding=1),
-            dict(type='PackInputs')
+            dict(type='PackInputs'),
         ]
     }
     work_dir = tmp_path / 'run'
-    accident = dict(
-        type='RemoveFileAt', path=str(needed), iteration=AFTER_ARCH)
+    accident = dict(type='RemoveFileAt', path=str(needed), iteration=AFTER_ARCH)
     code, (kind, text) = run(work_dir, accident, cfg_options=data)
     assert code == 1 and kind is DataError
     assert str(needed) in text and '--resume' in text

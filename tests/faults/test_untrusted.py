@@ -1,4 +1,5 @@
 """A file that a user was sent never executes code."""
+
 import os
 from pathlib import Path
 
@@ -19,7 +20,7 @@ class Payload:
         self.path = str(path)
 
     def __reduce__(self):
-        return os.mkdir, (self.path, )
+        return os.mkdir, (self.path,)
 
 
 @pytest.fixture
@@ -45,7 +46,10 @@ def malicious(tmp_path, trap):
             state_dict={},
             optimizer={},
             meta=dict(epoch=1, iter=9),
-            message_hub=Payload(trap)), path)
+            message_hub=Payload(trap),
+        ),
+        path,
+    )
     return path
 
 
@@ -65,24 +69,22 @@ def test_resume_auto(tmp_path, malicious):
 
 def test_load_from(tmp_path, malicious):
     with pytest.raises(CheckpointError, match='run code'):
-        train(
-            CONFIG,
-            cfg_options=dict(load_from=str(malicious)),
-            **options(tmp_path))
+        train(CONFIG, cfg_options=dict(load_from=str(malicious)), **options(tmp_path))
 
 
 def test_checkpoint_to_test(tmp_path, malicious):
     config = 'configs/pruning/dmcp/resnet14_digits.py'
     with pytest.raises(CheckpointError, match='run code'):
         run_test(
-            str(Path(__file__).parents[2] / config), str(malicious),
-            **options(tmp_path))
+            str(Path(__file__).parents[2] / config), str(malicious), **options(tmp_path)
+        )
 
 
 def test_pretrained_weights(tmp_path, malicious):
     """``init_cfg=dict(type='Pretrained')`` reads with mmengine's loader."""
     from mmengine.runner import load_checkpoint
     from torch import nn
+
     with pytest.raises(Exception, match='[Ww]eights.only'):
         load_checkpoint(nn.Linear(1, 1), str(malicious))
 
@@ -94,18 +96,19 @@ def test_the_config_inside_a_checkpoint_is_not_run(tmp_path, trap):
         CONFIG,
         work_dir=str(work_dir),
         validate=False,
-        cfg_options={'train_cfg.max_epochs': 3})
+        cfg_options={'train_cfg.max_epochs': 3},
+    )
     path = work_dir / 'epoch_3.pth'
     checkpoint = torch.load(path, weights_only=True)
     checkpoint['meta']['config'] = f'import os\nos.mkdir({str(trap)!r})\n'
     torch.save(checkpoint, path)
-    runner = train(
-        CONFIG, resume=str(path), work_dir=str(work_dir), validate=False)
+    runner = train(CONFIG, resume=str(path), work_dir=str(work_dir), validate=False)
     assert runner.epoch == 4
 
 
 def test_subnet_and_json_files(tmp_path, trap):
     from mmdmcp.subnet import Subnet
+
     path = tmp_path / 'DMCP_SUBNET_X.yaml'
     path.write_text(f'format: !!python/object/apply:os.mkdir [{trap}]\n')
     with pytest.raises(MmdmcpError):

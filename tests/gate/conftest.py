@@ -1,4 +1,5 @@
 """What the tests of the gates share."""
+
 import pytest
 import torch
 from common.small_net import classifier
@@ -24,7 +25,9 @@ def build():
             dict(
                 type='mmdmcp.TrainableGate',
                 architecture=architecture or classifier(),
-                **options))
+                **options,
+            )
+        )
         algorithm.schedule.set_length(length)
         algorithm.mutator.start()
         return algorithm

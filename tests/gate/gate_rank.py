@@ -5,6 +5,7 @@
 
 All ranks share a batch of BATCH x ranks samples.
 """
+
 import sys
 
 from common.ranks import join, leave, share
@@ -25,7 +26,9 @@ def main(out: str, size: int, steps: int) -> None:
             target='50%',
             input_shape=(1, 8, 8),
             ramp=0.4,
-            freeze=0.8))
+            freeze=0.8,
+        )
+    )
     algorithm.schedule.set_length(steps)
     model = SearchDistributed(algorithm).train()
     algorithm.mutator.start()

@@ -1,4 +1,5 @@
 """The gate function: its value is a choice, its gradient a shape."""
+
 import math
 
 import pytest
@@ -9,11 +10,15 @@ from mmdmcp.gate.gate import SHAPES, gate, literal_gate
 W = torch.tensor([-2.30003, -0.41007, -1.3e-3, 1.3e-3, 0.37003, 1.90007])
 #: g and its derivative, written down once more.
 CLOSED_FORM = {
-    'constant': (lambda w: 1., lambda w: 0.),
-    'triangle': (lambda w: max(0., 1 - abs(w)), lambda w: 0.
-                 if abs(w) > 1 else -math.copysign(1., w)),
-    'sigmoid': (lambda w: 1 / math.cosh(w / 2)**2,
-                lambda w: -math.tanh(w / 2) / math.cosh(w / 2)**2),
+    'constant': (lambda w: 1.0, lambda w: 0.0),
+    'triangle': (
+        lambda w: max(0.0, 1 - abs(w)),
+        lambda w: 0.0 if abs(w) > 1 else -math.copysign(1.0, w),
+    ),
+    'sigmoid': (
+        lambda w: 1 / math.cosh(w / 2) ** 2,
+        lambda w: -math.tanh(w / 2) / math.cosh(w / 2) ** 2,
+    ),
 }
 
 
@@ -25,17 +30,16 @@ def gradient(function, w):
 
 @pytest.mark.parametrize('shape', SHAPES)
 def test_value_is_zero_or_one_for_practical_purposes(shape):
-    assert gate(W, shape).tolist() == pytest.approx([0, 0, 0, 1, 1, 1],
-                                                    abs=1e-5)
+    assert gate(W, shape).tolist() == pytest.approx([0, 0, 0, 1, 1, 1], abs=1e-5)
     assert gate(torch.zeros(1), shape).item() < 1e-5
 
 
 def test_a_closed_gate_is_not_exactly_zero():
     """A ReLU passes no gradient at zero: the loss could not open it again.
     Not even where M * w is whole and the saw-tooth zero."""
-    w = torch.tensor([-0.5, -1., -2.], requires_grad=True)
+    w = torch.tensor([-0.5, -1.0, -2.0], requires_grad=True)
     assert (literal_gate(w) == 0).all() and (gate(w) > 0).all()
-    torch.relu(gate(w) * torch.tensor([3., -3., 2.])).sum().backward()
+    torch.relu(gate(w) * torch.tensor([3.0, -3.0, 2.0])).sum().backward()
     assert w.grad.tolist() == [3, 0, 2]
 
 
@@ -43,7 +47,8 @@ def test_a_closed_gate_is_not_exactly_zero():
 def test_gradient_is_the_shape(shape):
     expected = [CLOSED_FORM[shape][0](w) for w in W.tolist()]
     assert gradient(lambda w: gate(w, shape), W).tolist() == pytest.approx(
-        expected, abs=1e-6)
+        expected, abs=1e-6
+    )
 
 
 @pytest.mark.parametrize('shape', SHAPES)
@@ -54,8 +59,11 @@ def test_literal_form_is_within_one_over_m(shape, magnification):
     assert ((literal - limit).abs() < 1 / magnification).all()
     slope, limit_slope = (
         gradient(f, W.double())
-        for f in (lambda w: literal_gate(w, shape, magnification),
-                  lambda w: gate(w, shape, magnification)))
+        for f in (
+            lambda w: literal_gate(w, shape, magnification),
+            lambda w: gate(w, shape, magnification),
+        )
+    )
     assert ((slope - limit_slope).abs() <= 1 / magnification).all()
 
 
@@ -66,8 +74,9 @@ def test_literal_gradient_is_the_slope_of_its_own_value(shape):
     # Away from the teeth's edges, where the value jumps by 1 / M.
     w = torch.tensor([-0.7004, -0.2503, 0.1506, 0.4007], dtype=torch.float64)
     found = gradient(lambda w: literal_gate(w, shape, m), w)
-    difference = (literal_gate(w + step, shape, m) -
-                  literal_gate(w - step, shape, m)) / (2 * step)
+    difference = (
+        literal_gate(w + step, shape, m) - literal_gate(w - step, shape, m)
+    ) / (2 * step)
     assert torch.allclose(found, difference, atol=1e-6)
     g, slope = CLOSED_FORM[shape]
     for value, derivative in zip(w.tolist(), found.tolist()):
@@ -77,15 +86,15 @@ def test_literal_gradient_is_the_slope_of_its_own_value(shape):
 
 def test_the_leak_is_half_a_tooth():
     w = torch.tensor([-0.3, 0.3], dtype=torch.float64)
-    assert gate(w, 'constant', 1e4).tolist() == pytest.approx([5e-5, 1 + 5e-5],
-                                                              abs=1e-12)
+    assert gate(w, 'constant', 1e4).tolist() == pytest.approx(
+        [5e-5, 1 + 5e-5], abs=1e-12
+    )
 
 
 @pytest.mark.parametrize('function', [gate, literal_gate])
 def test_float64_stays_float64(function):
     assert function(W.double(), 'sigmoid').dtype == torch.float64
-    assert gradient(lambda w: function(w, 'sigmoid'),
-                    W.double()).dtype == torch.float64
+    assert gradient(lambda w: function(w, 'sigmoid'), W.double()).dtype == torch.float64
 
 
 @pytest.mark.parametrize('function', [gate, literal_gate])
@@ -110,6 +119,6 @@ def test_half_precision_gates_are_finite(function, dtype):
 
 def test_the_incoming_gradient_is_passed_on():
     w = W.clone().requires_grad_()
-    weights = torch.arange(6.)
+    weights = torch.arange(6.0)
     (gate(w, 'triangle') * weights).sum().backward()
     assert torch.allclose(w.grad, weights * (1 - W.abs()).clamp(min=0))

@@ -1,4 +1,5 @@
 """One network, one pass, one step for weights and gates."""
+
 import pytest
 import torch
 from common.small_net import batch, classifier, plain_optimisers
@@ -27,13 +28,20 @@ def test_tied_layers_share_gates(build):
     assert stem.num_channels == 8 and 'backbone.layer1.0.conv2' not in units
     row = algorithm.mutator.units.index(stem)
     with torch.no_grad():
-        algorithm.mutator.gates[row, 3] = -1.
+        algorithm.mutator.gates[row, 3] = -1.0
     layers = algorithm.export_subnet().layers
-    for name in ('backbone.conv1', 'backbone.bn1', 'backbone.layer1.0.conv2',
-                 'backbone.layer1.0.bn2'):
+    for name in (
+        'backbone.conv1',
+        'backbone.bn1',
+        'backbone.layer1.0.conv2',
+        'backbone.layer1.0.bn2',
+    ):
         assert layers[name].out_kept == (0, 1, 2, 4, 5, 6, 7), name
-    for name in ('backbone.layer1.0.conv1', 'backbone.layer2.0.conv1',
-                 'backbone.layer2.0.downsample.0'):
+    for name in (
+        'backbone.layer1.0.conv1',
+        'backbone.layer2.0.conv1',
+        'backbone.layer2.0.downsample.0',
+    ):
         assert layers[name].in_kept == (0, 1, 2, 4, 5, 6, 7), name
 
 
@@ -44,7 +52,7 @@ def test_gradient_of_a_gate_is_the_slope_of_the_loss_along_its_channel(build):
     algorithm = build().double().eval()
     mutator = algorithm.mutator.train()
     with torch.no_grad():
-        mutator.gates[0, 2] = -1.
+        mutator.gates[0, 2] = -1.0
         for module in algorithm.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.bias.uniform_(-0.5, 0.5)
@@ -53,7 +61,8 @@ def test_gradient_of_a_gate_is_the_slope_of_the_loss_along_its_channel(build):
 
     def task(values):
         mutator.supernet.scale(
-            [row[:u.num_channels] for u, row in zip(mutator.units, values)])
+            [row[: u.num_channels] for u, row in zip(mutator.units, values)]
+        )
         losses = algorithm.architecture(**data, mode='loss')
         mutator.release()
         return losses['loss']
@@ -66,7 +75,8 @@ def test_gradient_of_a_gate_is_the_slope_of_the_loss_along_its_channel(build):
         with torch.no_grad():
             slope = (task(values + step) - task(values)) / 1e-6
         assert mutator.gates.grad[0, channel].item() == pytest.approx(
-            slope.item(), rel=1e-3)
+            slope.item(), rel=1e-3
+        )
     assert mutator.gates.grad[0, 2] != 0
 
 
@@ -76,11 +86,10 @@ def test_the_budget_pulls_the_cost_to_the_target(build):
     algorithm = build(budget_weight=1e6, ramp=0)
     step, log = gates_step(algorithm, mutator_lr=1e-3)
     valid = algorithm.mutator.valid
-    assert log['gate/cost'] == 1 and log['gate/target'] == pytest.approx(
-        0.5, abs=1e-3)
+    assert log['gate/cost'] == 1 and log['gate/target'] == pytest.approx(0.5, abs=1e-3)
     assert (step[valid] < 0).all()
     algorithm = build(budget_weight=1e6, ramp=0)
-    algorithm.mutator.gates.data.fill_(-1.)
+    algorithm.mutator.gates.data.fill_(-1.0)
     step, log = gates_step(algorithm, mutator_lr=1e-3)
     assert log['gate/cost'] < 0.5 and (step[valid] > 0).all()
 
@@ -95,20 +104,18 @@ def test_budget_gradient_is_the_cost_of_one_more_channel(build):
         fewer = {unit.name: unit.num_channels - 1}
         slope = full - mutator.cost_of(mutator.choose(fewer))['macs']
         # Layers whose inputs and outputs are both this unit's are quadratic.
-        assert mutator.gates.grad[row, 0].item() == pytest.approx(
-            slope, rel=0.15)
+        assert mutator.gates.grad[row, 0].item() == pytest.approx(slope, rel=0.15)
 
 
 def test_the_last_channel_stays_open(build):
     algorithm = build()
     with torch.no_grad():
-        algorithm.mutator.gates.fill_(-1.)
+        algorithm.mutator.gates.fill_(-1.0)
         algorithm.mutator.gates[:, 4] = -0.5
-    assert algorithm.mutator.choose('open') == [(4, )] * len(
-        algorithm.mutator.units)
+    assert algorithm.mutator.choose('open') == [(4,)] * len(algorithm.mutator.units)
     exact = algorithm.eval().mutator.values()
-    assert exact.sum(1).tolist() == [1.] * len(algorithm.mutator.units)
-    assert exact[:, 4].tolist() == [1.] * len(algorithm.mutator.units)
+    assert exact.sum(1).tolist() == [1.0] * len(algorithm.mutator.units)
+    assert exact[:, 4].tolist() == [1.0] * len(algorithm.mutator.units)
     values = algorithm.train().mutator.values()
     assert torch.allclose(values, exact, atol=1e-5)
     values.sum().backward()
@@ -124,23 +131,23 @@ def test_importance_is_the_size_of_what_scales_a_channel(build):
     supernet = algorithm.mutator.supernet
     norm = algorithm.architecture.backbone.layer1[0].bn1
     with torch.no_grad():
-        norm.weight.copy_(torch.arange(1., 9.))
-        norm.bias.copy_(torch.tensor([0.] * 7 + [6.]))
+        norm.weight.copy_(torch.arange(1.0, 9.0))
+        norm.bias.copy_(torch.tensor([0.0] * 7 + [6.0]))
     units = [unit.name for unit in supernet.units]
-    found = channel_importance(supernet)[units.index(
-        'backbone.layer1.0.conv1')]
-    size = torch.tensor([1., 2, 3, 4, 5, 6, 7, 10])
+    found = channel_importance(supernet)[units.index('backbone.layer1.0.conv1')]
+    size = torch.tensor([1.0, 2, 3, 4, 5, 6, 7, 10])
     assert torch.allclose(found, size / size.mean())
-    assert all(row.mean().item() == pytest.approx(1)
-               for row in channel_importance(supernet))
+    assert all(
+        row.mean().item() == pytest.approx(1) for row in channel_importance(supernet)
+    )
 
 
 def test_gates_start_open_where_asked(build):
-    assert set(
-        build(mutator=dict(init=0.5)).mutator.gates[0].tolist()) <= {0., 0.5}
+    assert set(build(mutator=dict(init=0.5)).mutator.gates[0].tolist()) <= {0.0, 0.5}
     algorithm = build()
     assert algorithm.cost() == algorithm.mutator.cost_of(
-        algorithm.mutator.choose('max'))
+        algorithm.mutator.choose('max')
+    )
 
 
 # ---- training ----------------------------------------------------------
@@ -150,7 +157,7 @@ def test_weights_get_the_gradient_of_the_gated_network(build):
     """And closed channels next to none: they stay as they are."""
     algorithm = build()
     with torch.no_grad():
-        algorithm.mutator.gates[1, ::2] = -1.
+        algorithm.mutator.gates[1, ::2] = -1.0
     name = algorithm.mutator.units[1].name
     conv = algorithm.architecture.get_submodule(name)
     before = conv.weight.detach().clone()
@@ -166,7 +173,7 @@ def test_the_task_opens_a_channel_that_it_needs(build):
     gates = algorithm.mutator.gates
     with torch.no_grad():
         gates[1, :4] = -1e-4
-    algorithm.train_step(batch(), plain_optimisers(algorithm, mutator_lr=1.))
+    algorithm.train_step(batch(), plain_optimisers(algorithm, mutator_lr=1.0))
     moved = gates[1, :4].detach()
     assert (moved > 0).any() and (moved != -1e-4).all()
 
@@ -174,7 +181,7 @@ def test_the_task_opens_a_channel_that_it_needs(build):
 def test_cost_is_exact_and_differentiable_in_any_mode(build):
     algorithm = build()
     with torch.no_grad():
-        algorithm.mutator.gates[:, ::3] = -1.
+        algorithm.mutator.gates[:, ::3] = -1.0
     for mode in (True, False):
         cost = algorithm.train(mode).expected_cost()
         assert cost.item() == algorithm.cost()['macs'] and cost.requires_grad
@@ -185,7 +192,8 @@ def test_one_pass_an_iteration(build):
     algorithm = build()
     calls = []
     algorithm.architecture.backbone.conv1.register_forward_hook(
-        lambda *_: calls.append(1))
+        lambda *_: calls.append(1)
+    )
     algorithm.train_step(batch(), plain_optimisers(algorithm))
     assert len(calls) == 1
 
@@ -197,22 +205,19 @@ def test_the_target_tightens_then_holds(build):
     for _ in range(10):
         aims.append(algorithm.schedule.fraction(share))
         algorithm.schedule.advance()
-    assert aims == pytest.approx([1, .875, .75, .625] + [.5] * 6, abs=1e-3)
+    assert aims == pytest.approx([1, 0.875, 0.75, 0.625] + [0.5] * 6, abs=1e-3)
 
 
 @pytest.mark.parametrize('cost', ['flops', 'params'])
 def test_the_result_is_within_one_percent(build, cost):
-    algorithm = build(
-        classifier(depth=14, base_channels=16), cost=cost, length=5)
+    algorithm = build(classifier(depth=14, base_channels=16), cost=cost, length=5)
     wrappers = plain_optimisers(algorithm, lr=0.01)
     for _ in range(5):
         algorithm.train_step(batch(), wrappers)
     assert algorithm.mutator.frozen
     found = algorithm.cost()[algorithm.measure]
     assert abs(found / algorithm.target - 1) <= 0.01
-    assert algorithm.export_subnet().target == {
-        algorithm.measure: algorithm.target
-    }
+    assert algorithm.export_subnet().target == {algorithm.measure: algorithm.target}
 
 
 def test_frozen_gates_hold_still_while_weights_train(build):
@@ -230,7 +235,7 @@ def test_frozen_gates_hold_still_while_weights_train(build):
 def test_gates_are_tuned_in_float32_under_autocast(build):
     kind = dict(type='mmdmcp.CPUAmpOptimWrapper')
     algorithm = build(ramp=0)
-    step, log = gates_step(algorithm, **kind)
+    step, _log = gates_step(algorithm, **kind)
     assert algorithm.mutator.gates.dtype == torch.float32
     assert torch.isfinite(step).all() and step.abs().sum() > 0
     plain, _ = gates_step(build(ramp=0))
@@ -250,13 +255,12 @@ def test_the_shape_scales_the_gradient(build):
 def test_export_survives_the_file(build, tmp_path):
     algorithm = build()
     with torch.no_grad():
-        algorithm.mutator.gates[:, ::3] = -1.
+        algorithm.mutator.gates[:, ::3] = -1.0
     subnet = algorithm.export_subnet()
     subnet.save(tmp_path / 'GATE_SUBNET_X.yaml')
     assert Subnet.load(tmp_path / 'GATE_SUBNET_X.yaml') == subnet
     assert subnet.method == 'gate'
-    assert subnet.units[algorithm.mutator.units[0].name].kept == (1, 2, 4, 5,
-                                                                  7)
+    assert subnet.units[algorithm.mutator.units[0].name].kept == (1, 2, 4, 5, 7)
     assert {k: subnet.cost[k] for k in ('macs', 'params')} == algorithm.cost()
 
 
@@ -264,7 +268,8 @@ def test_chosen_widths_keep_the_largest_gates(build):
     algorithm = build()
     unit = algorithm.mutator.units[0]
     algorithm.mutator.gates.data[0, :8] = torch.tensor(
-        [.1, .9, .2, .8, .3, .7, .4, .6])
+        [0.1, 0.9, 0.2, 0.8, 0.3, 0.7, 0.4, 0.6]
+    )
     algorithm.set_widths({unit.name: 3})
     assert algorithm.mutator.chosen[0] == (1, 3, 5)
     algorithm.set_widths({unit.name: (0, 2)})
@@ -280,10 +285,12 @@ def test_a_plain_checkpoint_loads(build):
     """``load_from`` names a checkpoint of the network that is pruned."""
     algorithm, other = build(seed=0), build(seed=1)
     from mmengine.runner.checkpoint import load_state_dict
+
     gates = other.mutator.gates.detach().clone()
     load_state_dict(other, algorithm.architecture.state_dict())
-    for a, b in zip(algorithm.architecture.parameters(),
-                    other.architecture.parameters()):
+    for a, b in zip(
+        algorithm.architecture.parameters(), other.architecture.parameters()
+    ):
         assert torch.equal(a, b)
     assert torch.equal(other.mutator.gates, gates)
     load_state_dict(other, algorithm.state_dict())
@@ -303,10 +310,10 @@ def test_a_restored_training_goes_on_as_the_first_would(build):
                 others[part].load_state_dict(wrappers[part].state_dict())
             log = second.train_step(batch(seed=done), others)
             same = first.train_step(batch(seed=done), wrappers)
-            assert {k: v.item() for k, v in log.items()} == \
-                {k: v.item() for k, v in same.items()}
-            for a, b in zip(first.state_dict().values(),
-                            second.state_dict().values()):
+            assert {k: v.item() for k, v in log.items()} == {
+                k: v.item() for k, v in same.items()
+            }
+            for a, b in zip(first.state_dict().values(), second.state_dict().values()):
                 assert torch.equal(a, b)
         else:
             first.train_step(batch(seed=done), wrappers)

@@ -1,4 +1,5 @@
 """The shipped configs fit together and build."""
+
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,13 @@ def network(path):
 
 
 def test_there_is_one_for_every_network():
-    assert {network(p)
-            for p in GATES} == {
-                'resnet14', 'resnet20', 'resnet56', 'resnet50', 'mobilenetv2'
-            }
+    assert {network(p) for p in GATES} == {
+        'resnet14',
+        'resnet20',
+        'resnet56',
+        'resnet50',
+        'mobilenetv2',
+    }
 
 
 @pytest.mark.parametrize('path', GATES, ids=lambda p: p.stem)
@@ -32,8 +36,9 @@ def test_tuning_on_reads_what_the_gates_write(path):
     gates = Config.fromfile(path)
     parts = path.stem.split('_')
     small = Config.fromfile(
-        FOLDER / ('_'.join([*parts[:2], 'subnet', *parts[2:]]) + '.py'))
-    hook, = gates.custom_hooks
+        FOLDER / ('_'.join([*parts[:2], 'subnet', *parts[2:]]) + '.py')
+    )
+    (hook,) = gates.custom_hooks
     written = f'work_dirs/{path.stem}/GATE_SUBNET_{hook.name}'
     assert small.model.subnet == written + '.yaml'
     assert small.model.init_cfg.checkpoint == written + '.pth'
@@ -45,12 +50,8 @@ def test_tuning_on_reads_what_the_gates_write(path):
 def test_gates_can_sink_and_return_while_the_target_tightens(path):
     """The rule of docs/gate.md for rate x iterations of the ramp."""
     cfg = Config.fromfile(path)
-    images = {
-        'digits': 1079,
-        'cifar10': 50000
-    }.get(path.stem.rsplit('_')[-1], 1281167)
-    iterations = cfg.train_cfg.max_epochs * images / \
-        cfg.auto_scale_lr.base_batch_size
+    images = {'digits': 1079, 'cifar10': 50000}.get(path.stem.rsplit('_')[-1], 1281167)
+    iterations = cfg.train_cfg.max_epochs * images / cfg.auto_scale_lr.base_batch_size
     ramp = cfg.model.get('ramp', 0.4) * iterations
     way = cfg.optim_wrapper.mutator.optimizer.lr * ramp
     assert LEAST_WAY <= way <= MOST_WAY
@@ -70,8 +71,9 @@ def test_config_builds(path):
     algorithm = MODELS.build(cfg.model)
     assert isinstance(algorithm.schedule, GateSchedule)
     assert algorithm.target == round(algorithm.full_cost / 2)
-    assert [reason for _, reason in algorithm.mutator.supernet.unprunable
-            ] == ["its channels are the model's output"]
+    assert [reason for _, reason in algorithm.mutator.supernet.unprunable] == [
+        "its channels are the model's output"
+    ]
 
 
 def test_metafile_names_configs_that_exist():

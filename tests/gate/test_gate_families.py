@@ -1,4 +1,5 @@
 """The network with closed gates is the small network, in every family."""
+
 import pytest
 import torch
 from gate.families import FAMILIES, SHAPE, as_if_trained
@@ -14,7 +15,9 @@ def with_random_gates(family, seed=1):
             type='mmdmcp.TrainableGate',
             architecture=FAMILIES[family],
             target='90%',
-            input_shape=SHAPE))
+            input_shape=SHAPE,
+        )
+    )
     as_if_trained(algorithm.architecture)
     gates = algorithm.mutator.gates
     generator = torch.Generator().manual_seed(seed)
@@ -37,7 +40,7 @@ def test_gated_equals_small(family):
             gated = algorithm.to(dtype)(x.to(dtype))
             full = algorithm.architecture(x.to(dtype))
             cut = small.to(dtype)(x.to(dtype))
-        size = max(1., full.abs().max().item())
+        size = max(1.0, full.abs().max().item())
         assert (gated - cut).abs().max() < tolerance * size
         assert (gated - full).abs().max() > 0.01 * size
 
@@ -62,7 +65,7 @@ def test_the_loss_can_open_every_closed_channel(family):
     out = algorithm(torch.randn(8, *SHAPE).double())[-1]
     (out * torch.randn(out.shape)).sum().backward()
     for unit, row, grad in zip(algorithm.mutator.units, gates, gates.grad):
-        row, grad = row[:unit.num_channels], grad[:unit.num_channels].abs()
+        row, grad = row[: unit.num_channels], grad[: unit.num_channels].abs()
         closed, open_ = grad[row <= 0], grad[row > 0]
         if len(closed) and '.se.' not in unit.name:
             assert closed.max() > 1e-2 * open_.mean(), unit.name
@@ -83,7 +86,6 @@ class Shift(nn.Module):
 
 
 class Net(nn.Module):
-
     def __init__(self, between):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 8, 3)
@@ -101,7 +103,8 @@ class Net(nn.Module):
 @pytest.mark.parametrize('between', [Mean(), Shift()])
 def test_units_where_zero_is_not_gone_are_kept_whole(between):
     """By name, with the reason; the others get gates."""
-    from mmdmcp.trace import Supernet
+    from mmdmcp.supernet import Supernet
+
     supernet = Supernet(Net(between), (3, 16, 16), any_channels=True)
     assert [unit.name for unit in supernet.units] == ['conv2']
     reasons = dict(supernet.unprunable)
@@ -109,14 +112,16 @@ def test_units_where_zero_is_not_gone_are_kept_whole(between):
 
 
 def test_a_harmless_activation_keeps_no_unit_whole():
-    from mmdmcp.trace import Supernet
+    from mmdmcp.supernet import Supernet
+
     supernet = Supernet(Net(nn.GELU()), (3, 16, 16), any_channels=True)
     assert [unit.name for unit in supernet.units] == ['conv1', 'conv2']
 
 
 def test_a_prefix_asks_for_less():
     """DMCP cuts and never zeroes: nothing is refused for it."""
-    from mmdmcp.trace import Supernet
+    from mmdmcp.supernet import Supernet
+
     supernet = Supernet(Net(Shift()), (3, 16, 16))
     assert [unit.name for unit in supernet.units] == ['conv1', 'conv2']
 
@@ -124,13 +129,14 @@ def test_a_prefix_asks_for_less():
 def test_one_group_norm_counts_open_channels_only():
     """Against the layer that has only these channels."""
     from mmdmcp.ops.open_norm import open_group_norm
+
     torch.manual_seed(0)
     norm, small = nn.GroupNorm(1, 6), nn.GroupNorm(1, 4)
     nn.init.normal_(norm.weight), nn.init.normal_(norm.bias)
     kept, x = [0, 2, 3, 5], torch.randn(3, 6, 5, 5)
     small.weight.data, small.bias.data = norm.weight[kept], norm.bias[kept]
     scale = torch.zeros(6)
-    scale[kept] = 1.
+    scale[kept] = 1.0
     out = open_group_norm(norm, x, scale)
     assert torch.allclose(out[:, kept], small(x[:, kept]), atol=1e-6)
     assert (out[:, [1, 4]] == 0).all()

@@ -1,4 +1,5 @@
 """From a pretrained checkpoint to the small network, by the Runner."""
+
 import re
 
 import pytest
@@ -20,12 +21,14 @@ def config(repo_root, tmp_path, name, **options):
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         loader.dataset.indices = 144
     cfg.train_dataloader.batch_size = 16
-    cfg.merge_from_dict({
-        'train_cfg.max_epochs': EPOCHS,
-        'train_cfg.val_interval': EPOCHS,
-        'default_hooks.checkpoint.interval': 1,
-        **options
-    })
+    cfg.merge_from_dict(
+        {
+            'train_cfg.max_epochs': EPOCHS,
+            'train_cfg.val_interval': EPOCHS,
+            'default_hooks.checkpoint.interval': 1,
+            **options,
+        }
+    )
     return cfg
 
 
@@ -56,11 +59,12 @@ def gate_config(repo_root, tmp_path, pretrained, **options):
         tmp_path,
         'gate/gate_resnet14_digits.py',
         load_from=str(pretrained) if pretrained else None,
-        **options)
+        **options,
+    )
 
 
 def test_the_result_is_written_within_one_percent(trained):
-    runner, _, _, work = trained
+    _runner, _, _, work = trained
     subnet = Subnet.load(work / 'GATE_SUBNET_DIGITS.yaml')
     assert subnet.method == 'gate'
     assert abs(subnet.cost['macs'] / subnet.target['macs'] - 1) <= 0.01
@@ -73,7 +77,8 @@ def test_pretrained_gated_and_small_are_compared(trained):
     rows = [line for line in log.splitlines() if '│' in line]
     gated, small = (
         next(r for r in rows if f' {name} ' in r).split('│')[2:]
-        for name in ('gated', 'small'))
+        for name in ('gated', 'small')
+    )
     assert gated == small
     full = next(r for r in rows if ' pretrained ' in r)
     assert '100.00%' in full and len(full.split('│')) == len(small) + 2
@@ -83,11 +88,13 @@ def test_pretrained_gated_and_small_are_compared(trained):
 def test_the_small_network_is_the_gated_one(trained, repo_root):
     """Built from the two files alone, by the fine-tuning config."""
     runner, _, _, work = trained
-    cfg = Config.fromfile(repo_root / 'configs' / 'pruning' / 'gate' /
-                          'gate_resnet14_subnet_digits.py')
+    cfg = Config.fromfile(
+        repo_root / 'configs' / 'pruning' / 'gate' / 'gate_resnet14_subnet_digits.py'
+    )
     cfg.model.subnet = str(work / 'GATE_SUBNET_DIGITS.yaml')
     cfg.model.init_cfg.checkpoint = str(work / 'GATE_SUBNET_DIGITS.pth')
     from mmpretrain.registry import MODELS
+
     cfg.model.data_preprocessor = cfg.data_preprocessor
     small = MODELS.build(cfg.model)
     small.init_weights()
@@ -108,13 +115,13 @@ def test_weights_start_from_the_checkpoint(trained):
     assert 0 < change < 0.7
 
 
-def test_pretrained_weights_may_come_from_init_cfg(trained, repo_root,
-                                                   tmp_path):
+def test_pretrained_weights_may_come_from_init_cfg(trained, repo_root, tmp_path):
     """Of the architecture, instead of ``load_from``; no warning then."""
     _, start, pretrained, _ = trained
     cfg = gate_config(repo_root, tmp_path, None)
     cfg.model.architecture.init_cfg = dict(
-        type='Pretrained', checkpoint=str(pretrained))
+        type='Pretrained', checkpoint=str(pretrained)
+    )
     runner = Runner.from_cfg(cfg)
     runner._init_model_weights()
     for key, value in runner.model.architecture.state_dict().items():
@@ -122,8 +129,7 @@ def test_pretrained_weights_may_come_from_init_cfg(trained, repo_root,
     assert _has_weights(runner, runner.model)
 
 
-def test_a_resumed_training_ends_where_the_first_did(trained, repo_root,
-                                                     tmp_path):
+def test_a_resumed_training_ends_where_the_first_did(trained, repo_root, tmp_path):
     """Resumed while gates train, with another folder and no load_from."""
     runner, _, _, work = trained
     cfg = gate_config(repo_root, tmp_path, None)
@@ -132,18 +138,16 @@ def test_a_resumed_training_ends_where_the_first_did(trained, repo_root,
     again.train()
     for key, value in runner.model.state_dict().items():
         assert torch.equal(value, again.model.state_dict()[key]), key
-    for name in ('GATE_SUBNET_DIGITS.yaml', ):
-        assert (work / name).read_bytes() == \
-            (tmp_path / 'work' / name).read_bytes()
+    for name in ('GATE_SUBNET_DIGITS.yaml',):
+        assert (work / name).read_bytes() == (tmp_path / 'work' / name).read_bytes()
     table = [r for r in logged(tmp_path / 'work').splitlines() if '│' in r]
-    assert table[-3:] == [r for r in logged(work).splitlines()
-                          if '│' in r][-3:]
+    assert table[-3:] == [r for r in logged(work).splitlines() if '│' in r][-3:]
 
 
-def test_random_weights_and_a_rate_that_does_not_fit_are_warned_of(
-        repo_root, tmp_path):
-    cfg = gate_config(repo_root, tmp_path, None,
-                      **{'optim_wrapper.mutator.optimizer.lr': 0.01})
+def test_random_weights_and_a_rate_that_does_not_fit_are_warned_of(repo_root, tmp_path):
+    cfg = gate_config(
+        repo_root, tmp_path, None, **{'optim_wrapper.mutator.optimizer.lr': 0.01}
+    )
     cfg.train_cfg.max_epochs = 1
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     Runner.from_cfg(cfg).train()
@@ -158,17 +162,20 @@ def test_a_loss_that_is_no_number_stops(trained):
     runner = trained[0]
     with pytest.raises(TrainingError, match='loss is nan'):
         GateHook().after_train_iter(
-            runner, 0, outputs=dict(loss=torch.tensor(float('nan'))))
+            runner, 0, outputs=dict(loss=torch.tensor(float('nan')))
+        )
 
 
 def test_weights_that_do_not_fit_are_refused(trained, repo_root):
     """A checkpoint of the full network is none of the small one."""
     _, _, pretrained, work = trained
-    cfg = Config.fromfile(repo_root / 'configs' / 'pruning' / 'gate' /
-                          'gate_resnet14_subnet_digits.py')
+    cfg = Config.fromfile(
+        repo_root / 'configs' / 'pruning' / 'gate' / 'gate_resnet14_subnet_digits.py'
+    )
     cfg.model.subnet = str(work / 'GATE_SUBNET_DIGITS.yaml')
     cfg.model.init_cfg.checkpoint = str(pretrained)
     from mmpretrain.registry import MODELS
+
     with pytest.raises(CheckpointError, match='does not fit'):
         MODELS.build(cfg.model).init_weights()
 
@@ -184,21 +191,25 @@ def test_a_small_networks_checkpoint_is_refused(trained, repo_root, tmp_path):
 def test_a_head_of_other_classes_may_be_new(trained, repo_root, tmp_path):
     _, start, *_ = trained
     path = tmp_path / 'x.pth'
-    torch.save({
-        k: v[:5] if '.fc.' in k else v
-        for k, v in start.items()
-    }, path)
+    torch.save({k: v[:5] if '.fc.' in k else v for k, v in start.items()}, path)
     Runner.from_cfg(gate_config(repo_root, tmp_path, path)).load_or_resume()
     assert re.search('lacks 2 of the .*head.fc', logged(tmp_path / 'work'))
 
 
-@pytest.mark.parametrize('change,error,words', [
-    (lambda k: 'encoder.' + k, CheckpointError, 'none of its weights'),
-    (lambda k: k.replace('head.fc', 'head.layer'), None,
-     'lacks 2 of the .* weights .*head.fc'),
-])
-def test_another_networks_checkpoint(trained, repo_root, tmp_path, change,
-                                     error, words):
+@pytest.mark.parametrize(
+    'change,error,words',
+    [
+        (lambda k: 'encoder.' + k, CheckpointError, 'none of its weights'),
+        (
+            lambda k: k.replace('head.fc', 'head.layer'),
+            None,
+            'lacks 2 of the .* weights .*head.fc',
+        ),
+    ],
+)
+def test_another_networks_checkpoint(
+    trained, repo_root, tmp_path, change, error, words
+):
     """One that fits nowhere stops the training, one that fits in part is
     warned of, by name."""
     start = trained[1]

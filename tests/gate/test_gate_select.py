@@ -1,4 +1,5 @@
 """Which gates are open, and how the target is met exactly."""
+
 import pytest
 import torch
 
@@ -7,32 +8,32 @@ from mmdmcp.gate.select import choose_open, open_mask
 
 def padded(*rows):
     width = max(map(len, rows))
-    gates = torch.full((len(rows), width), 99.)  # padding must not matter
+    gates = torch.full((len(rows), width), 99.0)  # padding must not matter
     valid = torch.zeros(len(rows), width, dtype=torch.bool)
     for i, row in enumerate(rows):
-        gates[i, :len(row)] = torch.tensor(row)
-        valid[i, :len(row)] = True
+        gates[i, : len(row)] = torch.tensor(row)
+        valid[i, : len(row)] = True
     return gates, valid
 
 
 def test_open_are_those_above_zero():
-    mask = open_mask(*padded([0.1, -0.1, 0.], [-1., 2.]))
+    mask = open_mask(*padded([0.1, -0.1, 0.0], [-1.0, 2.0]))
     assert mask.tolist() == [[True, False, False], [False, True, False]]
 
 
 def test_a_unit_keeps_its_largest_gate():
-    mask = open_mask(*padded([-3., -0.5, -2.], [-1., -0.1]))
+    mask = open_mask(*padded([-3.0, -0.5, -2.0], [-1.0, -0.1]))
     assert mask.tolist() == [[False, True, False], [False, True, False]]
 
 
 def test_gates_that_are_all_alike_keep_one():
-    assert open_mask(*padded([0., 0., 0.])).sum() == 1
+    assert open_mask(*padded([0.0, 0.0, 0.0])).sum() == 1
 
 
 def cost(widths):
     """Two layers, one after the other: 3 -> a -> b -> 10."""
     a, b = widths.tolist()
-    return 3. * a + a * b + 10 * b
+    return 3.0 * a + a * b + 10 * b
 
 
 @pytest.mark.parametrize('seed', range(5))
@@ -41,7 +42,8 @@ def test_the_target_is_met(seed, share):
     generator = torch.Generator().manual_seed(seed)
     gates, valid = padded(
         torch.randn(64, generator=generator).tolist(),
-        torch.randn(96, generator=generator).tolist())
+        torch.randn(96, generator=generator).tolist(),
+    )
     target = share * cost(valid.sum(1))
     mask, threshold = choose_open(gates, valid, cost, target, 0.01)
     assert not (mask & ~valid).any() and mask.any(1).all()
@@ -55,8 +57,10 @@ def test_the_target_is_met(seed, share):
 
 def test_larger_gates_stay():
     """Within a unit the kept gates are the largest."""
-    gates, valid = padded([5., 1., 4., 2., 3., 0.], [1., 6., 2., 5., 3., 4.])
-    mask, _ = choose_open(gates, valid, cost, 60., 0.01)
+    gates, valid = padded(
+        [5.0, 1.0, 4.0, 2.0, 3.0, 0.0], [1.0, 6.0, 2.0, 5.0, 3.0, 4.0]
+    )
+    mask, _ = choose_open(gates, valid, cost, 60.0, 0.01)
     for row, kept in zip(gates, mask):
         if not kept.all():
             assert row[kept].min() > row[~kept].max()
@@ -64,29 +68,29 @@ def test_larger_gates_stay():
 
 def steep(widths):
     """A channel of the first unit costs as much as a hundred others."""
-    return 100. * widths[0].item() + widths[1].item()
+    return 100.0 * widths[0].item() + widths[1].item()
 
 
 def test_single_gates_close_a_gap_that_no_threshold_closes():
     """All gates of the second unit are equal: all or one."""
-    gates, valid = padded([1., 2., 3., 4.], [2.5] * 40)
-    mask, _ = choose_open(gates, valid, steep, 225., 0.01)
+    gates, valid = padded([1.0, 2.0, 3.0, 4.0], [2.5] * 40)
+    mask, _ = choose_open(gates, valid, steep, 225.0, 0.01)
     assert abs(steep(mask.sum(1)) - 225) <= 2.25
     assert mask[0, :4].tolist() == [False, False, True, True]
 
 
 def test_two_gates_close_a_gap_that_no_single_one_closes():
     """5 a + 4 b: from 27 to 28 by one a more and one b less."""
-    gates, valid = padded([3., 2., 1., -1., -2.], [3., 2., 1., -3., -4.])
+    gates, valid = padded([3.0, 2.0, 1.0, -1.0, -2.0], [3.0, 2.0, 1.0, -3.0, -4.0])
 
     def coarse(widths):
-        return 5. * widths[0].item() + 4. * widths[1].item()
+        return 5.0 * widths[0].item() + 4.0 * widths[1].item()
 
-    mask, _ = choose_open(gates, valid, coarse, 28., 0.01)
+    mask, _ = choose_open(gates, valid, coarse, 28.0, 0.01)
     assert mask.sum(1).tolist() == [4, 2]
 
 
 def test_without_a_way_to_the_target_the_nearest_is_taken():
-    gates, valid = padded([1., 2., 3.])
-    mask, _ = choose_open(gates, valid, lambda w: 100. * w.item(), 120., 0.01)
+    gates, valid = padded([1.0, 2.0, 3.0])
+    mask, _ = choose_open(gates, valid, lambda w: 100.0 * w.item(), 120.0, 0.01)
     assert mask.tolist() == [[False, False, True]]

@@ -1,4 +1,5 @@
 """Zero is the same as gone: judged on weights that show it."""
+
 import copy
 
 import pytest
@@ -7,8 +8,8 @@ from gate.families import as_if_trained, classifier
 from torch import nn
 
 from mmdmcp.registry import MODELS
-from mmdmcp.trace import Supernet
-from mmdmcp.trace.lively import lively_weights
+from mmdmcp.supernet import Supernet
+from mmdmcp.supernet.probe_weights import probe_weights
 
 
 class Block(nn.Module):
@@ -38,7 +39,6 @@ class Scale(nn.Module):
 
 
 class Net(nn.Module):
-
     def __init__(self, last, channels=16):
         super().__init__()
         self.stem = nn.Conv2d(3, channels, 3)
@@ -77,9 +77,11 @@ def test_a_deep_network_hides_nothing():
     algorithm = MODELS.build(
         dict(
             type='mmdmcp.TrainableGate',
-            architecture=classifier('ShuffleNetV2', 1024, widen_factor=1.),
+            architecture=classifier('ShuffleNetV2', 1024, widen_factor=1.0),
             target='90%',
-            input_shape=(3, 64, 64)))
+            input_shape=(3, 64, 64),
+        )
+    )
     assert len(algorithm.mutator.units) == 18
     as_if_trained(algorithm.architecture)
     gates = algorithm.mutator.gates
@@ -93,9 +95,7 @@ def test_a_deep_network_hides_nothing():
 
 
 def state_of(model):
-    tensors = {
-        **model.state_dict(), 'modes': [m.training for m in model.modules()]
-    }
+    tensors = {**model.state_dict(), 'modes': [m.training for m in model.modules()]}
     return copy.deepcopy(tensors)
 
 
@@ -113,11 +113,10 @@ def net():
 
 def test_inside_nothing_is_dead(net):
     x = torch.randn(1, 3, 16, 16)
-    with lively_weights(net, lambda: net(x)):
+    with probe_weights(net, lambda: net(x)):
         assert all(p.abs().max() > 0.01 for p in net.parameters())
         with torch.no_grad():
-            branch = net.block(net.bn(net.stem(x)).relu()) - net.bn(
-                net.stem(x)).relu()
+            branch = net.block(net.bn(net.stem(x)).relu()) - net.bn(net.stem(x)).relu()
         assert branch.std() > 0.1
     with torch.no_grad():
         x = net.bn(net.stem(x)).relu()
@@ -128,7 +127,7 @@ def test_one_value_a_channel_is_enough():
     """A norm behind global pooling."""
     net = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(8)).eval()
     x = torch.randn(1, 8, 4, 4)
-    with lively_weights(net, lambda: net(x)):
+    with probe_weights(net, lambda: net(x)):
         out = net(x)
     assert torch.isfinite(out).all() and out.std() > 0.1
 
@@ -137,9 +136,10 @@ def test_everything_is_as_it_was_after(net):
     net.block.train()
     before, random = state_of(net), torch.get_rng_state()
     x = torch.ones(1, 3, 16, 16)
-    with lively_weights(net, lambda: net(x)):
+    with probe_weights(net, lambda: net(x)):
         changed = [
-            name for name, value in net.state_dict().items()
+            name
+            for name, value in net.state_dict().items()
             if not torch.equal(value, before[name])
         ]
         assert 'bn.running_var' in changed and 'bn.weight' in changed
@@ -157,7 +157,7 @@ def test_everything_is_as_it_was_after_an_error(net, where):
         if where == 'pass':
             raise KeyError
 
-    with pytest.raises(KeyError), lively_weights(net, run):
+    with pytest.raises(KeyError), probe_weights(net, run):
         raise KeyError
     assert_same(state_of(net), before)
     assert not any(m._forward_pre_hooks for m in net.modules())

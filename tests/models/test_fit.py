@@ -1,4 +1,5 @@
 """Neck and heads expect what the pruned backbone gives."""
+
 import pytest
 import torch
 from torch import nn
@@ -12,7 +13,8 @@ SUBNET = 'pruning/dmcp/DMCP_SUBNET_IMAGENET.yaml'
 BACKBONE = dict(
     type='mmdmcp.PrunedBackbone',
     cfg=dict(type='mmpretrain.ResNet', depth=50, out_indices=(0, 1, 2, 3)),
-    subnet=SUBNET)
+    subnet=SUBNET,
+)
 
 
 def head(**options):
@@ -23,57 +25,82 @@ def head(**options):
     'stock, filled',
     [
         # an FPN takes all outputs; the heads behind it stay
-        (dict(
-            neck=dict(in_channels=[256, 512, 1024, 2048]),
-            bbox_head=dict(in_channels=256)),
-         dict(
-             neck=dict(in_channels=CHANNELS), bbox_head=dict(in_channels=256))
-         ),
+        (
+            dict(
+                neck=dict(in_channels=[256, 512, 1024, 2048]),
+                bbox_head=dict(in_channels=256),
+            ),
+            dict(neck=dict(in_channels=CHANNELS), bbox_head=dict(in_channels=256)),
+        ),
         # some necks list the deepest output first
-        (dict(neck=dict(in_channels=(2048, 1024, 512, 256))),
-         dict(neck=dict(in_channels=(2048, 1024, 155, 106)))),
+        (
+            dict(neck=dict(in_channels=(2048, 1024, 512, 256))),
+            dict(neck=dict(in_channels=(2048, 1024, 155, 106))),
+        ),
         # a tuple stays one: JPU of mmseg takes no list
-        (dict(neck=dict(in_channels=(1, 2, 3, 4))),
-         dict(neck=dict(in_channels=(106, 155, 1024, 2048)))),
+        (
+            dict(neck=dict(in_channels=(1, 2, 3, 4))),
+            dict(neck=dict(in_channels=(106, 155, 1024, 2048))),
+        ),
         # necks in a row: the first one
-        (dict(neck=[dict(in_channels=[1, 2, 3, 4]),
-                    dict(in_channels=256)]),
-         dict(neck=[dict(in_channels=CHANNELS),
-                    dict(in_channels=256)])),
+        (
+            dict(neck=[dict(in_channels=[1, 2, 3, 4]), dict(in_channels=256)]),
+            dict(neck=[dict(in_channels=CHANNELS), dict(in_channels=256)]),
+        ),
         # segmentation heads choose an output
-        (dict(
-            decode_head=head(in_channels=2048, in_index=3),
-            auxiliary_head=[head(in_channels=1024, in_index=2)]),
-         dict(
-             decode_head=head(in_channels=2048, in_index=3),
-             auxiliary_head=[head(in_channels=1024, in_index=2)])),
-        (dict(decode_head=head(in_channels=[9, 9], in_index=[0, 2])),
-         dict(decode_head=head(in_channels=[106, 1024], in_index=[0, 2]))),
-        (dict(
-            decode_head=head(in_channels=9, in_index=-3, c1_in_channels=256)),
-         dict(
-             decode_head=head(
-                 in_channels=155, in_index=-3, c1_in_channels=106))),
+        (
+            dict(
+                decode_head=head(in_channels=2048, in_index=3),
+                auxiliary_head=[head(in_channels=1024, in_index=2)],
+            ),
+            dict(
+                decode_head=head(in_channels=2048, in_index=3),
+                auxiliary_head=[head(in_channels=1024, in_index=2)],
+            ),
+        ),
+        (
+            dict(decode_head=head(in_channels=[9, 9], in_index=[0, 2])),
+            dict(decode_head=head(in_channels=[106, 1024], in_index=[0, 2])),
+        ),
+        (
+            dict(decode_head=head(in_channels=9, in_index=-3, c1_in_channels=256)),
+            dict(decode_head=head(in_channels=155, in_index=-3, c1_in_channels=106)),
+        ),
         # a classifier takes the last; pooling in between has no channels
-        (dict(neck=dict(type='Pool'), head=dict(in_channels=512)),
-         dict(neck=dict(type='Pool'), head=dict(in_channels=2048))),
-        (dict(neck=None, head=dict(in_channels=512), train_cfg=None),
-         dict(neck=None, head=dict(in_channels=2048), train_cfg=None)),
-    ])
+        (
+            dict(neck=dict(type='Pool'), head=dict(in_channels=512)),
+            dict(neck=dict(type='Pool'), head=dict(in_channels=2048)),
+        ),
+        (
+            dict(neck=None, head=dict(in_channels=512), train_cfg=None),
+            dict(neck=None, head=dict(in_channels=2048), train_cfg=None),
+        ),
+    ],
+)
 def test_in_channels_are_filled_in(stock, filled):
     before = repr(stock)
     assert fill_in_channels(stock, CHANNELS) == filled
     assert repr(stock) == before
 
 
-@pytest.mark.parametrize('stock, why', [
-    (dict(neck=dict(in_channels=[256, 512])), r'neck: in_channels=\[256, 512\]'
-     r' has 2 entries, the backbone has outputs of \[106, 155, 1024, 2048\]'),
-    (dict(decode_head=head(in_channels=3, in_index=4)),
-     'decode_head: in_index=4 does not fit'),
-    (dict(decode_head=head(in_channels=[3], in_index=0)),
-     'decode_head: in_index=0 does not fit'),
-])
+@pytest.mark.parametrize(
+    'stock, why',
+    [
+        (
+            dict(neck=dict(in_channels=[256, 512])),
+            r'neck: in_channels=\[256, 512\]'
+            r' has 2 entries, the backbone has outputs of \[106, 155, 1024, 2048\]',
+        ),
+        (
+            dict(decode_head=head(in_channels=3, in_index=4)),
+            'decode_head: in_index=4 does not fit',
+        ),
+        (
+            dict(decode_head=head(in_channels=[3], in_index=0)),
+            'decode_head: in_index=0 does not fit',
+        ),
+    ],
+)
 def test_what_cant_be_filled_in_is_named(stock, why):
     with pytest.raises(ConfigError, match=why):
         fill_in_channels(stock, CHANNELS)
@@ -87,14 +114,13 @@ def test_a_fitted_model_is_the_hosts_own():
             type='mmpretrain.LinearClsHead',
             num_classes=7,
             in_channels=64,
-            loss=dict(type='mmpretrain.CrossEntropyLoss')),
-        data_preprocessor=dict(type='mmpretrain.ClsDataPreprocessor'))
+            loss=dict(type='mmpretrain.CrossEntropyLoss'),
+        ),
+        data_preprocessor=dict(type='mmpretrain.ClsDataPreprocessor'),
+    )
     model = MODELS.build(
-        dict(
-            stock,
-            type='mmdmcp.FittedModel',
-            host=stock['type'],
-            backbone=BACKBONE))
+        dict(stock, type='mmdmcp.FittedModel', host=stock['type'], backbone=BACKBONE)
+    )
     assert type(model).__name__ == 'ImageClassifier'
     assert model(torch.rand(2, 3, 64, 64)).shape == (2, 7)
     with pytest.raises(ConfigError, match='does not say its out_channels'):
@@ -103,7 +129,9 @@ def test_a_fitted_model_is_the_hosts_own():
                 stock,
                 type='mmdmcp.FittedModel',
                 host=stock['type'],
-                backbone=dict(type='mmpretrain.ResNet', depth=18)))
+                backbone=dict(type='mmpretrain.ResNet', depth=18),
+            )
+        )
     with pytest.raises(ConfigError, match='set model.pretrained=None'):
         MODELS.build(
             dict(
@@ -111,12 +139,15 @@ def test_a_fitted_model_is_the_hosts_own():
                 type='mmdmcp.FittedModel',
                 host=stock['type'],
                 pretrained='torchvision://resnet50',
-                backbone=BACKBONE))
+                backbone=BACKBONE,
+            )
+        )
 
 
-@pytest.mark.parametrize('message, why',
-                         [('', 'raise AssertionError\\(message\\)'),
-                          ('one too few', 'one too few')])
+@pytest.mark.parametrize(
+    'message, why',
+    [('', 'raise AssertionError\\(message\\)'), ('one too few', 'one too few')],
+)
 def test_options_that_must_follow_are_an_error(message, why):
     """SSDNeck of mmdet: its out_channels begin with its in_channels."""
 
@@ -126,9 +157,10 @@ def test_options_that_must_follow_are_an_error(message, why):
 
     neck = dict(in_channels=(1, 2, 3, 4), out_channels=(1, 2, 3, 4, 256))
     with pytest.raises(
-            ConfigError,
-            match=r'outputs of \[106, 155, 1024, 2048\] channels '
-            rf'\({why}\): set the options that must follow'):
+        ConfigError,
+        match=r'outputs of \[106, 155, 1024, 2048\] channels '
+        rf'\({why}\): set the options that must follow',
+    ):
         FittedModel(ssd, BACKBONE, neck=neck)
 
 
@@ -156,18 +188,20 @@ def host(backbone, **parts):
     return model
 
 
-@pytest.mark.parametrize('parts', [
-    dict(neck=Part(CHANNELS), bbox_head=Part(256)),
-    dict(neck=Part(tuple(CHANNELS[::-1]))),
-    dict(neck=nn.Sequential(Part(CHANNELS), Part(256))),
-    dict(neck=Part(), head=Part(2048)),
-    dict(decode_head=Part(1024, 2)),
-    dict(decode_head=Part([106, 155], [0, 1])),
-    dict(decode_head=Part(106 + 155, [0, 1])),
-    dict(auxiliary_head=nn.ModuleList([Part(1024, 2),
-                                       Part(155, 1)])),
-    dict(head=Part(), other=Part(3)),
-])
+@pytest.mark.parametrize(
+    'parts',
+    [
+        dict(neck=Part(CHANNELS), bbox_head=Part(256)),
+        dict(neck=Part(tuple(CHANNELS[::-1]))),
+        dict(neck=nn.Sequential(Part(CHANNELS), Part(256))),
+        dict(neck=Part(), head=Part(2048)),
+        dict(decode_head=Part(1024, 2)),
+        dict(decode_head=Part([106, 155], [0, 1])),
+        dict(decode_head=Part(106 + 155, [0, 1])),
+        dict(auxiliary_head=nn.ModuleList([Part(1024, 2), Part(155, 1)])),
+        dict(head=Part(), other=Part(3)),
+    ],
+)
 def test_parts_that_fit_pass(backbone, parts):
     host(backbone, **parts)
 
@@ -175,17 +209,23 @@ def test_parts_that_fit_pass(backbone, parts):
 RIGHT = r'the pruned backbone gives \[106, 155, 1024, 2048\]'
 
 
-@pytest.mark.parametrize('parts, why', [
-    (dict(neck=Part([256, 512, 1024, 2048])),
-     r'Module.neck: in_channels is \[256, 512, 1024, 2048\], but ' + RIGHT),
-    (dict(neck=nn.Sequential(Part([256, 512, 1024, 2048]))), RIGHT),
-    (dict(neck=Part(), head=Part(512)), 'Module.head.*' + RIGHT),
-    (dict(decode_head=Part(512, 1)), 'in_channels is 512, .*gives 155'),
-    (dict(auxiliary_head=nn.ModuleList([Part(
-        1024, 2), Part(512, 1)])), 'auxiliary_head: .*gives 155'),
-])
-def test_parts_that_do_not_fit_are_refused_with_the_right_list(
-        backbone, parts, why):
+@pytest.mark.parametrize(
+    'parts, why',
+    [
+        (
+            dict(neck=Part([256, 512, 1024, 2048])),
+            r'Module.neck: in_channels is \[256, 512, 1024, 2048\], but ' + RIGHT,
+        ),
+        (dict(neck=nn.Sequential(Part([256, 512, 1024, 2048]))), RIGHT),
+        (dict(neck=Part(), head=Part(512)), 'Module.head.*' + RIGHT),
+        (dict(decode_head=Part(512, 1)), 'in_channels is 512, .*gives 155'),
+        (
+            dict(auxiliary_head=nn.ModuleList([Part(1024, 2), Part(512, 1)])),
+            'auxiliary_head: .*gives 155',
+        ),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused_with_the_right_list(backbone, parts, why):
     with pytest.raises(ConfigError, match=why):
         host(backbone, **parts)
 
@@ -202,9 +242,9 @@ def test_boxes_cut_from_the_backbone_need_its_channels(backbone):
     host(backbone, roi_head=roi_head(2048))
     host(backbone, neck=Part(CHANNELS), roi_head=roi_head(256))
     with pytest.raises(
-            ConfigError,
-            match='Module.roi_head: bbox_roi_extractor.out_channels is 512, '
-            'but ' + RIGHT):
+        ConfigError,
+        match='Module.roi_head: bbox_roi_extractor.out_channels is 512, but ' + RIGHT,
+    ):
         host(backbone, roi_head=roi_head(512))
 
 

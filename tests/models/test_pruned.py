@@ -1,4 +1,5 @@
 """Static pruned networks: the host's own model, small."""
+
 import subprocess
 import sys
 from pathlib import Path
@@ -25,23 +26,25 @@ def classifier(num_classes=1000, **backbone) -> dict:
     return dict(
         type='mmpretrain.ImageClassifier',
         data_preprocessor=dict(
-            type='mmpretrain.ClsDataPreprocessor', num_classes=num_classes),
+            type='mmpretrain.ClsDataPreprocessor', num_classes=num_classes
+        ),
         backbone=dict(type='mmpretrain.ResNet', depth=50, **backbone),
         neck=dict(type='mmpretrain.GlobalAveragePooling'),
         head=dict(
             type='mmpretrain.LinearClsHead',
             num_classes=num_classes,
             in_channels=2048,
-            loss=dict(type='mmpretrain.CrossEntropyLoss')))
+            loss=dict(type='mmpretrain.CrossEntropyLoss'),
+        ),
+    )
 
 
 def pruned(cfg=None, subnet=PUBLISHED, **options):
     return MODELS.build(
         dict(
-            type='mmdmcp.PrunedModel',
-            cfg=cfg or classifier(),
-            subnet=subnet,
-            **options))
+            type='mmdmcp.PrunedModel', cfg=cfg or classifier(), subnet=subnet, **options
+        )
+    )
 
 
 def backbone(subnet=PUBLISHED, init_cfg=None, **options):
@@ -51,7 +54,9 @@ def backbone(subnet=PUBLISHED, init_cfg=None, **options):
             type='mmdmcp.PrunedBackbone',
             cfg=dict(cfg, **options),
             subnet=subnet,
-            init_cfg=init_cfg))
+            init_cfg=init_cfg,
+        )
+    )
 
 
 @pytest.fixture(scope='module')
@@ -86,15 +91,15 @@ def test_it_is_the_hosts_own_model(small):
 def test_builds_from_any_scope(scope):
     init_default_scope(scope)
     model = mmengine.registry.MODELS.build(
-        dict(type='mmdmcp.PrunedModel', cfg=classifier(), subnet=PUBLISHED))
+        dict(type='mmdmcp.PrunedModel', cfg=classifier(), subnet=PUBLISHED)
+    )
     assert model.backbone.conv1.out_channels == 52
 
 
 def test_the_runners_data_preprocessor_goes_to_the_host():
     cfg = classifier()
     ours = cfg.pop('data_preprocessor')
-    theirs = dict(
-        type='mmpretrain.ClsDataPreprocessor', mean=[7, 7, 7], std=[1, 1, 1])
+    theirs = dict(type='mmpretrain.ClsDataPreprocessor', mean=[7, 7, 7], std=[1, 1, 1])
     model = pruned(cfg, data_preprocessor=theirs)
     assert model.data_preprocessor.mean.flatten().tolist() == [7, 7, 7]
     model = pruned(dict(cfg, data_preprocessor=ours), data_preprocessor=theirs)
@@ -110,8 +115,7 @@ def test_a_missing_file_is_named():
         MODELS.build(dict(type='mmdmcp.PrunedModel', cfg={}, subnet=PUBLISHED))
 
 
-def test_paths_from_the_working_directory_come_first(tmp_path, monkeypatch,
-                                                     small):
+def test_paths_from_the_working_directory_come_first(tmp_path, monkeypatch, small):
     monkeypatch.chdir(tmp_path)
     assert pruned().backbone.conv1.out_channels == 52  # a shipped one
     (tmp_path / PUBLISHED).parent.mkdir(parents=True)
@@ -131,8 +135,7 @@ def test_another_depth_or_head_is_refused():
     assert model.head.fc.out_features == 10
 
 
-def test_small_weights_load_and_full_ones_are_refused(small, checkpoint,
-                                                      tmp_path):
+def test_small_weights_load_and_full_ones_are_refused(small, checkpoint, tmp_path):
     init_cfg = dict(type='Pretrained', checkpoint=checkpoint)
     model = pruned(init_cfg=init_cfg)
     model.init_weights()
@@ -144,9 +147,10 @@ def test_small_weights_load_and_full_ones_are_refused(small, checkpoint,
     # Building for a test is not held up; training is.
     model = pruned(init_cfg=dict(type='Pretrained', checkpoint=path))
     with pytest.raises(
-            CheckpointError,
-            match=r'full.pth does not fit: backbone.conv1.weight is '
-            r'\[64, 3, 7, 7\] there and \[52, 3, 7, 7\] here'):
+        CheckpointError,
+        match=r'full.pth does not fit: backbone.conv1.weight is '
+        r'\[64, 3, 7, 7\] there and \[52, 3, 7, 7\] here',
+    ):
         model.init_weights()
 
 
@@ -154,9 +158,10 @@ def test_weights_of_the_full_network_inside_cfg_are_refused(checkpoint):
     zoo = dict(type='Pretrained', checkpoint='torchvision://resnet50')
     model = pruned(classifier(init_cfg=zoo))
     with pytest.raises(
-            CheckpointError,
-            match='backbone.init_cfg: torchvision://resnet50 holds weights '
-            'of the full network'):
+        CheckpointError,
+        match='backbone.init_cfg: torchvision://resnet50 holds weights '
+        'of the full network',
+    ):
         model.init_weights()
     # Its own weights inside cfg are fine, as fine-tuning configs have them.
     own = dict(type='Pretrained', checkpoint=checkpoint, prefix='backbone.')
@@ -166,12 +171,11 @@ def test_weights_of_the_full_network_inside_cfg_are_refused(checkpoint):
     pruned(classifier(init_cfg=zoo), init_cfg=beside).init_weights()
 
 
-@pytest.mark.parametrize('kind', [
-    'Pretrained', 'mmengine.Pretrained',
-    mmengine.model.weight_init.PretrainedInit
-])
-def test_weights_in_a_list_of_initialisers_are_checked_too(
-        kind, small, checkpoint):
+@pytest.mark.parametrize(
+    'kind',
+    ['Pretrained', 'mmengine.Pretrained', mmengine.model.weight_init.PretrainedInit],
+)
+def test_weights_in_a_list_of_initialisers_are_checked_too(kind, small, checkpoint):
     others = dict(type='Constant', layer='BatchNorm2d', val=0.5)
     zoo = [others, dict(type=kind, checkpoint='torchvision://resnet50')]
     with pytest.raises(CheckpointError, match='backbone.init_cfg: torchvi'):
@@ -191,12 +195,13 @@ def test_a_backbone_says_its_channels_and_keeps_the_hosts_options():
     assert [out.shape[1] for out in outs] == model.out_channels
     frozen = {
         name.split('.')[0]
-        for name, p in model.named_parameters() if not p.requires_grad
+        for name, p in model.named_parameters()
+        if not p.requires_grad
     }
     assert frozen == {'conv1', 'bn1', 'layer1'}
     model.train()
     assert model.layer4.training and not model.layer4[0].bn1.training
-    assert backbone(out_indices=(3, )).out_channels == [2048]
+    assert backbone(out_indices=(3,)).out_channels == [2048]
 
 
 def test_looking_at_the_channels_leaves_no_trace():
@@ -204,8 +209,7 @@ def test_looking_at_the_channels_leaves_no_trace():
     model = backbone()
     state = torch.get_rng_state()
     torch.manual_seed(0)
-    MODELS.build(
-        dict(type='mmpretrain.ResNet', depth=50, out_indices=(0, 1, 2, 3)))
+    MODELS.build(dict(type='mmpretrain.ResNet', depth=50, out_indices=(0, 1, 2, 3)))
     assert torch.equal(state, torch.get_rng_state())
     assert all(m.training for m in model.modules())
     assert model.bn1.num_batches_tracked == 0
@@ -214,22 +218,26 @@ def test_looking_at_the_channels_leaves_no_trace():
 def test_a_backbone_loads_the_classifiers_weights(small, checkpoint, tmp_path):
     alone = str(tmp_path / 'backbone.pth')
     torch.save(small.backbone.state_dict(), alone)
-    for options in (dict(checkpoint=checkpoint),
-                    dict(checkpoint=checkpoint,
-                         prefix='backbone'), dict(checkpoint=alone)):
+    for options in (
+        dict(checkpoint=checkpoint),
+        dict(checkpoint=checkpoint, prefix='backbone'),
+        dict(checkpoint=alone),
+    ):
         model = backbone(init_cfg=dict(type='Pretrained', **options))
         model.init_weights()
         for new, old in zip(model.parameters(), small.backbone.parameters()):
             assert torch.equal(new, old)
 
 
-@pytest.mark.parametrize('options, why', [
-    (dict(prefix='neck.'), "no weights under 'neck.'; .* backbone, head"),
-    (dict(prefix='backbone.layer1'), 'lacks'),
-])
+@pytest.mark.parametrize(
+    'options, why',
+    [
+        (dict(prefix='neck.'), "no weights under 'neck.'; .* backbone, head"),
+        (dict(prefix='backbone.layer1'), 'lacks'),
+    ],
+)
 def test_weights_elsewhere_are_refused(checkpoint, options, why):
-    model = backbone(
-        init_cfg=dict(type='Pretrained', checkpoint=checkpoint, **options))
+    model = backbone(init_cfg=dict(type='Pretrained', checkpoint=checkpoint, **options))
     with pytest.raises(CheckpointError, match=why):
         model.init_weights()
 
@@ -238,15 +246,13 @@ def test_checkpoints_that_are_none_are_refused(tmp_path):
     for content in (b'', b'not a checkpoint', b'PK\x03\x04'):
         path = tmp_path / 'bad.pth'
         path.write_bytes(content)
-        model = backbone(
-            init_cfg=dict(type='Pretrained', checkpoint=str(path)))
-        with pytest.raises(CheckpointError, match='bad.pth can\'t be loaded'):
+        model = backbone(init_cfg=dict(type='Pretrained', checkpoint=str(path)))
+        with pytest.raises(CheckpointError, match="bad.pth can't be loaded"):
             model.init_weights()
     # MMEngine would load nothing from under another key than state_dict.
     for content in (dict(epoch=3), dict(model=backbone().state_dict())):
         torch.save(content, path)
-        model = backbone(
-            init_cfg=dict(type='Pretrained', checkpoint=str(path)))
+        model = backbone(init_cfg=dict(type='Pretrained', checkpoint=str(path)))
         with pytest.raises(CheckpointError, match='holds no weights'):
             model.init_weights()
 
@@ -268,7 +274,6 @@ def test_another_variant_of_the_backbone_is_refused():
 def test_norms_that_need_more_than_a_pixel_say_their_channels():
 
     class Normed(nn.Module):
-
         def __init__(self):
             super().__init__()
             self.conv1 = nn.Conv2d(3, 64, 3, stride=32, padding=1)
@@ -289,7 +294,9 @@ def test_pretrained_of_the_host_is_refused():
                 type='mmdmcp.PrunedBackbone',
                 cfg=dict(type='mmpretrain.ResNet', depth=50),
                 subnet=PUBLISHED,
-                pretrained='torchvision://resnet50'))
+                pretrained='torchvision://resnet50',
+            )
+        )
 
 
 def _place(tensor):
@@ -298,14 +305,14 @@ def _place(tensor):
 
 class Written(TorchDispatchMode):
     """Counts the entries of all tensors that are filled or made."""
+
     entries = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
         given = {_place(x) for x in args if torch.is_tensor(x)}
         in_place = func.__name__.split('.')[0].endswith('_')
-        if torch.is_tensor(result) and (in_place
-                                        or _place(result) not in given):
+        if torch.is_tensor(result) and (in_place or _place(result) not in given):
             self.entries += result.numel()
         return result
 
@@ -316,14 +323,17 @@ def test_rebuilding_copies_what_is_cut_once():
         sizes = MODELS.build(classifier()).state_dict()
     with Written() as small:
         model = pruned()
-    cut = sum(tensor.numel() for name, tensor in model.state_dict().items()
-              if tensor.shape != sizes[name].shape)
+    cut = sum(
+        tensor.numel()
+        for name, tensor in model.state_dict().items()
+        if tensor.shape != sizes[name].shape
+    )
     assert cut > 4e6
     assert small.entries - full.entries == cut
 
 
 def test_mmrazor_is_not_needed(repo_root):
-    code = f'''
+    code = f"""
 import sys
 sys.path.insert(0, {str(repo_root)!r})
 class Block:
@@ -335,5 +345,5 @@ from mmengine.registry import MODELS
 model = MODELS.build(dict(
     type='mmdmcp.PrunedModel', cfg={classifier()!r}, subnet={PUBLISHED!r}))
 assert model.backbone.conv1.out_channels == 52
-'''
+"""
     subprocess.run([sys.executable, '-W', 'ignore', '-c', code], check=True)

@@ -1,4 +1,5 @@
 """A layout is a list of entries, said briefly: compare with the list."""
+
 import itertools
 
 import pytest
@@ -8,12 +9,14 @@ from mmdmcp.ops import Layout, Segment
 
 # Two units (4 and 3 channels), a concatenation with something fixed, a
 # flatten of 2 x 2 and a unit that comes twice.
-LAYOUT = Layout([
-    Segment(0, 4, unit=0),
-    Segment(4, 6),
-    Segment(6, 18, unit=1, expand=4),
-    Segment(18, 22, unit=0),
-])
+LAYOUT = Layout(
+    [
+        Segment(0, 4, unit=0),
+        Segment(4, 6),
+        Segment(6, 18, unit=1, expand=4),
+        Segment(18, 22, unit=0),
+    ]
+)
 CHANNELS = (4, 3)
 
 
@@ -22,13 +25,17 @@ def brute_force(kept):
     owner = [(0, c) for c in range(4)] + [None] * 2
     owner += [(1, c) for c in range(3) for _ in range(4)]
     owner += [(0, c) for c in range(4)]
-    return tuple(i for i, own in enumerate(owner)
-                 if own is None or own[1] in kept[own[0]])
+    return tuple(
+        i for i, own in enumerate(owner) if own is None or own[1] in kept[own[0]]
+    )
 
 
 def subsets(channels):
-    return (kept for size in range(1, channels + 1)
-            for kept in itertools.combinations(range(channels), size))
+    return (
+        kept
+        for size in range(1, channels + 1)
+        for kept in itertools.combinations(range(channels), size)
+    )
 
 
 def test_prefixes_keep_the_first_entries_of_every_segment():
@@ -47,7 +54,7 @@ def test_ranges_are_ascending_apart_and_merged():
     for kept in itertools.product(*map(subsets, CHANNELS)):
         ranges = LAYOUT.ranges(kept)
         assert all(a < b for a, b in ranges)
-        assert all(p[1] < n[0] for p, n in zip(ranges, ranges[1:]))
+        assert all(p[1] < n[0] for p, n in itertools.pairwise(ranges))
 
 
 def test_the_count_is_linear_in_the_widths():
@@ -58,11 +65,31 @@ def test_the_count_is_linear_in_the_widths():
 
 
 def test_values_are_spread_as_channels_are():
-    values = [torch.arange(4.), torch.arange(10., 13.)]
+    values = [torch.arange(4.0), torch.arange(10.0, 13.0)]
     spread = LAYOUT.spread(values)
     assert spread.tolist() == [
-        0, 1, 2, 3, 1, 1, 10, 10, 10, 10, 11, 11, 11, 11, 12, 12, 12, 12, 0, 1,
-        2, 3
+        0,
+        1,
+        2,
+        3,
+        1,
+        1,
+        10,
+        10,
+        10,
+        10,
+        11,
+        11,
+        11,
+        11,
+        12,
+        12,
+        12,
+        12,
+        0,
+        1,
+        2,
+        3,
     ]
 
 
@@ -76,4 +103,4 @@ def test_a_fixed_dimension_belongs_to_no_unit():
 def test_layouts_are_equal_by_their_segments(other):
     same = Layout(list(LAYOUT.segments))
     assert same == LAYOUT and hash(same) == hash(LAYOUT)
-    assert LAYOUT != other
+    assert other != LAYOUT

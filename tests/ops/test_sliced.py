@@ -1,4 +1,5 @@
 """A sliced layer computes what the narrow layer would, forward and back."""
+
 import copy
 
 import pytest
@@ -16,8 +17,15 @@ CONCAT = Layout([Segment(0, 8, unit=0), Segment(8, 14, unit=1)])
 GROUPS = Layout([Segment(0, 4, unit=2), Segment(4, 8, unit=2)])
 FLAT = Layout([Segment(0, 32, unit=0, expand=4)])
 # What layers call their numbers of inputs and outputs.
-SIZES = ('in_channels', 'in_features', 'out_channels', 'out_features',
-         'num_features', 'num_channels', 'normalized_shape')
+SIZES = (
+    'in_channels',
+    'in_features',
+    'out_channels',
+    'out_features',
+    'num_features',
+    'num_channels',
+    'normalized_shape',
+)
 # Prefixes; index lists; everything.
 SELECTIONS = [(5, 4, 3), ((0, 3, 4, 7), (1, 2), (0, 2)), (8, 6, 4)]
 
@@ -36,18 +44,22 @@ CASES = {
     'batch norm': (lambda: nn.BatchNorm2d(8), ONE, ONE),
     'norm of a concatenation': (lambda: nn.BatchNorm2d(14), CONCAT, CONCAT),
     'group norm': (lambda: nn.GroupNorm(2, 8), GROUPS, GROUPS),
-    'batch norm without weights':
-    (lambda: nn.BatchNorm2d(8, affine=False), ONE, ONE),
-    'layer norm without weights':
-    (lambda: nn.LayerNorm(8, elementwise_affine=False), ONE, ONE),
+    'batch norm without weights': (lambda: nn.BatchNorm2d(8, affine=False), ONE, ONE),
+    'layer norm without weights': (
+        lambda: nn.LayerNorm(8, elementwise_affine=False),
+        ONE,
+        ONE,
+    ),
     'layer norm': (lambda: nn.LayerNorm(8), ONE, ONE),
 }
 
 
 def reference(module, rows, cols, x):
     """The layer with plainly indexed tensors: autograd's own slicing."""
-    weight, bias = (None if tensor is None else tensor[rows]
-                    for tensor in (module.weight, module.bias))
+    weight, bias = (
+        None if tensor is None else tensor[rows]
+        for tensor in (module.weight, module.bias)
+    )
     if isinstance(module, (nn.Conv1d, nn.Conv2d)):
         groups = module.groups
         if is_depthwise(module):
@@ -56,14 +68,15 @@ def reference(module, rows, cols, x):
             size = module.in_channels // groups
             weight = weight[:, [c for c in cols if c < size]]
         conv = F.conv1d if isinstance(module, nn.Conv1d) else F.conv2d
-        return conv(x, weight, bias, module.stride, module.padding,
-                    module.dilation, groups)
+        return conv(
+            x, weight, bias, module.stride, module.padding, module.dilation, groups
+        )
     if isinstance(module, nn.Linear):
         return F.linear(x, weight[:, cols], bias)
     if isinstance(module, nn.GroupNorm):
         return F.group_norm(x, module.num_groups, weight, bias)
     if isinstance(module, nn.LayerNorm):
-        return F.layer_norm(x, (len(rows), ), weight, bias)
+        return F.layer_norm(x, (len(rows),), weight, bias)
     mean, var = module.running_mean[rows], module.running_var[rows]
     out = F.batch_norm(x, mean, var, weight, bias, training=True)
     module.running_mean[rows], module.running_var[rows] = mean, var
@@ -106,8 +119,7 @@ def test_output_and_gradients_are_those_of_plain_slicing(case, selections):
         (expected * weight).sum().backward()
     torch.testing.assert_close(x.grad, y.grad)
     for name, parameter in module.named_parameters():
-        torch.testing.assert_close(parameter.grad,
-                                   other.get_parameter(name).grad)
+        torch.testing.assert_close(parameter.grad, other.get_parameter(name).grad)
     for name, buffer in module.named_buffers():
         if name != 'num_batches_tracked':
             torch.testing.assert_close(buffer, other.get_buffer(name))
@@ -135,15 +147,13 @@ class ScaledConv(nn.Conv2d):
 
 
 @pytest.mark.parametrize('selections', SELECTIONS, ids=str)
-def test_what_a_layer_computes_from_its_size_is_what_a_static_one_does(
-        selections):
+def test_what_a_layer_computes_from_its_size_is_what_a_static_one_does(selections):
     module = ScaledConv(8, 6, 3)
     layer = SlicedLayer('layer', module, ONE, TWO)
     static = copy.deepcopy(module)
     layer.select(selections)
     rows, cols = TWO.indices(selections), ONE.indices(selections)
-    shrink(static, LayerWidth(len(cols), len(rows), None, cols,
-                              rows)).carry_out()
+    shrink(static, LayerWidth(len(cols), len(rows), None, cols, rows)).carry_out()
     x = sample(module, len(cols))
     torch.testing.assert_close(layer(x), static(x))
 
@@ -156,14 +166,21 @@ def test_sizes_are_those_of_the_narrow_layer(case, selections):
     for key in SIZES:
         side = inputs if key.startswith('in') else outputs
         size = getattr(module, key, None)
-        assert size in (None, side.count(selections),
-                        (side.count(selections), ))
+        assert size in (None, side.count(selections), (side.count(selections),))
 
 
-@pytest.mark.parametrize('case', [
-    'conv', 'conv without bias', 'batch norm', 'linear', 'layer norm',
-    'batch norm without weights', 'layer norm without weights'
-])
+@pytest.mark.parametrize(
+    'case',
+    [
+        'conv',
+        'conv without bias',
+        'batch norm',
+        'linear',
+        'layer norm',
+        'batch norm without weights',
+        'layer norm without weights',
+    ],
+)
 @pytest.mark.parametrize('selections', SELECTIONS[::2], ids=str)
 def test_scales_multiply_the_outputs(case, selections):
     module, inputs, outputs = make(case)
@@ -177,13 +194,11 @@ def test_scales_multiply_the_outputs(case, selections):
     layer.scale(scales)
     s = outputs.spread(scales)[list(rows)]
     last = isinstance(module, (nn.Linear, nn.LayerNorm))
-    shape = (1, -1) + (1, ) * (0 if last else plain.dim() - 2)
+    shape = (1, -1) + (1,) * (0 if last else plain.dim() - 2)
     expected = plain * s.view(shape)
     torch.testing.assert_close(layer(x), expected)
-    got = torch.autograd.grad(
-        layer(x).square().sum(), scales, allow_unused=True)
-    wanted = torch.autograd.grad(
-        expected.square().sum(), scales, allow_unused=True)
+    got = torch.autograd.grad(layer(x).square().sum(), scales, allow_unused=True)
+    wanted = torch.autograd.grad(expected.square().sum(), scales, allow_unused=True)
     for a, b in zip(got, wanted):
         assert (a is None) == (b is None)
         if a is not None:

@@ -1,4 +1,5 @@
 """A Slurm cluster of one machine, on loopback, for the length of the tests."""
+
 import os
 import shutil
 import socket
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 SBIN = '/usr/sbin:/usr/local/sbin'
-CONF = '''
+CONF = """
 ClusterName=mmdmcp-tests
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={ports[0]}
@@ -42,7 +43,7 @@ SlurmdLogFile={folder}/slurmd.log
 GresTypes=gpu
 NodeName={host} NodeAddr=127.0.0.1 CPUs=4 Gres=gpu:2 State=UNKNOWN
 PartitionName=tests Nodes={host} Default=YES MaxTime=INFINITE State=UP
-'''
+"""
 
 
 class Cluster:
@@ -51,8 +52,9 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.env = {
-            **os.environ, 'SLURM_CONF': str(folder / 'slurm.conf'),
-            'PATH': f'{os.environ["PATH"]}:{SBIN}'
+            **os.environ,
+            'SLURM_CONF': str(folder / 'slurm.conf'),
+            'PATH': f'{os.environ["PATH"]}:{SBIN}',
         }
         self.daemons = []
 
@@ -60,22 +62,18 @@ class Cluster:
         """Run a command in the cluster's environment."""
         return subprocess.run(
             list(map(str, command)),
-            env={
-                **self.env,
-                **kwargs.pop('env', {})
-            },
+            env={**self.env, **kwargs.pop('env', {})},
             text=True,
             capture_output=True,
-            **kwargs)
+            **kwargs,
+        )
 
     def daemon(self, *command) -> subprocess.Popen:
         """Start a process that runs until the cluster is stopped."""
         log = open(self.folder / f'{Path(command[0]).name}.out', 'w')
         process = subprocess.Popen(
-            list(map(str, command)),
-            env=self.env,
-            stdout=log,
-            stderr=subprocess.STDOUT)
+            list(map(str, command)), env=self.env, stdout=log, stderr=subprocess.STDOUT
+        )
         self.daemons.append(process)
         return process
 
@@ -94,8 +92,7 @@ class Cluster:
                     for pattern in ('*.log', '*.out')
                     for log in self.folder.glob(pattern)
                 ]
-                raise TimeoutError(f'{what} within {seconds} s\n' +
-                                   '\n'.join(logs))
+                raise TimeoutError(f'{what} within {seconds} s\n' + '\n'.join(logs))
             time.sleep(0.5)
 
     def start(self) -> None:
@@ -111,23 +108,31 @@ class Cluster:
             host=host,
             folder=folder,
             ports=free_ports(2),
-            user=os.environ.get('USER') or whoami())
+            user=os.environ.get('USER') or whoami(),
+        )
         (folder / 'slurm.conf').write_text(text)
         # Two devices that every machine has play the GPUs.
-        (folder / 'gres.conf').write_text('Name=gpu File=/dev/null\n'
-                                          'Name=gpu File=/dev/zero\n')
-        self.daemon('munged', '--foreground', '--force',
-                    f'--socket={folder}/munge.socket',
-                    f'--key-file={folder}/munge.key',
-                    f'--log-file={folder}/munged.log',
-                    f'--pid-file={folder}/munged.pid',
-                    f'--seed-file={folder}/munged.seed')
+        (folder / 'gres.conf').write_text(
+            'Name=gpu File=/dev/null\nName=gpu File=/dev/zero\n'
+        )
+        self.daemon(
+            'munged',
+            '--foreground',
+            '--force',
+            f'--socket={folder}/munge.socket',
+            f'--key-file={folder}/munge.key',
+            f'--log-file={folder}/munged.log',
+            f'--pid-file={folder}/munged.pid',
+            f'--seed-file={folder}/munged.seed',
+        )
         self.wait((folder / 'munge.socket').exists, 20, 'munged did not start')
         self.daemon('slurmctld', '-D')
         self.daemon('slurmd', '-D', '-N', host)
         self.wait(
-            lambda: 'idle' in self.call('sinfo', '-h', '-o', '%T').stdout, 60,
-            'the node was not ready')
+            lambda: 'idle' in self.call('sinfo', '-h', '-o', '%T').stdout,
+            60,
+            'the node was not ready',
+        )
 
     def stop(self) -> None:
         """Cancel what still runs and stop the daemons."""
@@ -144,6 +149,7 @@ class Cluster:
 
 def whoami() -> str:
     import pwd
+
     return pwd.getpwuid(os.getuid()).pw_name
 
 
@@ -163,15 +169,19 @@ def cluster():
     """A running one-machine Slurm; skips where it isn't installed."""
     path = f'{os.environ["PATH"]}:{SBIN}'
     missing = [
-        name for name in ('munged', 'slurmctld', 'slurmd', 'srun', 'sbatch')
+        name
+        for name in ('munged', 'slurmctld', 'slurmd', 'srun', 'sbatch')
         if shutil.which(name, path=path) is None
     ]
     if missing:
-        pytest.skip(f'Slurm is not installed (no {", ".join(missing)}); '
-                    '`make test-slurm` installs it where it can')
+        pytest.skip(
+            f'Slurm is not installed (no {", ".join(missing)}); '
+            '`make test-slurm` installs it where it can'
+        )
     # Not pytest's folder: a socket's path must be short, and munged wants
     # nobody else to be able to write above it.
     import tempfile
+
     folder = Path(tempfile.mkdtemp(prefix='slurm-'))
     running = Cluster(folder)
     try:

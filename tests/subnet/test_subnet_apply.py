@@ -1,4 +1,5 @@
 """A whole model made small, all of it or nothing."""
+
 import copy
 import subprocess
 import sys
@@ -28,11 +29,10 @@ class Net(nn.Module):
         self.both = nn.BatchNorm2d(width + 4)
         self.fc = nn.Linear((width + 4) * 4, 5)
         for norm in (self.bn, self.both):
-            for tensor in (norm.weight, norm.bias, norm.running_mean,
-                           norm.running_var):
+            for tensor in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
                 nn.init.uniform_(tensor, 0.5, 1.5)
 
-    def forward(self, x, stem=1., side=1.):
+    def forward(self, x, stem=1.0, side=1.0):
         """The masks close channels where a small net has none."""
         x = self.act(self.bn(self.stem(x))) * stem
         x = (x + self.gamma * self.dw(x)) * stem
@@ -42,7 +42,7 @@ class Net(nn.Module):
     @staticmethod
     def mask(stem, side):
         if isinstance(stem, float):
-            return 1.
+            return 1.0
         return torch.cat([stem, side]).expand(-1, 2, 2).flatten()
 
 
@@ -69,13 +69,14 @@ def net_subnet(prefix='', **changes) -> Subnet:
     layers.update(changes)
     params = 140 + 10 + 5 + 50 + 5 + 12 + 14 + 145
     return Subnet(
-        'gate', {
+        'gate',
+        {
             prefix + 'stem': UnitWidth(5, 8, STEM),
-            prefix + 'side': UnitWidth(2, 4, SIDE)
-        }, {
-            prefix + name: row
-            for name, row in layers.items() if row is not None
-        }, dict(macs=1, params=params, input_shape=[3, 2, 2]))
+            prefix + 'side': UnitWidth(2, 4, SIDE),
+        },
+        {prefix + name: row for name, row in layers.items() if row is not None},
+        dict(macs=1, params=params, input_shape=[3, 2, 2]),
+    )
 
 
 def test_the_small_net_computes_what_the_masked_full_one_does():
@@ -132,12 +133,8 @@ def test_the_longest_prefix_wins_and_others_are_left_out():
     model.stage, model.norm = nn.Module(), nn.BatchNorm2d(8)
     model.stage.stem = nn.Conv2d(3, 8, 3)
     subnet_module.apply(
-        model,
-        net_subnet('net.'),
-        prefix={
-            'net.stem': 'stage.stem',
-            'net.bn': 'norm'
-        })
+        model, net_subnet('net.'), prefix={'net.stem': 'stage.stem', 'net.bn': 'norm'}
+    )
     assert model.stage.stem.out_channels == model.norm.num_features == 5
 
 
@@ -158,13 +155,16 @@ def check_refused(model, subnet, why, prefix=None):
         assert torch.equal(old, new)
 
 
-@pytest.mark.parametrize('changes, why', [
-    (dict(other=LayerWidth(out=3)), '1 of the layers .* not in the Net: ot'),
-    (dict(fc=LayerWidth(in_=99)), 'layer fc: in: .*Is the file for this'),
-    (dict(dw=LayerWidth(5, 5)), 'layer dw: the kept channels leave 5 groups'),
-    (dict(fc=None), 'would have 481 parameters, but the file says 381'),
-    (dict(both=LayerWidth(out=6)), 'parameters, but the file says 381'),
-])
+@pytest.mark.parametrize(
+    'changes, why',
+    [
+        (dict(other=LayerWidth(out=3)), '1 of the layers .* not in the Net: ot'),
+        (dict(fc=LayerWidth(in_=99)), 'layer fc: in: .*Is the file for this'),
+        (dict(dw=LayerWidth(5, 5)), 'layer dw: the kept channels leave 5 groups'),
+        (dict(fc=None), 'would have 481 parameters, but the file says 381'),
+        (dict(both=LayerWidth(out=6)), 'parameters, but the file says 381'),
+    ],
+)
 def test_a_damaged_row_changes_nothing(changes, why):
     check_refused(Net(), net_subnet(**changes), why)
 
@@ -175,16 +175,21 @@ def test_a_model_of_another_width_is_refused():
     check_refused(Net(16), net_subnet(), why, prefix={'': ''})
 
 
-@pytest.mark.parametrize('unit, why', [
-    (UnitWidth(4, 8, (0, 3, 4, 6)), 'layer stem: out keeps 5 of its 8 chan'
-     'nels, but under units it keeps 4: the file was edited in one place'),
-    (UnitWidth(8, 8), 'but under units it keeps 8'),
-    (UnitWidth(5, 8), 'but under units it keeps others'),
-])
+@pytest.mark.parametrize(
+    'unit, why',
+    [
+        (
+            UnitWidth(4, 8, (0, 3, 4, 6)),
+            'layer stem: out keeps 5 of its 8 chan'
+            'nels, but under units it keeps 4: the file was edited in one place',
+        ),
+        (UnitWidth(8, 8), 'but under units it keeps 8'),
+        (UnitWidth(5, 8), 'but under units it keeps others'),
+    ],
+)
 def test_a_file_edited_under_units_alone_is_refused(unit, why):
     subnet = net_subnet()
-    edited = Subnet('gate', dict(subnet.units, stem=unit), subnet.layers,
-                    subnet.cost)
+    edited = Subnet('gate', dict(subnet.units, stem=unit), subnet.layers, subnet.cost)
     check_refused(Net(), edited, why)
     check_refused(Net(), edited, why, prefix={'': ''})
 
@@ -202,12 +207,10 @@ def test_a_wrong_prefix_is_explained():
     wrapped = nn.Module()
     wrapped.backbone = Net()
     check_refused(wrapped, net_subnet(), r"prefix=\{'': 'backbone\.'\}")
-    check_refused(Net(), net_subnet('a.'), "matches no layer .* 'a.stem'",
-                  'b.')
-    check_refused(Net(), net_subnet('a.'), 'gives two rows the name', {
-        'a.stem': 'x',
-        'a.bn': 'x'
-    })
+    check_refused(Net(), net_subnet('a.'), "matches no layer .* 'a.stem'", 'b.')
+    check_refused(
+        Net(), net_subnet('a.'), 'gives two rows the name', {'a.stem': 'x', 'a.bn': 'x'}
+    )
 
 
 def test_a_head_of_another_name_is_not_forgotten():
@@ -218,13 +221,8 @@ def test_a_head_of_another_name_is_not_forgotten():
     subnet = Subnet('gate', subnet.units, layers, subnet.cost)
     both = r"prefix={'backbone\.': '', 'head\.': ''}"
     check_refused(Net(), subnet, both)
-    check_refused(Net(), subnet, f'leaves out head.fc, .* fc .*{both}',
-                  'backbone.')
-    net = subnet_module.apply(
-        Net(), subnet, prefix={
-            'backbone.': '',
-            'head.': ''
-        })
+    check_refused(Net(), subnet, f'leaves out head.fc, .* fc .*{both}', 'backbone.')
+    net = subnet_module.apply(Net(), subnet, prefix={'backbone.': '', 'head.': ''})
     net(torch.rand(2, 3, 2, 2))
     part = Net()
     del part.fc  # as in a detector
@@ -234,14 +232,17 @@ def test_a_head_of_another_name_is_not_forgotten():
 def test_two_rows_for_one_module_must_agree():
     net = Net()
     net.alias = net.stem
-    check_refused(net, net_subnet(alias=LayerWidth(out=4)),
-                  'layer alias: is the same module as stem')
+    check_refused(
+        net,
+        net_subnet(alias=LayerWidth(out=4)),
+        'layer alias: is the same module as stem',
+    )
 
 
 def test_torch_and_yaml_are_all_it_needs(tmp_path, repo_root):
     """Rebuild where importing any other framework fails."""
     net_subnet().save(tmp_path / 'x.yaml')
-    code = f'''
+    code = f"""
 import sys
 sys.path.insert(0, {str(repo_root)!r})
 class Block:
@@ -255,5 +256,5 @@ import mmdmcp.subnet
 stem = nn.Sequential(nn.Conv2d(3, 8, 3))
 mmdmcp.subnet.apply(stem, {str(tmp_path / 'x.yaml')!r}, {{'stem': '0'}})
 assert stem[0].out_channels == 5
-'''
+"""
     subprocess.run([sys.executable, '-W', 'ignore', '-c', code], check=True)

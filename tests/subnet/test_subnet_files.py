@@ -1,48 +1,59 @@
 """Plain YAML and nothing else; written whole or not at all."""
+
 import os
 
 import pytest
 import yaml
 
 from mmdmcp import SubnetError
-from mmdmcp.subnet.files import (MAX_BYTES, Row, format_yaml, parse_yaml,
-                                 read_yaml, write_atomically)
+from mmdmcp.subnet.files import (
+    MAX_BYTES,
+    Row,
+    format_yaml,
+    parse_yaml,
+    read_yaml,
+    write_atomically,
+)
 
 
 def test_plain_values_read_as_safe_load_reads_them():
-    text = ('a: {b: 3, c: [1, 2]}\nd: word\ne: "93"\nf: 0-51 64-89\n'
-            "'0': {}\n? g\n: - 1\n")
+    text = (
+        'a: {b: 3, c: [1, 2]}\nd: word\ne: "93"\nf: 0-51 64-89\n\'0\': {}\n? g\n: - 1\n'
+    )
     assert parse_yaml(text) == yaml.safe_load(text)
 
 
-@pytest.mark.parametrize('text, why', [
-    ('', 'empty'),
-    ('# only a comment\n', 'empty'),
-    ('a: &x 1\nb: *x\n', 'anchors'),
-    ('a: !!python/tuple [1, 2]\n', 'tag'),
-    ('a: !!python/object/apply:os.system ["true"]\n', 'tag'),
-    ('a: !!int 3\n', 'tag'),
-    ('<<: {a: 1}\n', 'reads as merge'),
-    ('a: 1\na: 2\n', "'a' appears twice"),
-    ('a: {b: 1, b: 2}\n', "'b' appears twice"),
-    ('a: 1.5\n', 'reads as float'),
-    ('a: .nan\n', 'reads as float'),
-    ('a: yes\n', 'reads as bool'),
-    ('a:\n', 'reads as null'),
-    ('a: 0x10\n', 'reads as int'),
-    ('a: 010\n', 'reads as int'),
-    ('a: 1_000\n', 'reads as int'),
-    ('a: 2020-01-01\n', 'reads as timestamp'),
-    ('a: ' + '9' * 5000, 'reads as int'),
-    ('[1]: 2\n', 'key must be a word'),
-    ('{a: 1\n', 'line 2, column 1: not valid YAML: .*expected'),
-    ('a: 1\n---\nb: 2\n', 'more than one'),
-    ('a: \x00\n', 'not valid YAML'),
-    ('%YAML 99999999999999999999999.1\n--- a', 'not valid YAML'),
-    ('[' * 100_000, 'nested too deeply'),
-    ('{a: ' * 100_000, 'nested too deeply'),
-    ('- ' * 100_000, 'nested too deeply'),
-])
+@pytest.mark.parametrize(
+    'text, why',
+    [
+        ('', 'empty'),
+        ('# only a comment\n', 'empty'),
+        ('a: &x 1\nb: *x\n', 'anchors'),
+        ('a: !!python/tuple [1, 2]\n', 'tag'),
+        ('a: !!python/object/apply:os.system ["true"]\n', 'tag'),
+        ('a: !!int 3\n', 'tag'),
+        ('<<: {a: 1}\n', 'reads as merge'),
+        ('a: 1\na: 2\n', "'a' appears twice"),
+        ('a: {b: 1, b: 2}\n', "'b' appears twice"),
+        ('a: 1.5\n', 'reads as float'),
+        ('a: .nan\n', 'reads as float'),
+        ('a: yes\n', 'reads as bool'),
+        ('a:\n', 'reads as null'),
+        ('a: 0x10\n', 'reads as int'),
+        ('a: 010\n', 'reads as int'),
+        ('a: 1_000\n', 'reads as int'),
+        ('a: 2020-01-01\n', 'reads as timestamp'),
+        ('a: ' + '9' * 5000, 'reads as int'),
+        ('[1]: 2\n', 'key must be a word'),
+        ('{a: 1\n', 'line 2, column 1: not valid YAML: .*expected'),
+        ('a: 1\n---\nb: 2\n', 'more than one'),
+        ('a: \x00\n', 'not valid YAML'),
+        ('%YAML 99999999999999999999999.1\n--- a', 'not valid YAML'),
+        ('[' * 100_000, 'nested too deeply'),
+        ('{a: ' * 100_000, 'nested too deeply'),
+        ('- ' * 100_000, 'nested too deeply'),
+    ],
+)
 def test_anything_else_is_refused_by_name(text, why):
     with pytest.raises(SubnetError, match=why) as error:
         parse_yaml(text)
@@ -69,12 +80,15 @@ def test_rows_stand_on_one_line_and_nothing_is_folded_or_tagged():
     assert '!!' not in text and '&' not in text
 
 
-@pytest.mark.parametrize('content, why', [
-    (b'', 'empty'),
-    (b'\xff\xfe\x00', 'not UTF-8'),
-    (b'a: \xe9', 'not UTF-8'),
-    (b'#' * (MAX_BYTES + 1), 'larger than 16 MiB'),
-])
+@pytest.mark.parametrize(
+    'content, why',
+    [
+        (b'', 'empty'),
+        (b'\xff\xfe\x00', 'not UTF-8'),
+        (b'a: \xe9', 'not UTF-8'),
+        (b'#' * (MAX_BYTES + 1), 'larger than 16 MiB'),
+    ],
+)
 def test_files_that_hold_no_text(tmp_path, content, why):
     path = tmp_path / 'x.yaml'
     path.write_bytes(content)

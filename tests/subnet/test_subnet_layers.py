@@ -1,4 +1,5 @@
 """One layer of each kind against plain indexing."""
+
 import pytest
 import torch
 from torch import nn
@@ -45,8 +46,7 @@ def test_one_side_alone(side):
 def test_depthwise_with_a_multiplier():
     full = nn.Conv2d(4, 8, 3, groups=4)
     weight = full.weight.detach().clone()
-    conv = small(
-        full, in_=2, out=4, groups=2, in_kept=(1, 3), out_kept=(2, 3, 6, 7))
+    conv = small(full, in_=2, out=4, groups=2, in_kept=(1, 3), out_kept=(2, 3, 6, 7))
     assert torch.equal(conv.weight, weight[[2, 3, 6, 7]])
     assert conv.groups == 2 and conv(torch.rand(1, 2, 5, 5)).shape[1] == 4
 
@@ -68,26 +68,24 @@ def test_whole_groups_can_go():
     x = torch.rand(1, 6, 5, 5)
     expected = full(x)[:, 3:]
     conv = small(
-        full,
-        in_=4,
-        out=6,
-        groups=2,
-        in_kept=(2, 3, 4, 5),
-        out_kept=(3, 4, 5, 6, 7, 8))
+        full, in_=4, out=6, groups=2, in_kept=(2, 3, 4, 5), out_kept=(3, 4, 5, 6, 7, 8)
+    )
     assert torch.allclose(conv(x[:, 2:]), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize('groups, in_kept, out_kept', [
-    (1, (0, 3), (1, 2, 5)),
-    (2, (1, 2), (0, 4)),
-])
+@pytest.mark.parametrize(
+    'groups, in_kept, out_kept',
+    [
+        (1, (0, 3), (1, 2, 5)),
+        (2, (1, 2), (0, 4)),
+    ],
+)
 def test_transposed_conv(groups, in_kept, out_kept):
     full = nn.ConvTranspose2d(4, 6, 2, groups=groups)
     x = torch.zeros(1, 4, 3, 3)
     x[:, in_kept] = torch.rand(1, 2, 3, 3)
     expected = full(x)[:, list(out_kept)]
-    conv = small(
-        full, in_=2, out=len(out_kept), in_kept=in_kept, out_kept=out_kept)
+    conv = small(full, in_=2, out=len(out_kept), in_kept=in_kept, out_kept=out_kept)
     assert torch.allclose(conv(x[:, list(in_kept)]), expected, atol=1e-6)
 
 
@@ -100,18 +98,22 @@ def test_linear():
     assert linear(torch.rand(2, 3)).shape == (2, 4)
 
 
-@pytest.mark.parametrize('norm', [
-    nn.BatchNorm2d(6),
-    nn.BatchNorm2d(6, affine=False),
-    nn.BatchNorm2d(6, track_running_stats=False),
-    nn.SyncBatchNorm(6),
-    nn.InstanceNorm2d(6),
-    nn.InstanceNorm2d(6, affine=True, track_running_stats=True),
-])
+@pytest.mark.parametrize(
+    'norm',
+    [
+        nn.BatchNorm2d(6),
+        nn.BatchNorm2d(6, affine=False),
+        nn.BatchNorm2d(6, track_running_stats=False),
+        nn.SyncBatchNorm(6),
+        nn.InstanceNorm2d(6),
+        nn.InstanceNorm2d(6, affine=True, track_running_stats=True),
+    ],
+)
 def test_batch_norms_keep_their_statistics(norm):
     tensors = {
         name: tensor.copy_(torch.rand(6)).clone()
-        for name, tensor in norm.state_dict().items() if tensor.dim()
+        for name, tensor in norm.state_dict().items()
+        if tensor.dim()
     }
     norm = small(norm.eval(), out=4, out_kept=OUT)
     assert norm.num_features == 4
@@ -121,8 +123,11 @@ def test_batch_norms_keep_their_statistics(norm):
 
 
 def test_layer_norm_and_rms_norm():
-    for norm in (nn.LayerNorm(6), nn.LayerNorm(6, elementwise_affine=False),
-                 nn.RMSNorm(6)):
+    for norm in (
+        nn.LayerNorm(6),
+        nn.LayerNorm(6, elementwise_affine=False),
+        nn.RMSNorm(6),
+    ):
         norm = small(norm, out=4, out_kept=OUT)
         assert norm(torch.rand(2, 4)).shape == (2, 4)
 
@@ -144,8 +149,7 @@ def test_prelu_and_bare_parameter():
     owner = nn.Module()
     owner.gamma = nn.Parameter(torch.rand(6, 1, 1))
     gamma = owner.gamma.detach().clone()
-    shrink_parameter(owner, 'gamma', LayerWidth(out=4,
-                                                out_kept=OUT)).carry_out()
+    shrink_parameter(owner, 'gamma', LayerWidth(out=4, out_kept=OUT)).carry_out()
     assert torch.equal(owner.gamma, gamma[list(OUT)])
     assert isinstance(owner.gamma, nn.Parameter)
 
@@ -175,32 +179,39 @@ def test_a_plan_changes_nothing():
     assert change.saved_numel() == 16 - 4 + 2
 
 
-@pytest.mark.parametrize('module, row, why', [
-    (nn.Conv2d(4, 4, 1), dict(out=5), 'out: 5 channels up to index 4 .* 4$'),
-    (nn.Conv2d(4, 4, 1), dict(in_=2, in_kept=(0, 9)), 'in: .* index 9'),
-    (nn.Conv2d(4, 4, 1), dict(in_=2, out=2, groups=2), 'leave 1 groups'),
-    (nn.Conv2d(4, 4, 1, groups=4), dict(in_=2, out=2), 'leave 2 groups'),
-    (nn.Conv2d(4, 4, 1, groups=4), dict(in_=2, out=3), 'unevenly'),
-    (nn.Conv2d(4, 4, 1, groups=4), dict(out=3), 'unevenly'),
-    (nn.Conv2d(4, 8, 1, groups=2), dict(in_=2, out=6), 'unevenly'),
-    (nn.Linear(4, 4), dict(in_=2, out=2, groups=2), 'no groups'),
-    (nn.Linear(4, 4), dict(out=8), 'the layer has 4'),
-    (nn.BatchNorm2d(4), dict(in_=2), 'is a norm and has only out'),
-    (nn.BatchNorm2d(4), dict(in_=2, out=2), 'is a norm and has only out'),
-    (nn.GroupNorm(2, 4), dict(out=3), 'some would keep 1 and some 2'),
-    (nn.LayerNorm((4, 4)), dict(out=3), 'not over the channels alone'),
-    (nn.PReLU(), dict(out=3), 'the layer has 1'),
-    (nn.ReLU(), dict(out=3), 'is a ReLU; only'),
-    (nn.Sequential(nn.Conv2d(4, 4, 1)), dict(out=3), 'is a Sequential'),
-    (nn.LazyConv2d(4, 1), dict(out=3), 'lazy'),
-    (parametrizations.weight_norm(nn.Conv2d(
-        4, 4, 1)), dict(out=3), 'computes its weight'),
-    pytest.param(
-        weight_norm(nn.Conv2d(4, 4, 1)),
-        dict(out=3),
-        'computes its weight',
-        marks=pytest.mark.filterwarnings('ignore')),
-])
+@pytest.mark.parametrize(
+    'module, row, why',
+    [
+        (nn.Conv2d(4, 4, 1), dict(out=5), 'out: 5 channels up to index 4 .* 4$'),
+        (nn.Conv2d(4, 4, 1), dict(in_=2, in_kept=(0, 9)), 'in: .* index 9'),
+        (nn.Conv2d(4, 4, 1), dict(in_=2, out=2, groups=2), 'leave 1 groups'),
+        (nn.Conv2d(4, 4, 1, groups=4), dict(in_=2, out=2), 'leave 2 groups'),
+        (nn.Conv2d(4, 4, 1, groups=4), dict(in_=2, out=3), 'unevenly'),
+        (nn.Conv2d(4, 4, 1, groups=4), dict(out=3), 'unevenly'),
+        (nn.Conv2d(4, 8, 1, groups=2), dict(in_=2, out=6), 'unevenly'),
+        (nn.Linear(4, 4), dict(in_=2, out=2, groups=2), 'no groups'),
+        (nn.Linear(4, 4), dict(out=8), 'the layer has 4'),
+        (nn.BatchNorm2d(4), dict(in_=2), 'is a norm and has only out'),
+        (nn.BatchNorm2d(4), dict(in_=2, out=2), 'is a norm and has only out'),
+        (nn.GroupNorm(2, 4), dict(out=3), 'some would keep 1 and some 2'),
+        (nn.LayerNorm((4, 4)), dict(out=3), 'not over the channels alone'),
+        (nn.PReLU(), dict(out=3), 'the layer has 1'),
+        (nn.ReLU(), dict(out=3), 'is a ReLU; only'),
+        (nn.Sequential(nn.Conv2d(4, 4, 1)), dict(out=3), 'is a Sequential'),
+        (nn.LazyConv2d(4, 1), dict(out=3), 'lazy'),
+        (
+            parametrizations.weight_norm(nn.Conv2d(4, 4, 1)),
+            dict(out=3),
+            'computes its weight',
+        ),
+        pytest.param(
+            weight_norm(nn.Conv2d(4, 4, 1)),
+            dict(out=3),
+            'computes its weight',
+            marks=pytest.mark.filterwarnings('ignore'),
+        ),
+    ],
+)
 def test_a_row_that_does_not_fit(module, row, why):
     with pytest.raises(SubnetError, match=why):
         shrink(module, LayerWidth(**row))
@@ -210,6 +221,6 @@ def test_parameters_of_layers_are_not_bare():
     with pytest.raises(SubnetError, match='list the layer itself'):
         shrink_parameter(nn.BatchNorm2d(4), 'weight', LayerWidth(out=2))
     owner = nn.Module()
-    owner.scale = nn.Parameter(torch.tensor(1.))
+    owner.scale = nn.Parameter(torch.tensor(1.0))
     with pytest.raises(SubnetError, match='single number'):
         shrink_parameter(owner, 'scale', LayerWidth(out=2))

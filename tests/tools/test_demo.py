@@ -1,4 +1,5 @@
 """``make demo``, shortened: the commands of a user, and their table."""
+
 import importlib.util
 import json
 import subprocess
@@ -19,7 +20,8 @@ def load(repo_root, monkeypatch):
     def use(name):
         monkeypatch.setattr(sys, 'path', ['', *sys.path])
         spec = importlib.util.spec_from_file_location(
-            name, repo_root / 'tools' / f'{name}.py')
+            name, repo_root / 'tools' / f'{name}.py'
+        )
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
@@ -40,13 +42,12 @@ def steps(load):
 @pytest.mark.slow
 def test_demo_ends_with_the_table_and_repeats(repo_root, tmp_path):
     """Two epochs of each run; the same seed gives the same file."""
-    done = subprocess.run([
-        sys.executable, 'tools/demo.py', '--epochs', '2', '--work-dir',
-        str(tmp_path)
-    ],
-                          cwd=repo_root,
-                          text=True,
-                          capture_output=True)
+    done = subprocess.run(
+        [sys.executable, 'tools/demo.py', '--epochs', '2', '--work-dir', str(tmp_path)],
+        cwd=repo_root,
+        text=True,
+        capture_output=True,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     for row in ('full', 'uniformly narrowed', 'DMCP subnet'):
         line = next(x for x in done.stdout.splitlines() if f'│ {row} ' in x)
@@ -58,14 +59,21 @@ def test_demo_ends_with_the_table_and_repeats(repo_root, tmp_path):
         result = json.loads((tmp_path / net / 'test.json').read_text())
         assert 0 < result['accuracy/top1'] <= 100
 
-    subprocess.run([
-        sys.executable, 'tools/train.py', SEARCH, '--work-dir',
-        str(tmp_path / 'again'), '--cfg-options', 'randomness.seed=0',
-        'train_cfg.max_epochs=2'
-    ],
-                   cwd=repo_root,
-                   check=True,
-                   capture_output=True)
+    subprocess.run(
+        [
+            sys.executable,
+            'tools/train.py',
+            SEARCH,
+            '--work-dir',
+            str(tmp_path / 'again'),
+            '--cfg-options',
+            'randomness.seed=0',
+            'train_cfg.max_epochs=2',
+        ],
+        cwd=repo_root,
+        check=True,
+        capture_output=True,
+    )
     again = tmp_path / 'again' / 'DMCP_SUBNET_DIGITS.yaml'
     assert again.read_bytes() == path.read_bytes()
 
@@ -73,8 +81,10 @@ def test_demo_ends_with_the_table_and_repeats(repo_root, tmp_path):
 def test_progress_reads_mmengines_log(steps, capsys):
     progress = steps.Progress(epochs=40)
     progress('Epoch(train)  [9][17/17]  lr: 1e-1  loss: 0.5')
-    progress('Epoch(val) [10][3/3]    max/accuracy/top1: 97.4930  '
-             'expected/accuracy/top1: 95.2646  data_time: 0.0031')
+    progress(
+        'Epoch(val) [10][3/3]    max/accuracy/top1: 97.4930  '
+        'expected/accuracy/top1: 95.2646  data_time: 0.0031'
+    )
     progress('Epoch(train) [10][17/17]  base_lr: 1e-2  loss: 0.0256  x: 1')
     progress('Epoch(train) [11][ 2/17]  base_lr: 1e-2  loss: 0.0255  x: 1')
     printed = capsys.readouterr().out
@@ -93,14 +103,19 @@ def test_a_failing_command_shows_its_last_words(steps, tmp_path, capsys):
     assert log.read_text() == 'what went wrong\n'
 
 
-@pytest.mark.parametrize('macs, target, message', [
-    (7, 2_200_000_000, 'torch counts 7'),
-    (2_194_130_032, 2_300_000_000, 'off the target'),
-])
-def test_flops_that_are_not_as_promised_are_refused(demo, repo_root, tmp_path,
-                                                    macs, target, message):
-    published = Subnet.load(repo_root /
-                            'configs/pruning/dmcp/DMCP_SUBNET_IMAGENET.yaml')
+@pytest.mark.parametrize(
+    'macs, target, message',
+    [
+        (7, 2_200_000_000, 'torch counts 7'),
+        (2_194_130_032, 2_300_000_000, 'off the target'),
+    ],
+)
+def test_flops_that_are_not_as_promised_are_refused(
+    demo, repo_root, tmp_path, macs, target, message
+):
+    published = Subnet.load(
+        repo_root / 'configs/pruning/dmcp/DMCP_SUBNET_IMAGENET.yaml'
+    )
     path = tmp_path / 'DMCP_SUBNET.yaml'
     replace(published, target=dict(macs=target)).save(path)
     with pytest.raises(SystemExit, match=message):

@@ -5,5 +5,6 @@ _base_ = 'mmpretrain::_base_/models/mobilenet_v2_1x.py'
 model = dict(
     backbone=dict(widen_factor=1.5),
     head=dict(
-        in_channels=1920,
-        loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1)))
+        in_channels=1920, loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1)
+    ),
+)

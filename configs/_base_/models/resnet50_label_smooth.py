@@ -1,4 +1,3 @@
 _base_ = 'mmpretrain::_base_/models/resnet50.py'
 
-model = dict(
-    head=dict(loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1)))
+model = dict(head=dict(loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1)))

@@ -6,15 +6,16 @@ optim_wrapper = dict(
     constructor='mmdmcp.SearchOptimWrapperConstructor',
     architecture=dict(
         type='OptimWrapper',
-        optimizer=dict(type='SGD', lr=0.01, momentum=0.9,
-                       weight_decay=0.0005)),
+        optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=0.0005),
+    ),
     mutator=dict(
         type='OptimWrapper',
-        optimizer=dict(type='SGD', lr=1.0, momentum=0.9, nesterov=True)))
+        optimizer=dict(type='SGD', lr=1.0, momentum=0.9, nesterov=True),
+    ),
+)
 param_scheduler = dict(
     architecture=[
-        dict(
-            type='PolyLR', eta_min=1e-3, power=0.9, convert_to_iter_based=True)
+        dict(type='PolyLR', eta_min=1e-3, power=0.9, convert_to_iter_based=True)
     ],
     mutator=[
         dict(
@@ -22,9 +23,12 @@ param_scheduler = dict(
             eta_min_ratio=0.2,
             begin=arch_begin,
             end=max_epochs,
-            convert_to_iter_based=True)
-    ])
+            convert_to_iter_based=True,
+        )
+    ],
+)
 train_cfg = dict(
-    type='mmdmcp.ResumableTrainLoop', max_epochs=max_epochs, val_interval=20)
+    type='mmdmcp.ResumableTrainLoop', max_epochs=max_epochs, val_interval=20
+)
 test_cfg = dict(type='TestLoop')
 auto_scale_lr = dict(base_batch_size=8)

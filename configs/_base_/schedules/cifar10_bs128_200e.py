@@ -1,12 +1,11 @@
 # The usual recipe for the small CIFAR ResNets, for full and pruned nets alike.
 
 optim_wrapper = dict(
-    optimizer=dict(
-        type='SGD', lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True))
+    optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True)
+)
 param_scheduler = dict(type='CosineAnnealingLR', convert_to_iter_based=True)
 
-train_cfg = dict(
-    type='mmdmcp.ResumableTrainLoop', max_epochs=200, val_interval=5)
+train_cfg = dict(type='mmdmcp.ResumableTrainLoop', max_epochs=200, val_interval=5)
 val_cfg = dict()
 test_cfg = dict()
 auto_scale_lr = dict(base_batch_size=128)

@@ -6,18 +6,18 @@ optim_wrapper = dict(
     architecture=dict(
         type='OptimWrapper',
         optimizer=dict(
-            type='SGD', lr=0.1, momentum=0.9, weight_decay=5e-4,
-            nesterov=True),
-        paramwise_cfg=dict(norm_decay_mult=0., bias_decay_mult=0.)),
+            type='SGD', lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True
+        ),
+        paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
+    ),
     mutator=dict(
         type='OptimWrapper',
-        optimizer=dict(type='SGD', lr=0.5, momentum=0.9, nesterov=True)))
+        optimizer=dict(type='SGD', lr=0.5, momentum=0.9, nesterov=True),
+    ),
+)
 param_scheduler = dict(
     architecture=[
-        dict(
-            type='CosineAnnealingLR',
-            eta_min_ratio=0.1,
-            convert_to_iter_based=True)
+        dict(type='CosineAnnealingLR', eta_min_ratio=0.1, convert_to_iter_based=True)
     ],
     mutator=[
         dict(
@@ -25,7 +25,9 @@ param_scheduler = dict(
             eta_min_ratio=0.2,
             begin=20,
             end=40,
-            convert_to_iter_based=True)
-    ])
+            convert_to_iter_based=True,
+        )
+    ],
+)
 train_cfg = dict(type='mmdmcp.ResumableTrainLoop', max_epochs=40)
 test_cfg = dict()

@@ -7,16 +7,16 @@ optim_wrapper = dict(
     architecture=dict(
         type='OptimWrapper',
         optimizer=dict(
-            type='SGD',
-            lr=0.05,
-            momentum=0.9,
-            weight_decay=5e-4,
-            nesterov=True),
-        paramwise_cfg=dict(norm_decay_mult=0., bias_decay_mult=0.)),
-    mutator=dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=5e-4)))
+            type='SGD', lr=0.05, momentum=0.9, weight_decay=5e-4, nesterov=True
+        ),
+        paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
+    ),
+    mutator=dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=5e-4)),
+)
 param_scheduler = dict(
     architecture=[dict(type='CosineAnnealingLR', convert_to_iter_based=True)],
-    mutator=[])
+    mutator=[],
+)
 train_cfg = dict(type='mmdmcp.ResumableTrainLoop')
 val_cfg = dict()
 test_cfg = dict()

@@ -9,15 +9,13 @@ model = dict(
     _delete_=True,
     type='mmdmcp.PrunedModel',
     cfg=_base_.model,
-    subnet='work_dirs/dmcp_mobilenetv2_supernet_8xb32/'
-    'DMCP_SUBNET_MOBILENETV2.yaml')
+    subnet='work_dirs/dmcp_mobilenetv2_supernet_8xb32/DMCP_SUBNET_MOBILENETV2.yaml',
+)
 
 # The authors train the small nets longer, with less weight decay.
 optim_wrapper = dict(optimizer=dict(weight_decay=4e-5))
 param_scheduler = [
-    dict(
-        type='LinearLR', start_factor=0.25, end=1, convert_to_iter_based=True),
-    dict(
-        type='CosineAnnealingLR', begin=1, end=250, convert_to_iter_based=True)
+    dict(type='LinearLR', start_factor=0.25, end=1, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', begin=1, end=250, convert_to_iter_based=True),
 ]
 train_cfg = dict(max_epochs=250)

@@ -13,18 +13,21 @@ model = dict(
     target='211M',
     # The net is 1.5 times as wide as the standard one: widths are 0.1 to 1.5
     # of the standard, in steps of 0.1.
-    mutator=dict(grid=dict(max_ratio=1.5)))
+    mutator=dict(grid=dict(max_ratio=1.5)),
+)
 custom_hooks = [dict(type='mmdmcp.DMCPSearchHook', name='MOBILENETV2')]
 
 # The authors search the small nets with less weight decay and a warm-up.
 optim_wrapper = dict(architecture=dict(optimizer=dict(weight_decay=4e-5)))
-param_scheduler = dict(architecture=[
-    dict(
-        type='LinearLR', start_factor=0.25, end=1, convert_to_iter_based=True),
-    dict(
-        type='CosineAnnealingLR',
-        eta_min_ratio=0.16,
-        begin=1,
-        end=40,
-        convert_to_iter_based=True)
-])
+param_scheduler = dict(
+    architecture=[
+        dict(type='LinearLR', start_factor=0.25, end=1, convert_to_iter_based=True),
+        dict(
+            type='CosineAnnealingLR',
+            eta_min_ratio=0.16,
+            begin=1,
+            end=40,
+            convert_to_iter_based=True,
+        ),
+    ]
+)

@@ -11,5 +11,6 @@ model = dict(
     type='mmdmcp.DMCP',
     architecture=_base_.model,
     target='50%',
-    input_shape=(1, 8, 8))
+    input_shape=(1, 8, 8),
+)
 custom_hooks = [dict(type='mmdmcp.DMCPSearchHook', name='DIGITS')]

@@ -9,4 +9,5 @@ model = dict(
     _delete_=True,
     type='mmdmcp.PrunedModel',
     cfg=_base_.model,
-    subnet='work_dirs/dmcp_resnet18_supernet_8xb32/DMCP_SUBNET_RESNET18.yaml')
+    subnet='work_dirs/dmcp_resnet18_supernet_8xb32/DMCP_SUBNET_RESNET18.yaml',
+)

@@ -7,8 +7,6 @@ _base_ = [
 ]
 
 model = dict(
-    _delete_=True,
-    type='mmdmcp.DMCP',
-    architecture=_base_.model,
-    target='1.04G')
+    _delete_=True, type='mmdmcp.DMCP', architecture=_base_.model, target='1.04G'
+)
 custom_hooks = [dict(type='mmdmcp.DMCPSearchHook', name='RESNET18')]

@@ -9,4 +9,5 @@ model = dict(
     _delete_=True,
     type='mmdmcp.PrunedModel',
     cfg=_base_.model,
-    subnet='{{ fileDirname }}/DMCP_SUBNET_IMAGENET.yaml')
+    subnet='{{ fileDirname }}/DMCP_SUBNET_IMAGENET.yaml',
+)

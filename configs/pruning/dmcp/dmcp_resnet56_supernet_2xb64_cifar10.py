@@ -11,5 +11,6 @@ model = dict(
     type='mmdmcp.DMCP',
     architecture=_base_.model,
     target='50%',
-    input_shape=(3, 32, 32))
+    input_shape=(3, 32, 32),
+)
 custom_hooks = [dict(type='mmdmcp.DMCPSearchHook', name='RESNET56_CIFAR10')]

@@ -10,7 +10,8 @@ model = dict(
     type='mmdmcp.TrainableGate',
     architecture=_base_.model,
     target='50%',
-    input_shape=(1, 8, 8))
+    input_shape=(1, 8, 8),
+)
 custom_hooks = [dict(type='mmdmcp.GateHook', name='DIGITS')]
 
 # Trained by ../dmcp/resnet14_digits.py

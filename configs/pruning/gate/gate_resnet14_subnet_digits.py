@@ -7,7 +7,7 @@ model = dict(
     type='mmdmcp.PrunedModel',
     cfg=_base_.model,
     subnet=folder + 'GATE_SUBNET_DIGITS.yaml',
-    init_cfg=dict(
-        type='Pretrained', checkpoint=folder + 'GATE_SUBNET_DIGITS.pth'))
+    init_cfg=dict(type='Pretrained', checkpoint=folder + 'GATE_SUBNET_DIGITS.pth'),
+)
 
 optim_wrapper = dict(optimizer=dict(lr=0.01))

@@ -8,8 +8,9 @@ model = dict(
     cfg=_base_.model,
     subnet=folder + 'GATE_SUBNET_RESNET20_CIFAR10.yaml',
     init_cfg=dict(
-        type='Pretrained',
-        checkpoint=folder + 'GATE_SUBNET_RESNET20_CIFAR10.pth'))
+        type='Pretrained', checkpoint=folder + 'GATE_SUBNET_RESNET20_CIFAR10.pth'
+    ),
+)
 
 optim_wrapper = dict(optimizer=dict(lr=0.01))
 train_cfg = dict(max_epochs=100)

@@ -6,10 +6,8 @@ _base_ = [
 ]
 
 model = dict(
-    _delete_=True,
-    type='mmdmcp.TrainableGate',
-    architecture=_base_.model,
-    target='50%')
+    _delete_=True, type='mmdmcp.TrainableGate', architecture=_base_.model, target='50%'
+)
 custom_hooks = [dict(type='mmdmcp.GateHook', name='RESNET50')]
 
 # From mmpretrain's model zoo; nothing is downloaded.

@@ -12,8 +12,8 @@ model = dict(
     type='mmdmcp.PrunedModel',
     cfg=_base_.model,
     subnet=folder + 'GATE_SUBNET_RESNET50.yaml',
-    init_cfg=dict(
-        type='Pretrained', checkpoint=folder + 'GATE_SUBNET_RESNET50.pth'))
+    init_cfg=dict(type='Pretrained', checkpoint=folder + 'GATE_SUBNET_RESNET50.pth'),
+)
 
 optim_wrapper = dict(optimizer=dict(lr=0.01))
 param_scheduler = [dict(type='CosineAnnealingLR', convert_to_iter_based=True)]

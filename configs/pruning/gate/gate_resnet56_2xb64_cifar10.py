@@ -10,7 +10,8 @@ model = dict(
     type='mmdmcp.TrainableGate',
     architecture=_base_.model,
     target='50%',
-    input_shape=(3, 32, 32))
+    input_shape=(3, 32, 32),
+)
 custom_hooks = [dict(type='mmdmcp.GateHook', name='RESNET56_CIFAR10')]
 
 # Trained by ../dmcp/resnet56_2xb64_cifar10.py

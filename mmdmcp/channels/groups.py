@@ -1,0 +1,171 @@
+"""Which layers must keep the same channels: groups and layouts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from ..errors import TraceError, first_line
+from ..ops import CONVS, Layout, Segment, is_depthwise
+from .classes import FIXED, NONE
+from .follow import Follower
+
+#: Layouts of a layer's inputs and outputs.
+Sides = tuple[Layout, Layout]
+
+
+@dataclass
+class Trace:
+    """What one pass through the model showed.
+
+    Attributes:
+        sizes: Channels of each group of tied layers.
+        sides: Layouts of every layer that was met; a segment's unit is an
+            index into ``sizes``. A bare parameter has the same on both.
+        fixed: Groups that must stay whole, which are not in ``sizes``: the
+            first layer of each, and the reason.
+    """
+
+    sizes: list[int]
+    sides: dict[str, Sides]
+    fixed: list[tuple[str, str]]
+
+
+def analyze(
+    model: nn.Module, input_shape: tuple[int, ...], run: Callable[[], object]
+) -> Trace:
+    """Group the channels of a model.
+
+    Args:
+        model: The model, on the CPU and in eval mode.
+        input_shape: Shape of one sample, for messages.
+        run: Runs one sample.
+
+    Raises:
+        TraceError: If the model does not run.
+    """
+    follower = Follower(model)
+    try:
+        follower.follow(run)
+    except Exception as error:
+        raise TraceError(
+            f'{type(model).__name__} does not run with an input of shape '
+            f'{tuple(input_shape)}: {_reason(error)}. Check that '
+            '`input_shape` is what the model takes'
+        ) from error
+    return _Grouping(model, follower).trace()
+
+
+class _Grouping:
+    """From classes of channels to groups of channels.
+
+    Channels that are made by exactly the same layers form a group.
+    """
+
+    def __init__(self, model: nn.Module, follower: Follower) -> None:
+        find = follower.classes.find
+        #: Class of each input and of each output of every layer.
+        self.rows = {
+            name: tuple(
+                find(side[name]).tolist()
+                for side in (follower.inputs, follower.outputs)
+                if name in side
+            )
+            for name in follower.outputs
+        }
+        self.fixed = follower.classes.fixed_classes()
+        self.producers = [
+            name
+            for name, module in model.named_modules()
+            if name in self.rows and makes_channels(module)
+        ]
+
+    def trace(self) -> Trace:
+        """Groups, their layouts, and layers that must stay whole."""
+        makers = self._groups()
+        fixed = [(names[0], reason) for names, reason in makers if reason is not None]
+        makers = {key[0]: numbers for key, numbers in makers.items() if key[1] is None}
+        while True:
+            groups = list(makers.values())
+            place = {
+                number: i for i, numbers in enumerate(groups) for number in numbers
+            }
+            sides, failed = {}, {}
+            for name, rows in self.rows.items():
+                layouts = [_layout(row, groups, place) for row in rows]
+                for layout in layouts:
+                    if isinstance(layout, int):
+                        failed[layout] = (
+                            'its channels reach ' + name + ' in another order'
+                        )
+                sides[name] = (layouts[0], layouts[-1])
+            if not failed:
+                return Trace([len(numbers) for numbers in groups], sides, fixed)
+            names = list(makers)
+            for group, reason in failed.items():
+                fixed.append((names[group][0], reason))
+                del makers[names[group]]
+
+    def _groups(self) -> dict[tuple, list[int]]:
+        """Classes in order, by the layers that make them and the reason
+        that fixes them."""
+        makers: dict[int, tuple[str, ...]] = {}
+        for name in self.producers:
+            for number in dict.fromkeys(self.rows[name][1]):
+                if number not in (NONE, FIXED):
+                    makers[number] = makers.get(number, ()) + (name,)
+        groups: dict[tuple, list[int]] = {}
+        for number, names in makers.items():
+            key = (names, self.fixed.get(number))
+            groups.setdefault(key, []).append(number)
+        return groups
+
+
+def _layout(
+    row: list[int], groups: list[list[int]], place: dict[int, int]
+) -> Layout | int:
+    """Cover a row of classes with segments.
+
+    Returns:
+        The layout, or the group whose channels are not in order.
+    """
+    segments: list[Segment] = []
+    start = 0
+    while start < len(row):
+        if row[start] not in place:
+            stop = start + 1
+            while stop < len(row) and row[stop] not in place:
+                stop += 1
+            segments.append(Segment(start, stop))
+            start = stop
+            continue
+        group = place[row[start]]
+        expand = 1
+        while start + expand < len(row) and row[start + expand] == row[start]:
+            expand += 1
+        wanted = [n for n in groups[group] for _ in range(expand)]
+        stop = start + len(wanted)
+        if row[start:stop] != wanted:
+            return group
+        segments.append(Segment(start, stop, group, expand))
+        start = stop
+    return Layout(segments)
+
+
+def makes_channels(module: nn.Module | None) -> bool:
+    """Whether a layer makes channels; others pass on what they are given."""
+    return isinstance(module, CONVS + (nn.Linear,)) and not is_depthwise(module)
+
+
+def norm_size(module: nn.Module) -> int:
+    """Channels of a normalisation layer."""
+    if isinstance(module, nn.GroupNorm):
+        return module.num_channels
+    if isinstance(module, nn.LayerNorm):
+        return module.normalized_shape[-1]
+    return module.num_features
+
+
+def _reason(error: BaseException) -> str:
+    name = type(error).__name__
+    return f'{name}: {first_line(error)}' if str(error).strip() else name

@@ -1,0 +1,82 @@
+"""Read and write checkpoints; nothing in a file is executed."""
+
+import io
+import os
+import pickle
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import CheckpointError, first_line
+from ..files import atomic_file
+
+
+def read_checkpoint(path: str | os.PathLike) -> Any:
+    """The content of a checkpoint; nothing in it is executed.
+
+    Raises:
+        CheckpointError: If it can't be read. The message does not name the
+            file; the caller does.
+    """
+    try:
+        return torch.load(path, map_location='cpu', weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError('it is gone') from None
+    except pickle.UnpicklingError:
+        raise CheckpointError(
+            'it is damaged, or holds more than tensors and plain data, which '
+            'is not loaded: it could run code'
+        ) from None
+    except Exception as error:
+        raise CheckpointError(f'it is damaged ({first_line(error)})') from None
+
+
+def read_weights(path: str | os.PathLike) -> dict[str, Tensor]:
+    """The state dict of a checkpoint; nothing in it is executed.
+
+    Raises:
+        CheckpointError: If the file can't be read or holds none. The
+            message does not name the file.
+    """
+    try:
+        content = read_checkpoint(path)
+    except CheckpointError as error:
+        raise CheckpointError(f"can't be loaded: {error}") from None
+    weights = weights_of(content) if isinstance(content, dict) else {}
+    if not any(isinstance(value, Tensor) for value in weights.values()):
+        raise CheckpointError('holds no weights')
+    return weights
+
+
+def write_weights(path: str | os.PathLike, content: Mapping[str, Any]) -> None:
+    """Write weights, all of the file or none of it.
+
+    Raises:
+        CheckpointError: If it can't be written. What was at ``path`` stays.
+    """
+    # In memory first: where a disk is full, torch hides the error behind
+    # one of its own.
+    data = io.BytesIO()
+    torch.save(content, data)
+    try:
+        with atomic_file(path) as file:
+            file.write(data.getbuffer())
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} can't be written ({error.strerror}): make room, or "
+            'choose another place'
+        ) from error
+
+
+def weights_of(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What MMEngine takes for the weights in a checkpoint's content.
+
+    They stand under ``state_dict`` or are all there is; the prefix that a
+    distributed model puts on its names is dropped.
+    """
+    weights = content.get('state_dict', content)
+    if not isinstance(weights, Mapping):
+        return {}
+    return {str(name).removeprefix('module.'): value for name, value in weights.items()}

@@ -1,0 +1,156 @@
+"""Read a config and lay the command line's options over it."""
+
+import inspect
+import os.path as osp
+from collections.abc import Mapping
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict
+from mmengine.runner import Runner
+
+from ..errors import ConfigError
+from ..files import shipped_configs
+from ..options import did_you_mean
+
+#: Types of the models that search.
+SEARCHES = ('mmdmcp.DMCP', 'mmdmcp.TrainableGate')
+_EXACT_LOOP = 'mmdmcp.ResumableTrainLoop'
+# What MMEngine's Runner reads from a config beside its own arguments.
+_RUNNER_KEYS = {
+    *inspect.signature(Runner.__init__).parameters,
+    'activation_checkpointing',
+    'compile',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'runner_type',
+    'sync_bn',
+} - {'self', 'cfg'}
+
+
+def load_config(path: str, options: Mapping | None = None) -> Config:
+    """Load a config file and override some of its settings.
+
+    Args:
+        path (str): The file. A path that doesn't exist is looked for among
+            the configs that come with the package as well.
+        options (Mapping, optional): New values by dotted key, as
+            ``--cfg-options`` gives them.
+
+    Raises:
+        ConfigError: If the file is missing or can't be read, or an option
+            is misspelt.
+    """
+    file = _find(path)
+    try:
+        cfg = Config.fromfile(str(file))
+    except (OSError, SyntaxError) as error:
+        raise ConfigError(f'config {file}: {error}') from error
+    if 'model' not in cfg:
+        raise ConfigError(
+            f'config {file} has no `model`: it is a base for '
+            'others, or not a config of a run'
+        )
+    if options:
+        _check_options(cfg, options)
+        cfg.merge_from_dict(dict(options))
+    return cfg
+
+
+def set_work_dir(cfg: Config, work_dir: str | None) -> None:
+    """The option, else what the config says, else one of the config's name."""
+    if work_dir is not None:
+        cfg.work_dir = str(work_dir)
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = osp.join('./work_dirs', Path(cfg.filename).stem)
+
+
+def set_loader_defaults(cfg: Config, cuda: bool) -> None:
+    """What OpenMMLab's own train scripts set for data loaders.
+
+    mmpretrain's configs count on samples being stacked in the workers; the
+    other packages' samples can't be stacked. Workers live on between epochs,
+    except those of training in a loop that resumes exactly: what they draw
+    must depend on the epoch alone.
+    """
+    exact = (cfg.get('train_cfg') or {}).get('type') == _EXACT_LOOP
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        loader = cfg.get(name)
+        if not isinstance(loader, dict):
+            continue
+        stay = not (exact and name == 'train_dataloader')
+        if cfg.get('default_scope') == 'mmpretrain':
+            loader.setdefault('collate_fn', ConfigDict(type='default_collate'))
+            loader.setdefault('pin_memory', True)
+            loader.setdefault('persistent_workers', stay)
+        if not cuda:
+            loader.pin_memory = False
+        if not loader.get('num_workers', 0):
+            loader.persistent_workers = False  # torch refuses it otherwise
+
+
+def check_loop(cfg: Config) -> list[str]:
+    """A notice for a training loop that can't be interrupted anywhere."""
+    loop = cfg.get('train_cfg') or {}
+    if loop.get('type') == _EXACT_LOOP:
+        return []
+    kind = loop.get('type') or "MMEngine's own loop"
+    return [
+        f'train_cfg: {kind} writes no checkpoint when it is stopped by '
+        'SIGTERM or Ctrl-C, so --resume repeats what came after the last '
+        f"one. For a run of epochs, train_cfg.type='{_EXACT_LOOP}' "
+        'does write one, and nothing is repeated'
+    ]
+
+
+def check_kept(cfg: Config) -> list[str]:
+    """A notice for a run that has no checkpoint while it writes one."""
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    if hook.get('max_keep_ckpts') != 1:
+        return []
+    return [
+        'default_hooks.checkpoint.max_keep_ckpts=1: MMEngine deletes the last '
+        'checkpoint before it writes the next, so a full disk or a kill '
+        'between leaves none. Keep 2 to lose nothing'
+    ]
+
+
+def _find(path: str) -> Path:
+    file = Path(path).expanduser()
+    if file.is_file():
+        return file
+    shipped = shipped_configs()
+    for candidate in (shipped / file, shipped.parent / file):
+        if not file.is_absolute() and candidate.is_file():
+            return candidate
+    known = {p.name: str(p) for p in shipped.rglob('*.py')}
+    known.update((p.name, str(p)) for p in file.parent.glob('*.py'))
+    raise ConfigError(
+        f'there is no config at {file.absolute()}.'
+        + did_you_mean(file.name, known, 0.7, known.__getitem__)
+    )
+
+
+def _check_options(cfg: Config, options: Mapping) -> None:
+    """Find misspelt keys, which would otherwise be added and never read."""
+    for option in options:
+        top, *inner = option.split('.')
+        if top not in cfg and top not in _RUNNER_KEYS:
+            raise ConfigError(
+                f'--cfg-options {option}: the config has no `{top}`.'
+                + did_you_mean(top, {*cfg, *_RUNNER_KEYS})
+            )
+        node = cfg.get(top)
+        # The last key may be new, and so may a branch: that is how an option
+        # gets its first value. A key that is almost an existing one is not
+        # new but misspelt.
+        for name in inner[:-1]:
+            if not isinstance(node, Mapping):
+                break
+            if name not in node:
+                hint = did_you_mean(name, map(str, node), cutoff=0.8)
+                if hint:
+                    raise ConfigError(
+                        f'--cfg-options {option}: there is no `{name}`.{hint}'
+                    )
+            node = node.get(name)

@@ -1,0 +1,121 @@
+"""Make a config that was written for GPUs run on what is there.
+
+Configs name what only GPUs have: mixed precision with a gradient scaler,
+SyncBN, device ids for DistributedDataParallel. On a node without a GPU each
+is replaced by what does the same there, and the log says so.
+"""
+
+from collections.abc import Iterator
+
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import MODEL_WRAPPERS
+from torch.nn.parallel import DistributedDataParallel
+
+from ..errors import ConfigError
+
+_SYNC_BN = ('SyncBN', 'MMSyncBN', 'SyncBatchNorm')
+
+
+def optim_wrappers(cfg: Config) -> Iterator[ConfigDict]:
+    """The configs of the optimiser wrappers of a run.
+
+    One, or with a constructor that builds several (a search has
+    ``architecture`` and ``mutator``) each of these.
+    """
+    wrapper = cfg.get('optim_wrapper')
+    if wrapper is None:
+        return
+    if 'optimizer' in wrapper or 'type' in wrapper:
+        yield wrapper
+        return
+    for value in wrapper.values():
+        if isinstance(value, dict):
+            yield value
+
+
+def enable_amp(cfg: Config) -> None:
+    """Turn every optimiser wrapper into the mixed-precision one.
+
+    Raises:
+        ConfigError: If a wrapper is of another type than MMEngine's own,
+            which only its author can replace.
+    """
+    for wrapper in optim_wrappers(cfg):
+        kind = wrapper.get('type', 'OptimWrapper')
+        if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+            raise ConfigError(
+                f'--amp replaces OptimWrapper, but optim_wrapper has type '
+                f'{kind!r}: remove --amp, or set the type in the config'
+            )
+        wrapper.type = 'AmpOptimWrapper'
+        wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def fit_to_cpu(cfg: Config) -> list[str]:
+    """Replace what only GPUs have. Changes ``cfg``.
+
+    Returns:
+        list[str]: What was replaced, one sentence each, for the log.
+    """
+    notices = [_amp_to_bfloat16(cfg)]
+    if cfg.get('launcher', 'none') != 'none':
+        notices += [_sync_bn_to_bn(cfg), _clear_device_ids(cfg)]
+    return [notice for notice in notices if notice]
+
+
+def _amp_to_bfloat16(cfg: Config) -> str | None:
+    replaced = False
+    for wrapper in optim_wrappers(cfg):
+        if wrapper.get('type') == 'AmpOptimWrapper':
+            for option in ('loss_scale', 'dtype', 'use_fsdp'):
+                wrapper.pop(option, None)
+            wrapper.type = 'mmdmcp.CPUAmpOptimWrapper'
+            replaced = True
+    if replaced:
+        return (
+            'No GPU: mixed precision uses bfloat16 on CPU, without a gradient scaler.'
+        )
+    return None
+
+
+def _sync_bn_to_bn(cfg: Config) -> str | None:
+    """torch's SyncBN runs on GPUs only."""
+
+    def replace(node) -> int:
+        if isinstance(node, dict):
+            found = 0
+            kind = node.get('type')
+            if isinstance(kind, str) and kind.split('.')[-1] in _SYNC_BN:
+                node['type'] = 'BN'
+                found = 1
+            return found + sum(replace(child) for child in node.values())
+        if isinstance(node, (list, tuple)):
+            return sum(replace(child) for child in node)
+        return 0
+
+    if replace(cfg.get('model')) + bool(cfg.pop('sync_bn', None)):
+        return (
+            'No GPU: SyncBN is replaced by BN, whose statistics are those '
+            'of one process.'
+        )
+    return None
+
+
+def _clear_device_ids(cfg: Config) -> None:
+    """Keep the Runner from giving DDP a GPU that isn't there."""
+    if cfg.get('model_wrapper_cfg') is None:
+        # What the Runner would take; given here because it lets nobody
+        # change the device ids of its default.
+        cfg.model_wrapper_cfg = dict(
+            type='MMDistributedDataParallel',
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        )
+    wrapper = cfg.model_wrapper_cfg
+    kind = wrapper.setdefault('type', 'MMDistributedDataParallel')
+    with MODEL_WRAPPERS.switch_scope_and_registry(
+        cfg.get('default_scope', 'mmengine')
+    ) as registry:
+        cls = registry.get(kind) if isinstance(kind, str) else kind
+    if isinstance(cls, type) and issubclass(cls, DistributedDataParallel):
+        wrapper.device_ids = None

@@ -1,0 +1,214 @@
+"""Which units can be pruned: decided by running the model narrow."""
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+
+import torch
+from torch import nn
+from torch.utils._pytree import tree_leaves
+
+from ..channels.groups import Trace
+from ..cost import Geometry
+from ..errors import first_line
+from ..ops import SlicedLayer
+from .probe_weights import probe_weights
+from .units import Sides, scaled_layers, sliced_layers
+
+
+@torch.no_grad()
+def find_prunable(
+    model: nn.Module,
+    trace: Trace,
+    sides: dict[str, Sides],
+    first: dict[int, str],
+    scope: Sequence[str] | None,
+    run: Callable[[], object],
+    geometry: Geometry | None = None,
+) -> tuple[list[int], list[tuple[str, str]]]:
+    """Sort the trace's groups into prunable ones and others.
+
+    Args:
+        model: The model, in eval mode.
+        trace: What the analyzer found.
+        sides: Layouts of every layer.
+        first: First layer of each group.
+        scope: Prefixes of names to prune; None for all.
+        run: Runs one sample.
+        geometry: If given, any channels of a unit must be prunable, and
+            zeroing them must give what dropping them gives.
+
+    Returns:
+        Groups that can be pruned, in the model's order; and the names of
+        the others, each with its reason.
+    """
+    candidates, others = [], list(trace.fixed)
+    for group, name in first.items():
+        reason = _refuse(group, name, trace, scope)
+        if reason is None:
+            candidates.append(group)
+        else:
+            others.append((name, reason))
+    # What zeroing a channel does must be seen in the output.
+    with nullcontext() if geometry is None else probe_weights(model, run):
+        trial = _Trial(model, trace.sizes, sides, run, geometry)
+        for share in (0.37, 0.67):
+            candidates, failed = _split(candidates, lambda g: trial(g, share))
+            others += [(first[g], reason) for g, reason in failed]
+    order = {name: i for i, name in enumerate(sides)}
+    return candidates, sorted(dict.fromkeys(others), key=lambda x: order[x[0]])
+
+
+class _Trial:
+    """Runs the model with some groups narrow.
+
+    Args:
+        model: The model.
+        sizes: Channels of each group.
+        sides: Layouts of every layer.
+        run: Runs one sample.
+        geometry: As in :func:`find_prunable`.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        sizes: Sequence[int],
+        sides: dict[str, Sides],
+        run: Callable[[], object],
+        geometry: Geometry | None,
+    ) -> None:
+        self.model, self.sizes, self.sides = model, sizes, sides
+        self.run, self.geometry = run, geometry
+        self.reference = run()
+
+    def __call__(self, groups: Sequence[int], share: float) -> str | None:
+        """Why it can't be done at about that share of the channels; None if
+        it can."""
+        numbers = {g: i for i, g in enumerate(groups)}
+        layers = sliced_layers(self.model, self.sides, numbers)
+        full = [self.sizes[g] for g in groups]
+        # Odd widths that are no simple fraction of the full one, and differ
+        # between neighbours: code that halves, shuffles or broadcasts
+        # channels must not pass by luck.
+        widths = [
+            _odd_width(size, share * (0.6, 1.0, 1.4)[i % 3])
+            for i, size in enumerate(full)
+        ]
+        for layer in layers:
+            layer.attach(self.model)
+            layer.select(widths)
+        try:
+            if _shapes(self.run()) != _shapes(self.reference):
+                return "the shape of the model's output would change"
+            if self.geometry is not None and not self._zero_is_gone(
+                layers, full, widths
+            ):
+                return (
+                    'a network without some of its channels is not the '
+                    'one in which they are zero: some operation mixes '
+                    'or reorders the channels'
+                )
+        except Exception as error:
+            return f'the model fails with fewer channels ({first_line(error)})'
+        finally:
+            for layer in layers:
+                layer.select(full)
+                layer.detach(self.model)
+        return None
+
+    def _zero_is_gone(
+        self, layers: list[SlicedLayer], sizes: list[int], widths: list[int]
+    ) -> bool:
+        """Whether zeroing channels and dropping them give the same output.
+
+        Tried with channels spread over the unit, on probe weights. What
+        counts is how far the two outputs are apart compared with how far
+        either is from the full one, so that weights of any size can be
+        judged.
+
+        Args:
+            layers: Sliced layers of the units, bound to the model.
+            sizes: Channels of each unit.
+            widths: How many of them to keep.
+        """
+        generator = torch.Generator().manual_seed(0)
+        orders = [torch.randperm(size, generator=generator) for size in sizes]
+        kept = [tuple(sorted(o[:w].tolist())) for o, w in zip(orders, widths)]
+        for layer in layers:
+            layer.select(kept)
+        dropped = _values(self.run())
+        device = dropped.device
+        masks = [
+            torch.zeros(size).index_fill(0, order[:width], 1.0).to(device)
+            for size, order, width in zip(sizes, orders, widths)
+        ]
+        for layer in layers:
+            layer.select(sizes)
+        for layer in scaled_layers(layers, self.geometry):
+            layer.scale(masks, open_only=True)
+        zeroed, full = _values(self.run()), _values(self.reference)
+        apart = (dropped - zeroed).abs().max()
+        moved = (dropped - full).abs().max()
+        return bool(apart <= 1e-3 * moved)
+
+
+def _odd_width(size: int, share: float) -> int:
+    """An odd number of channels, about that share of all."""
+    return min(size - 1, int(size * share) // 2 * 2 + 1) if size > 2 else 1
+
+
+def _values(output: object) -> torch.Tensor:
+    """All numbers of a model's output, in one row."""
+    return torch.cat(
+        [
+            x.flatten().float()
+            for x in tree_leaves(output)
+            if isinstance(x, torch.Tensor)
+        ]
+    )
+
+
+def _refuse(
+    group: int, name: str, trace: Trace, scope: Sequence[str] | None
+) -> str | None:
+    """Why a group can't be pruned, as far as that is known beforehand."""
+    if trace.sizes[group] < 2:
+        return 'its layers are tied channel by channel'
+    if scope is not None and not any(
+        name == s or name.startswith(s.rstrip('.') + '.') for s in scope
+    ):
+        return 'outside the scope that the config asks for'
+    return None
+
+
+def _split(groups: list[int], attempt: Callable):
+    """Bisect: the groups that run narrow together, and the others."""
+    if not groups:
+        return [], []
+    reason = attempt(groups)
+    if reason is None:
+        return list(groups), []
+    if len(groups) == 1:
+        return [], [(groups[0], reason)]
+    half = len(groups) // 2
+    left, left_failed = _split(groups[:half], attempt)
+    right, right_failed = _split(groups[half:], attempt)
+    failed = left_failed + right_failed
+    good = left + right
+    if good and not failed and attempt(good) is not None:
+        # Each half runs, but not both together: keep the first.
+        return left, [
+            (g, "can't be pruned together with the units before it") for g in right
+        ]
+    return good, failed
+
+
+def _shapes(output: object):
+    """Nested shapes of a model's output."""
+    if isinstance(output, torch.Tensor):
+        return tuple(output.shape)
+    if isinstance(output, dict):
+        return {key: _shapes(value) for key, value in output.items()}
+    if isinstance(output, (list, tuple)):
+        return [_shapes(value) for value in output]
+    return type(output)

@@ -1,0 +1,275 @@
+"""A model that runs at any choice of widths, and what each choice costs."""
+
+import copy
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..channels.groups import analyze
+from ..cost import CostModel, count, read_geometry
+from ..errors import TraceError
+from ..modes import eval_mode
+from ..ops import (
+    BATCH_NORMS,
+    NORMS,
+    SLICEABLE,
+    Layout,
+    Selection,
+    SlicedLayer,
+    SlicedParameter,
+)
+from ..options import prefixes
+from ..subnet import LayerWidth, Subnet, UnitWidth
+from .costs import layer_costs, other_params, require_exact_params
+from .passed_on import passed_on
+from .prunable import find_prunable
+from .sample_run import demo_runs
+from .units import Unit, layer_sides, producers, scaled_layers, sliced_layers
+
+
+class Supernet:
+    """Runs a model at chosen widths, in place.
+
+    Args:
+        model: The full model, on the CPU. Its layers stay where they are;
+            those whose shape depends on a unit run through a
+            :class:`~mmdmcp.ops.SlicedLayer` from now on.
+        input_shape: Channels, height and width of one sample; what costs
+            are computed for.
+        scope: Prefixes of the names of units to prune, such as
+            ``['backbone']``; None prunes all that can be.
+        any_channels: Whether any of a unit's channels may be dropped, not
+            only the last ones. Units for which zeroing a channel and
+            dropping it are not the same are then left whole.
+
+    Attributes:
+        units (list[Unit]): What can be pruned, in the model's order.
+        unprunable (list[tuple[str, str]]): Units that can't be, with the
+            reason.
+        cost (CostModel): MACs and parameters as functions of the widths.
+
+    Raises:
+        ConfigError: If the scope is no list of names of the model's modules.
+        TraceError: If the model can't be traced, or nothing can be pruned.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        input_shape: tuple[int, ...],
+        scope: Sequence[str] | None = None,
+        any_channels: bool = False,
+    ) -> None:
+        prefixes('mutator.scope', scope, dict(model.named_modules()))
+        self.model = model
+        self.input_shape = tuple(input_shape)
+        with eval_mode(model):
+            self._build(scope, any_channels)
+
+    def _build(self, scope: Sequence[str] | None, any_channels: bool) -> None:
+        model = self.model
+        for name, module in model.named_modules():
+            if isinstance(module, SLICEABLE) and 'forward' in vars(module):
+                raise TraceError(
+                    f'{name}: a forward of its own was set on this layer (by '
+                    'another search, or a patch), which a narrow layer would '
+                    'not run; build the model anew, or make it a subclass'
+                )
+        run, run_all = demo_runs(model, self.input_shape)
+        trace = analyze(model, self.input_shape, run_all)
+        geometry = read_geometry(model, run)
+        if run_all is not run:
+            seen = read_geometry(model, run_all)
+            geometry.normalised = seen.normalised
+            geometry.factors = seen.factors
+        if any_channels:
+            geometry.passed_on = passed_on(model, run_all, geometry.normalised)
+        sides = layer_sides(model, trace)
+        first = producers(model, sides)
+        groups, self.unprunable = find_prunable(
+            model,
+            trace,
+            sides,
+            first,
+            scope,
+            run_all,
+            geometry if any_channels else None,
+        )
+        if not groups:
+            reasons = '; '.join(f'{n}: {r}' for n, r in self.unprunable[:5])
+            raise TraceError(
+                f'{type(model).__name__} has no unit that can be pruned. '
+                f'{reasons or "No convolution was found"}'
+            )
+        numbers = {group: i for i, group in enumerate(groups)}
+        self.units = [Unit(first[g], trace.sizes[g]) for g in groups]
+        self.layers = sliced_layers(model, sides, numbers)
+        self.scaled = scaled_layers(self.layers, geometry)
+        costs = layer_costs(model, sides, numbers, geometry)
+        self.cost = CostModel(costs, len(self.units), other_params(model, costs))
+        require_exact_params(model, self.cost.exact(self.full)['params'])
+        self.bind()
+        self.cost.other_macs = self._other_macs(run)
+
+    def _other_macs(self, run: Callable[[], object]) -> int:
+        """MACs of operations that are no layers (attention, say).
+
+        What the cost model misses of torch's own count, at two widths.
+
+        Raises:
+            TraceError: If it is not a constant.
+        """
+        generator = torch.Generator().manual_seed(0)
+        drawn = [
+            int(torch.randint(1, c + 1, (), generator=generator)) for c in self.full
+        ]
+        others = []
+        for widths in (self.full, drawn):
+            self.select(widths)
+            try:
+                counted = count(run)
+            except Exception as error:
+                raise TraceError(
+                    f'{type(self.model).__name__} fails at random widths '
+                    f'({error}); a larger `input_shape` may help'
+                ) from error
+            others.append(counted - self.cost.exact(widths)['macs'])
+        self.select(self.full)
+        if others[0] != others[1] or others[0] < 0:
+            raise TraceError(
+                f'{type(self.model).__name__}: the multiply-accumulates that '
+                'torch counts differ from the cost model by '
+                f'{others[0]:,} at full width and {others[1]:,} at a random '
+                'one; some operation depends on the widths in a way that '
+                "is not known here, so the model can't be pruned exactly"
+            )
+        return others[0]
+
+    # ---- running -----------------------------------------------------
+
+    @property
+    def full(self) -> list[int]:
+        """Widths of the full network."""
+        return [unit.num_channels for unit in self.units]
+
+    def bind(self) -> None:
+        """Make the model's layers run through their sliced layers.
+
+        To be called again after layers were replaced, as by a conversion to
+        SyncBN.
+        """
+        for layer in self.layers:
+            layer.attach(self.model)
+        self._witness = next(
+            (x for x in self.layers if isinstance(x.module, BATCH_NORMS)),
+            self.layers[0],
+        )
+
+    def _bind_replaced(self) -> None:
+        """Bind again if layers were replaced.
+
+        SyncBN conversion, and its undoing, puts new modules in place of the
+        batch norms, all of them or none: looking at one is enough.
+        """
+        witness = self._witness
+        if self.model.get_submodule(witness.name) is not witness.module:
+            self.bind()
+
+    def plain_copy(self) -> nn.Module:
+        """A copy of the full model that knows nothing of the supernet.
+
+        Nor of what else was hung onto its modules: a copied closure (as
+        MMEngine's activation checkpointing installs) would run the
+        original's layers.
+        """
+        widths = self._selections
+        self.select(self.full)
+        model = copy.deepcopy(self.model)
+        self.select(widths)
+        for layer in self.layers:
+            layer.detach(model)
+        for module in model.modules():
+            vars(module).pop('forward', None)
+        return model
+
+    def select(self, selections: Sequence[Selection]) -> None:
+        """Run with the chosen channels from now on."""
+        self._bind_replaced()
+        self._selections = list(selections)
+        for layer in self.layers:
+            layer.select(selections)
+
+    def scale(self, values: Sequence[Tensor] | None, open_only: bool = False) -> None:
+        """Scale every unit's outputs; None stops scaling.
+
+        Args:
+            values: One tensor ``[channels]`` a unit.
+            open_only: Norms over channels leave closed ones out.
+        """
+        self._bind_replaced()
+        for layer in self.scaled:
+            layer.scale(values, open_only)
+
+    # ---- writing -----------------------------------------------------
+
+    def subnet(
+        self,
+        selections: Sequence[Selection],
+        method: str,
+        target: dict[str, int] | None = None,
+    ) -> Subnet:
+        """Describe a choice as a subnet file does.
+
+        Args:
+            selections: One selection a unit.
+            method: ``'dmcp'`` or ``'gate'``.
+            target: What was aimed at: ``{'macs': number}`` or
+                ``{'params': number}``.
+        """
+        counts = [s if isinstance(s, int) else len(s) for s in selections]
+        units = {
+            unit.name: UnitWidth(
+                count, unit.num_channels, None if isinstance(chosen, int) else chosen
+            )
+            for unit, count, chosen in zip(self.units, counts, selections)
+        }
+        layers = {}
+        for layer in self.layers:
+            width = _layer_width(layer, selections)
+            if width is not None:
+                layers[layer.name] = width
+        cost = dict(self.cost.exact(counts), input_shape=list(self.input_shape))
+        return Subnet(
+            method=method, units=units, layers=layers, cost=cost, target=target
+        )
+
+
+def _layer_width(
+    layer: SlicedLayer, selections: Sequence[Selection]
+) -> LayerWidth | None:
+    """A layer's row of the subnet file; None if its shape stays."""
+    (out, out_kept), (in_, in_kept) = (
+        _side(layout, selections) for layout in (layer.out_layout, layer.in_layout)
+    )
+    if (out, in_) == (layer.out_layout.size, layer.in_layout.size):
+        return None
+    if isinstance(layer, SlicedParameter) or isinstance(layer.module, NORMS):
+        return LayerWidth(out=out, out_kept=out_kept)
+    if layer.depthwise:
+        return LayerWidth(in_, out, out, in_kept, out_kept)
+    # A side that stays is left out: a classifier's file then says nothing
+    # about the number of classes, and fits a head with others.
+    return LayerWidth(
+        in_=None if in_ == layer.in_layout.size else in_,
+        out=None if out == layer.out_layout.size else out,
+        in_kept=in_kept,
+        out_kept=out_kept,
+    )
+
+
+def _side(layout: Layout, selections: Sequence[Selection]):
+    """Count of kept entries, and the entries unless they are the first."""
+    kept = layout.indices(selections)
+    first = kept == tuple(range(len(kept)))
+    return len(kept), None if first else kept
