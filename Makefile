@@ -27,13 +27,17 @@ PYTEST_ARGS ?=
 # Test files at a time: each test uses one thread.
 JOBS ?= auto
 
-.PHONY: help env demo demo-gate test test-slurm env-downstream test-downstream clean
+# Below this, tests of something are missing.
+COVERAGE := 90
+
+.PHONY: help env demo demo-gate lint test test-slurm env-downstream test-downstream clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make env              create $(VENV) and install everything (about 5 GB)'
 	@echo 'make demo             DMCP search, subnet file and retraining on real digits'
 	@echo 'make demo-gate        the same with trainable gates'
+	@echo 'make lint             style, spelling and types'
 	@echo 'make test             run the tests; PYTEST_ARGS="-k name" selects'
 	@echo 'make test-slurm       start a one-machine Slurm and submit a search to it'
 	@echo 'make test-downstream  detection and segmentation, in $(DOWNSTREAM)'
@@ -48,9 +52,17 @@ demo: $(STAMP)
 demo-gate: $(STAMP)
 	$(PY) tools/demo.py --method gate
 
+lint: $(STAMP)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/codespell
+	$(VENV)/bin/mypy
+
+# A selection of tests covers less than all of them do.
 test: $(STAMP)
 	$(PY) -m pytest tests --ignore=tests/slurm --ignore=tests/downstream \
-	  -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+	  -n $(JOBS) --dist loadfile --cov --cov-report=term \
+	  --cov-fail-under=$(if $(PYTEST_ARGS),0,$(COVERAGE)) $(PYTEST_ARGS)
 
 test-slurm: $(STAMP)
 	sh tests/slurm/install.sh

@@ -48,6 +48,14 @@ ONNX = ['onnx>=1.16', 'onnxruntime>=1.18', 'onnxscript>=0.1']
 DEV = [
     'pytest>=8',
     'pytest-xdist>=3.5',
+    'pytest-timeout>=2.3',
+    'pytest-cov>=5',
+    # `make lint`: style, spelling, types.
+    'ruff>=0.9',
+    'codespell>=2.3',
+    'mypy>=1.14',
+    'types-PyYAML',
+    'pre-commit>=3.8',
     'hypothesis>=6.100',
     'wheel',
     # Only to check our channel groups against an independent tracer.
@@ -128,6 +136,7 @@ setup(
     keywords='channel pruning, model compression, DMCP, OpenMMLab, PyTorch',
     license='Apache-2.0',
     packages=find_packages(include=['mmdmcp', 'mmdmcp.*']),
+    package_data={'mmdmcp': ['py.typed']},
     cmdclass={'build_py': BuildWithConfigs},
     # 3.10 is the oldest Python of torch 2.11; 3.12 the newest that mmrazor
     # has been tried on.

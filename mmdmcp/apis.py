@@ -23,6 +23,7 @@ from .checkpoints.resume import find_good_checkpoint
 from .engine.launch import process_group
 from .errors import ConfigError
 from .files import atomic_file
+from .models.fit import check_fit
 from .preflight.changes import check_changes
 from .preflight.config import (
     check_kept,
@@ -209,6 +210,7 @@ def _build(cfg: Config, notices: list) -> Runner:
     _need_folder(cfg.work_dir, f'--work-dir {cfg.work_dir}')
     kind = cfg.get('runner_type')
     runner = RUNNERS.build(cfg) if kind else Runner.from_cfg(cfg)
+    check_fit(runner.model)
     for notice in notices:
         runner.logger.warning(notice)
     return runner

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..checkpoints import read_weights
 from ..errors import CheckpointError, ConfigError
-from ..models.fit import fitted
+from ..models.fit import check_fit, fitted
 from ..models.pruned import load_subnet, output_channels
 from ..models.weights import require_fit
 from ..preflight.config import SEARCHES, load_config
@@ -39,6 +39,7 @@ class ModelPair:
             checkpoint (str, optional): Its weights; all must be there.
         """
         model = MODELS.build(self.pruned).eval()
+        check_fit(model)
         if checkpoint:
             load_weights(model, checkpoint)
         return model

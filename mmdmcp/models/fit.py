@@ -1,17 +1,15 @@
 """Neck and heads must expect the channels that a pruned backbone gives.
 
 Hosts write them into the config as numbers. :func:`FittedModel` fills them
-in; where a config has its own, a wrong one is refused when the model is
-built, with the right ones in the message.
+in; where a config has its own, :func:`check_fit` refuses a wrong one before
+training, with the right ones in the message.
 """
 
 import traceback
 from collections.abc import Sequence
 from typing import Any
-from weakref import WeakSet
 
 from torch import nn
-from torch.nn.modules.module import register_module_module_registration_hook
 
 from ..errors import ConfigError, first_line
 from ..registry import MODELS
@@ -160,32 +158,31 @@ def _choose(stock: Any, index: Any, channels: Sequence[int], name: str):
     return type(stock)(channels[::-1] if falling else channels)
 
 
-_pruned = WeakSet()  # backbones whose neighbours are checked
-_watching: list[Any] = []  # the handle, once there is something to check
+def check_fit(model: nn.Module) -> None:
+    """Check that what stands beside a pruned backbone expects its channels.
 
+    Neither a backbone nor its host checks that itself: a wrong number shows
+    only in the first batch, as a mismatch of shapes.
 
-def announce(backbone: nn.Module) -> None:
-    """From now on, what is put beside this backbone must fit it.
+    Args:
+        model: A whole model. Without a :func:`PrunedBackbone` in it, nothing
+            is checked.
 
-    A backbone never learns of the model it is put into, and no host checks
-    the channels itself; torch's hook on modules that become parts of others
-    sees both. Without a pruned backbone it is not installed.
+    Raises:
+        ConfigError: Naming the part, and the channels that are right.
     """
-    if not _watching:
-        _watching.append(register_module_module_registration_hook(_on_registration))
-    _pruned.add(backbone)
-
-
-def _on_registration(parent: nn.Module, name: str, part: nn.Module) -> None:
-    backbone = parent._modules.get('backbone')
-    if backbone is None or backbone not in _pruned or part is None:
-        return
-    neck = parent._modules.get('neck')
-    if name == 'neck' or (name.endswith('head') and _in_channels(neck) is None):
-        parts = part if isinstance(part, nn.ModuleList) else [part]
-        for one in parts:
-            _check(one, f'{type(parent).__name__}.{name}', backbone.out_channels)
-            _check_boxes(one, f'{type(parent).__name__}.{name}', backbone.out_channels)
+    for host in model.modules():
+        backbone = host._modules.get('backbone')
+        channels = getattr(backbone, 'pruned_out_channels', None)
+        if not isinstance(channels, list):
+            continue
+        neck = _in_channels(host._modules.get('neck'))
+        for name, part in host.named_children():
+            if name == 'neck' or (name.endswith('head') and neck is None):
+                for one in part if isinstance(part, nn.ModuleList) else [part]:
+                    where = f'{type(host).__name__}.{name}'
+                    _check(one, where, channels)
+                    _check_boxes(one, where, channels)
 
 
 def _in_channels(part: Any) -> Any:

@@ -17,7 +17,6 @@ from ..files import shipped_configs
 from ..modes import eval_mode
 from ..registry import MODELS
 from ..subnet import Subnet, apply
-from .fit import announce
 from .weights import InitCfg, checked_init_cfgs
 
 SubnetLike = str | os.PathLike | Subnet
@@ -81,7 +80,7 @@ def PrunedBackbone(
     ``frozen_stages``, ``norm_eval``, ``out_indices`` and all else are the
     host's, set in ``cfg``. The backbone gets ``out_channels``, a list with
     the channels of each of its outputs; a neck or head beside it that
-    expects others is refused when the model is built.
+    expects others is refused before training (:func:`~mmdmcp.models.fit.check_fit`).
     :class:`FittedModel` fills them in.
 
     Args:
@@ -120,7 +119,7 @@ def PrunedBackbone(
     _check_size(backbone, subnet)
     checked_init_cfgs(backbone, init_cfg, prefix)
     backbone.out_channels = output_channels(backbone, subnet.cost['input_shape'][0])
-    announce(backbone)
+    backbone.pruned_out_channels = backbone.out_channels  # for check_fit
     return backbone
 
 

@@ -13,6 +13,7 @@ from mmdmcp.apis import test as run_test
 from mmdmcp.apis import train
 from mmdmcp.deploy import load_pair
 from mmdmcp.deploy.models import Plain
+from mmdmcp.models.fit import check_fit
 
 CONFIGS = {
     'RetinaNet': 'detection/retinanet_dmcp-r50_fpn_1x_coco.py',
@@ -81,7 +82,7 @@ def test_a_neck_with_the_stock_channels_gets_the_right_list(subnet_file):
         match=r'RetinaNet.neck: in_channels is \[256, 512, 1024, 2048\], '
         r'but the pruned backbone gives \[106, 155, 1024, 2048\]',
     ):
-        MODELS.build(model)
+        check_fit(MODELS.build(model))
     model.neck.in_channels = CHANNELS
     assert MODELS.build(model).neck.in_channels == CHANNELS
 

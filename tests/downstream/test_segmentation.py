@@ -10,6 +10,7 @@ from mmengine.registry import MODELS, init_default_scope
 from mmdmcp import ConfigError, SubnetError
 from mmdmcp.apis import test as run_test
 from mmdmcp.apis import train
+from mmdmcp.models.fit import check_fit
 
 CONFIGS = [
     'segmentation/fcn_dmcp-r50-d8_4xb4-80k_ade20k-512x512.py',
@@ -52,7 +53,7 @@ def test_a_head_with_other_channels_gets_the_right_ones(load):
     init_default_scope('mmseg')
     model = unfitted(load(CONFIGS[1]))
     with pytest.raises(ConfigError, match='decode_head: c1_in_channels is 256, .* 106'):
-        MODELS.build(model)
+        check_fit(MODELS.build(model))
     model.decode_head.c1_in_channels = 106
     model.auxiliary_head.in_channels = 512
     with pytest.raises(
@@ -60,7 +61,7 @@ def test_a_head_with_other_channels_gets_the_right_ones(load):
         match='EncoderDecoder.auxiliary_head: in_channels is 512, but '
         'the pruned backbone gives 1024',
     ):
-        MODELS.build(model)
+        check_fit(MODELS.build(model))
     model.auxiliary_head.in_channels = 1024
     MODELS.build(model)
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mmdmcp import ConfigError
-from mmdmcp.models.fit import FittedModel, fill_in_channels
+from mmdmcp.models.fit import FittedModel, check_fit, fill_in_channels
 from mmdmcp.registry import MODELS
 
 CHANNELS = [106, 155, 1024, 2048]
@@ -185,6 +185,7 @@ def host(backbone, **parts):
     model.backbone = backbone
     for name, part in parts.items():
         setattr(model, name, part)
+    check_fit(nn.Sequential(model))
     return model
 
 
