@@ -27,11 +27,16 @@ class ChannelClasses:
 
     Attributes:
         reasons (dict[int, str]): Why a number can't go.
+        mixed (dict[int, str]): Where something is computed from a number's
+            entries and others' that a channel of zeros would change.
+        ties (dict[int, str]): Where numbers were joined last.
     """
 
     def __init__(self) -> None:
         self._parent = torch.arange(_FIRST)
         self.reasons: dict[int, str] = {FIXED: "its channels are the input's"}
+        self.mixed: dict[int, str] = {}
+        self.ties: dict[int, str] = {}
 
     def new(self, count: int) -> Tensor:
         """Numbers of ``count`` new channels."""
@@ -44,13 +49,13 @@ class ChannelClasses:
         """The smallest number of each label's class, in the same shape."""
         return self._parent[core(labels)].expand(labels.shape)
 
-    def join(self, a: Tensor, b: Tensor, reason: str) -> None:
+    def join(self, a: Tensor, b: Tensor, where: str) -> None:
         """Join channels pairwise.
 
         Args:
             a: Labels.
             b: Labels that broadcast with them.
-            reason: Why those can't go that are joined with a fixed one.
+            where: What joins them: a layer, or an operation in a module.
         """
         a, b = (
             x.flatten() for x in torch.broadcast_tensors(self.find(a), self.find(b))
@@ -60,7 +65,7 @@ class ChannelClasses:
             return
         a, b = a[differ], b[differ]
         fixed = (a == FIXED) | (b == FIXED)
-        self.fix(torch.maximum(a, b)[fixed], reason)
+        self.fix(torch.maximum(a, b)[fixed], joined(where))
         a, b = a[~fixed], b[~fixed]
         parent = self._parent
         while not torch.equal(parent[a], parent[b]):
@@ -70,6 +75,7 @@ class ChannelClasses:
             parent.scatter_reduce_(0, high, low, 'amin')
             while not torch.equal(parent, parent[parent]):
                 parent.copy_(parent[parent])
+        self.ties.update(dict.fromkeys(parent[a].unique().tolist(), where))
 
     def fix(self, labels: Tensor, reason: str) -> None:
         """Mark channels as ones that can't go."""
@@ -77,9 +83,26 @@ class ChannelClasses:
             if number != NONE:
                 self.reasons.setdefault(number, reason)
 
+    def mix(self, labels: Tensor, where: str) -> None:
+        """Note where channels are mixed in a way that zeros show."""
+        for number in self.find(labels).unique().tolist():
+            self.mixed.setdefault(number, where)
+
     def fixed_classes(self) -> dict[int, str]:
         """Classes with a fixed member, each with its reason."""
+        return self._by_class(self.reasons)
+
+    def mixed_classes(self) -> dict[int, str]:
+        """Classes with a mixed member, and where it is mixed."""
+        return self._by_class(self.mixed)
+
+    def _by_class(self, notes: dict[int, str]) -> dict[int, str]:
         found: dict[int, str] = {}
-        for number, reason in self.reasons.items():
-            found.setdefault(int(self._parent[number]), reason)
+        for number, note in notes.items():
+            found.setdefault(int(self._parent[number]), note)
         return found
+
+
+def joined(where: str) -> str:
+    """Why channels can't go that meet fixed ones there."""
+    return f"its channels are joined with some that can't change ({where})"

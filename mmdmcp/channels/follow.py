@@ -15,9 +15,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ..ops import NORMS, SLICEABLE, is_depthwise
-from .classes import FIXED, NONE, ChannelClasses
+from .classes import FIXED, NONE, ChannelClasses, joined
 from .labels import along, constant, equal_parts, profile, varying
-from .operations import JOINED, NumberedTensors
+from .operations import NumberedTensors
 
 
 class Follower(TorchDispatchMode):
@@ -39,8 +39,19 @@ class Follower(TorchDispatchMode):
         self.classes = ChannelClasses()
         self.inputs: dict[str, Tensor] = {}
         self.outputs: dict[str, Tensor] = {}
-        self._tensors = NumberedTensors(self.classes, self._first_look)
+        self._tensors = NumberedTensors(
+            self.classes,
+            self._first_look,
+            lambda: self._stack[-1] if self._stack else '',
+            lambda tensor: self._names.get(id(tensor)),
+        )
         self._inside_layer = False
+        self._stack: list[str] = []  # names of the modules that are running
+        self._model = model
+        self._names = {
+            id(tensor): name
+            for name, tensor in (*model.named_parameters(), *model.named_buffers())
+        }
         self._bare: dict[int, tuple[str, Tensor]] = {}
         self._owned: dict[int, str] = {}
         self._used_outside: dict[str, None] = {}
@@ -70,10 +81,17 @@ class Follower(TorchDispatchMode):
         """
         for name, module in self._modules.items():
             module.forward = self._watch(name, module)
+        handles = [
+            handle
+            for name, module in self._model.named_modules()
+            for handle in self._note_running(name, module)
+        ]
         try:
             with torch.no_grad(), self:
                 output = run()
         finally:
+            for handle in handles:
+                handle.remove()
             for module in self._modules.values():
                 del module.forward
         for leaf in tree_leaves(output):
@@ -87,7 +105,17 @@ class Follower(TorchDispatchMode):
             for side in (self.inputs, self.outputs):
                 if name in side:
                     self.classes.fix(side[name], reason)
+        del self._model, self._names
         del self._tensors  # every tensor of the pass is alive in it
+
+    def _note_running(self, name: str, module: nn.Module) -> tuple:
+        """Hooks that keep the names of the modules that are running."""
+        return (
+            module.register_forward_pre_hook(lambda *_: self._stack.append(name)),
+            module.register_forward_hook(
+                lambda *_: self._stack.remove(name), always_call=True
+            ),
+        )
 
     def _watch(self, name: str, module: nn.Module):
         """The layer's forward, with its channels noted."""
@@ -128,27 +156,25 @@ class Follower(TorchDispatchMode):
         labels = self._tensors.get(x)
         if isinstance(module, NORMS):
             dim = self._norm_dim(module, labels)
-            channels = profile(self.classes, labels, dim, JOINED)
+            channels = profile(self.classes, labels, dim, name)
             if isinstance(module, nn.GroupNorm):
-                channels = equal_parts(
-                    self.classes, channels, module.num_groups, JOINED
-                )
+                channels = equal_parts(self.classes, channels, module.num_groups, name)
             self._note(self.inputs, name, channels)
             self._note(self.outputs, name, channels)
             self._tensors.set(out, along(channels, dim, out.shape))
             return
         # The channels of a convolution come before its positions.
         dim = -1 if isinstance(module, nn.Linear) else -1 - len(module.kernel_size)
-        channels = profile(self.classes, labels, dim, JOINED)
+        channels = profile(self.classes, labels, dim, name)
         if is_depthwise(module):
             made = channels
         else:
             groups = getattr(module, 'groups', 1)
-            channels = equal_parts(self.classes, channels, groups, JOINED)
+            channels = equal_parts(self.classes, channels, groups, name)
             made = self.outputs.get(name)
             if made is None:
                 made = self.classes.new(out.size(dim))
-                made = equal_parts(self.classes, made, groups, JOINED)
+                made = equal_parts(self.classes, made, groups, name)
         self._note(self.inputs, name, channels)
         self._note(self.outputs, name, made)
         self._tensors.set(out, along(made, dim, out.shape))
@@ -156,10 +182,10 @@ class Follower(TorchDispatchMode):
     def _note(self, side: dict[str, Tensor], name: str, channels: Tensor) -> None:
         """Note a side of a layer; another call must agree with the first."""
         if name in side:
-            self.classes.join(side[name], channels, JOINED)
+            self.classes.join(side[name], channels, name)
             # What meets nothing in one call is fixed in the other.
             for a, b in ((side[name], channels), (channels, side[name])):
-                self.classes.fix(a[(b == NONE) | (b == FIXED)], JOINED)
+                self.classes.fix(a[(b == NONE) | (b == FIXED)], joined(name))
         side[name] = channels
 
     def _norm_dim(self, module: nn.Module, labels: Tensor) -> int:
@@ -176,10 +202,13 @@ class Follower(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
+        memory = None
+        if args and isinstance(args[0], Tensor) and args[0].layout == torch.strided:
+            x = args[0]
+            memory = x.shape, x.stride(), x.storage_offset()
         out = func(*args, **kwargs)
-        if self._inside_layer:
-            return out
-        self._tensors.operate(func, args, kwargs, out)
+        if not self._inside_layer:
+            self._tensors.operate(func, args, kwargs, out, memory)
         return out
 
 

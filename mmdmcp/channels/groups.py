@@ -1,7 +1,7 @@
 """Which layers must keep the same channels: groups and layouts."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import nn
 
@@ -23,12 +23,18 @@ class Trace:
         sides: Layouts of every layer that was met; a segment's unit is an
             index into ``sizes``. A bare parameter has the same on both.
         fixed: Groups that must stay whole, which are not in ``sizes``: the
+        fixed: Groups that must stay whole, which are not in ``sizes``: the
             first layer of each, and the reason.
+        mixed: Of some groups, where their channels are mixed in such a way
+            that one of zeros is not the same as none.
+        ties: Of each group, what joined channels of its last.
     """
 
     sizes: list[int]
     sides: dict[str, Sides]
     fixed: list[tuple[str, str]]
+    mixed: dict[int, str] = field(default_factory=dict)
+    ties: dict[int, str] = field(default_factory=dict)
 
 
 def analyze(
@@ -74,6 +80,8 @@ class _Grouping:
             for name in follower.outputs
         }
         self.fixed = follower.classes.fixed_classes()
+        self.mixed = follower.classes.mixed_classes()
+        self.ties = follower.classes.ties
         self.producers = [
             name
             for name, module in model.named_modules()
@@ -100,7 +108,11 @@ class _Grouping:
                         )
                 sides[name] = (layouts[0], layouts[-1])
             if not failed:
-                return Trace([len(numbers) for numbers in groups], sides, fixed)
+                mixed, ties = (
+                    {place[n]: where for n, where in notes.items() if n in place}
+                    for notes in (self.mixed, self.ties)
+                )
+                return Trace(list(map(len, groups)), sides, fixed, mixed, ties)
             names = list(makers)
             for group, reason in failed.items():
                 fixed.append((names[group][0], reason))

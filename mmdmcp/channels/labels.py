@@ -45,25 +45,25 @@ def along(profile: Tensor, dim: int, shape: Sequence[int]) -> Tensor:
     return profile.view(view).expand(tuple(shape))
 
 
-def profile(classes: ChannelClasses, labels: Tensor, dim: int, reason: str) -> Tensor:
+def profile(classes: ChannelClasses, labels: Tensor, dim: int, where: str) -> Tensor:
     """Labels along one dimension; entries elsewhere are joined with them.
 
     Args:
         classes: The classes.
         labels: Labels of a tensor.
         dim: The channel dimension.
-        reason: Why channels can't go that are joined with fixed ones.
+        where: What joins them, for messages.
     """
     small = core(classes.find(labels)).movedim(dim, 0)
     small = small.reshape(len(small), -1)
     first = small.amax(dim=1)  # NONE beside a channel counts for nothing
-    classes.join(small, first[:, None], reason)
+    classes.join(small, first[:, None], where)
     first = classes.find(first)
     return first.expand(labels.size(dim)).clone()
 
 
 def equal_parts(
-    classes: ChannelClasses, labels: Tensor, parts: int, reason: str
+    classes: ChannelClasses, labels: Tensor, parts: int, where: str
 ) -> Tensor:
     """Make a row of labels fit code that cuts it into equal parts.
 
@@ -76,7 +76,7 @@ def equal_parts(
         classes: The classes.
         labels: ``[channels]``.
         parts: Number of equal parts.
-        reason: Why channels can't go that are joined with fixed ones.
+        where: What joins them, for messages.
 
     Returns:
         ``[channels]``, the same in every part.
@@ -88,7 +88,7 @@ def equal_parts(
     if bool((counts % parts == 0).all()):
         part = table.flatten().sort().values[::parts]
         return part.repeat(parts)
-    classes.join(table, table[:1], reason)
+    classes.join(table, table[:1], where)
     return classes.find(table[0]).repeat(parts)
 
 
@@ -96,7 +96,7 @@ def broadcast(
     classes: ChannelClasses,
     operands: Sequence[Tensor],
     shape: tuple[int, ...],
-    reason: str,
+    where: str,
 ) -> Tensor:
     """Labels of an elementwise result: what meets is joined.
 
@@ -107,7 +107,7 @@ def broadcast(
         classes: The classes.
         operands: Labels of the operands.
         shape: Shape of the result.
-        reason: Why channels can't go that are joined with fixed ones.
+        where: What joins them, for messages.
     """
     found = []
     for labels in operands:
@@ -124,7 +124,7 @@ def broadcast(
                 return constant(FIXED, shape)
             continue
         a, b = core(classes.find(result)), core(labels)
-        classes.join(a, b, reason)
+        classes.join(a, b, where)
         a, b = torch.broadcast_tensors(classes.find(a), classes.find(b))
         # A fixed entry stays fixed; beside nothing, a channel counts.
         fixed = (a == FIXED) | (b == FIXED)

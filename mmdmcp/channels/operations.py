@@ -7,97 +7,19 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
 from .classes import FIXED, NONE, ChannelClasses
+from .kinds import (
+    CUTS,
+    LIKE,
+    MOVES,
+    REDUCTIONS,
+    SAME,
+    SOFTMAX,
+    SPATIAL,
+    SUMS,
+    VIEWS,
+    is_pointwise,
+)
 from .labels import along, broadcast, compact, constant, equal_parts, profile, varying
-
-_MOVES = {
-    'view',
-    '_unsafe_view',
-    'reshape',
-    'permute',
-    'transpose',
-    't',
-    'expand',
-    'clone',
-    'detach',
-    'alias',
-    'unsqueeze',
-    'squeeze',
-    'cat',
-    'stack',
-    'flip',
-    'roll',
-    'repeat',
-    'slice',
-    'select',
-    'split',
-    'split_with_sizes',
-    'unbind',
-    'lift',
-    'lift_fresh',
-    '_to_copy',
-    '_reshape_alias',
-}
-_SAME = {'clone', 'detach', 'alias', 'lift', 'lift_fresh', '_to_copy'}
-_CUTS = {'slice', 'select', 'split', 'split_with_sizes', 'unbind'}
-_VIEWS = {'view', '_unsafe_view', 'reshape', '_reshape_alias'}
-_REDUCTIONS = {
-    'mean',
-    'sum',
-    'amax',
-    'amin',
-    'max',
-    'min',
-    'var',
-    'std',
-    'var_mean',
-    'norm',
-    'linalg_vector_norm',
-    'logsumexp',
-    'prod',
-    'any',
-    'all',
-}
-_SPATIAL = {
-    'max_pool2d_with_indices',
-    'max_pool2d',
-    'avg_pool2d',
-    'avg_pool1d',
-    '_adaptive_avg_pool2d',
-    'adaptive_max_pool2d',
-    'constant_pad_nd',
-    'reflection_pad2d',
-    'replication_pad2d',
-    'upsample_nearest2d',
-    'upsample_bilinear2d',
-    'upsample_bicubic2d',
-    '_upsample_nearest_exact2d',
-}
-# They read only a tensor's shape, so what they make has the same channels.
-_LIKE = {
-    'zeros_like',
-    'ones_like',
-    'full_like',
-    'empty_like',
-    'rand_like',
-    'randn_like',
-}
-# Elementwise, but without torch's tag for it.
-_POINTWISE = {
-    'hardswish',
-    'hardtanh_',
-    'hardswish_',
-    'leaky_relu',
-    'leaky_relu_',
-    'gelu_',
-    '_softmax',
-    '_log_softmax',
-    'native_dropout',
-    'where',
-    '_prelu_kernel',
-    'hardsigmoid_',
-    'hardtanh',
-}
-JOINED = "its channels are joined with some that can't change"
 
 
 class NumberedTensors:
@@ -106,13 +28,21 @@ class NumberedTensors:
     Args:
         classes: Which channels are the same.
         first_look: Labels of a tensor that no operation made.
+        inside: Name of the module that is running, for messages.
+        name_of: Name of a parameter or buffer; None for other tensors.
     """
 
     def __init__(
-        self, classes: ChannelClasses, first_look: Callable[[Tensor], Tensor]
+        self,
+        classes: ChannelClasses,
+        first_look: Callable[[Tensor], Tensor],
+        inside: Callable[[], str],
+        name_of: Callable[[Tensor], str | None],
     ) -> None:
         self.classes = classes
         self._first_look = first_look
+        self._inside, self._name_of = inside, name_of
+        self._where = ''  # the operation, and the module that it is in
         self._labels: dict[int, Tensor] = {}
         self._alive: list[Tensor] = []
 
@@ -131,7 +61,9 @@ class NumberedTensors:
         """Mark all channels of a tensor as ones that can't go."""
         self.classes.fix(self.get(tensor), reason)
 
-    def operate(self, func, args: tuple, kwargs: dict, out: object) -> None:
+    def operate(
+        self, func, args: tuple, kwargs: dict, out: object, memory: tuple | None = None
+    ) -> None:
         """Label the outputs of one of torch's primitive operations.
 
         Args:
@@ -139,32 +71,61 @@ class NumberedTensors:
             args: Its arguments.
             kwargs: Its keyword arguments.
             out: What it returned.
+            memory: Where the entries of its first argument lay before it:
+                shape, strides and offset.
         """
         inputs = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
         outputs = [x for x in tree_leaves(out) if isinstance(x, Tensor)]
         name = func._overloadpacket.__name__
+        self._where = self._place(name, inputs)
         if not inputs:  # made from nothing
             for made in outputs:
                 self.set(made, constant(NONE, made.shape))
-        elif name in _LIKE:
+        elif name in LIKE:
             self.set(outputs[0], self.get(inputs[0]))
-        elif name in _MOVES:
+        elif name in MOVES:
             self._move(func, name, args, kwargs, outputs)
-        elif name in _REDUCTIONS:
+        elif name in REDUCTIONS:
             self._reduce(name, _bind(func, args, kwargs), inputs[0], outputs)
-        elif name in _SPATIAL:
-            self._spatial(name, inputs[0], outputs)
-        elif outputs and (name in _POINTWISE or torch.Tag.pointwise in func.tags):
-            labels = broadcast(
-                self.classes,
-                [self.get(x) for x in inputs],
-                tuple(outputs[0].shape),
-                JOINED,
-            )
-            for made in outputs:
-                self._write(made, labels)
+        elif name in SPATIAL:
+            self._spatial(name, args, inputs[0], outputs)
+        elif name == 'glu':
+            self._halve(_bind(func, args, kwargs), outputs[0])
+        elif name in ('as_strided', 'as_strided_') and memory is not None:
+            self._restride(inputs[0], memory, outputs[0])
+        elif name.startswith('new_') and outputs[0].numel() == len(outputs[0]):
+            # A number for each sample: no channels.
+            self.set(outputs[0], constant(NONE, outputs[0].shape))
+        elif outputs and is_pointwise(func):
+            if name in SOFTMAX and args[1] % args[0].dim() in varying(
+                self.get(args[0])
+            ):
+                self._mix(self.get(args[0]))
+            self._join(inputs, outputs)
         else:
             self._unknown(name, inputs, outputs)
+
+    def _place(self, name: str, inputs: list[Tensor]) -> str:
+        """Where an operation is, and the parameters that it reads."""
+        place = f'{name} in {self._inside()}' if self._inside() else name
+        known = [n for n in map(self._name_of, inputs) if n is not None]
+        return f'{place}, with {", ".join(known)}' if known else place
+
+    def _mix(self, labels: Tensor) -> None:
+        """A channel of zeros counts in what is computed from all of them."""
+        self.classes.mix(labels, self._where)
+
+    def _join(self, inputs: list[Tensor], outputs: list[Tensor]) -> None:
+        """What meets, entry by entry, is the same channel."""
+        labels = broadcast(
+            self.classes,
+            [self.get(x) for x in inputs],
+            tuple(outputs[0].shape),
+            self._where,
+        )
+        for made in outputs:
+            if made.shape == labels.shape:
+                self._write(made, labels)
 
     def _write(self, tensor: Tensor, labels: Tensor) -> None:
         """Labels of a result, which may be one of the arguments."""
@@ -175,7 +136,7 @@ class NumberedTensors:
         self.set(tensor, labels)
 
     def _unknown(self, name: str, inputs: list[Tensor], outputs: list[Tensor]) -> None:
-        reason = f'its channels pass through the operation {name}'
+        reason = f'its channels pass through the operation {self._where}'
         if name.startswith('new_'):
             reason = 'the code takes the size of a buffer from its channels'
         for x in inputs:
@@ -187,13 +148,13 @@ class NumberedTensors:
         self, func, name: str, args: tuple, kwargs: dict, outputs: list[Tensor]
     ) -> None:
         """Move the labels as the data is moved."""
-        if name in _SAME:
+        if name in SAME:
             moved = [self.get(args[0])]
-        elif name in _VIEWS:
+        elif name in VIEWS:
             self._fit_view(args[0], outputs[0].shape)
             moved = [self.get(args[0]).reshape(outputs[0].shape)]
         else:
-            if name in _CUTS:
+            if name in CUTS:
                 self._fit_cut(args[0], _bind(func, args, kwargs), outputs)
             args, kwargs = tree_map(
                 lambda x: self.get(x) if isinstance(x, Tensor) else x, (args, kwargs)
@@ -233,10 +194,10 @@ class NumberedTensors:
             return
         if len(varying(labels)) > 1:
             table = labels.unflatten(dim, (parts, piece))
-            self.classes.join(table, table.narrow(dim, 0, 1), JOINED)
+            self.classes.join(table, table.narrow(dim, 0, 1), self._where)
             return
-        row = profile(self.classes, labels, dim, JOINED)
-        row = equal_parts(self.classes, row, parts, JOINED)
+        row = profile(self.classes, labels, dim, self._where)
+        row = equal_parts(self.classes, row, parts, self._where)
         self._labels[id(x)] = along(row, dim, x.shape)
 
     def _reduce(
@@ -251,6 +212,8 @@ class NumberedTensors:
         if gone and gone != set(varying(labels)):
             self._unknown(name, [x], outputs)
             return
+        if gone and name not in SUMS:
+            self._mix(labels)
         kept = labels
         for dim in sorted(dims, reverse=True):
             kept = kept.narrow(dim, 0, 1)
@@ -260,16 +223,43 @@ class NumberedTensors:
             # A sum over all channels belongs to none of them.
             self.set(made, constant(NONE, made.shape) if gone else kept)
 
-    def _spatial(self, name: str, x: Tensor, outputs: list[Tensor]) -> None:
+    def _spatial(
+        self, name: str, args: tuple, x: Tensor, outputs: list[Tensor]
+    ) -> None:
         labels = self.get(x)
+        last = SPATIAL[name]
+        last = len(args[1]) // 2 if last is None else last
         for dim in range(x.dim()):
             if dim not in varying(labels):
                 labels = labels.narrow(dim, 0, 1)
-        if all(x.size(d) == made.size(d) for made in outputs for d in varying(labels)):
+        if all(d < x.dim() - last for d in varying(labels)):
             for made in outputs:
                 self.set(made, labels.expand(made.shape))
         else:
             self._unknown(name, [x], outputs)
+
+    def _halve(self, arguments: dict, made: Tensor) -> None:
+        """A gated linear unit: one half times a function of the other."""
+        x = arguments['self']
+        dim = arguments.get('dim', -1) % x.dim()
+        if dim in varying(self.get(x)):
+            self._fit(x, dim, made.size(dim))
+        labels = self.get(x).chunk(2, dim)
+        self.set(made, broadcast(self.classes, labels, made.shape, self._where))
+
+    def _restride(self, x: Tensor, memory: tuple, made: Tensor) -> None:
+        """The same memory read in another way, all of it."""
+        shape, strides, offset = memory
+        if made.numel() != x.numel() or made.storage_offset() != offset:
+            self._unknown('as_strided', [x], [made])
+            return
+        reach = 1 + max(
+            sum((n - 1) * step for n, step in zip(*pair))
+            for pair in ((shape, strides), (made.shape, made.stride()))
+        )
+        numbers = torch.full((reach,), FIXED)
+        numbers.as_strided(shape, strides).copy_(self.get(x))
+        self.set(made, compact(numbers.as_strided(made.shape, made.stride())))
 
 
 def _bind(func, args: tuple, kwargs: dict) -> dict:

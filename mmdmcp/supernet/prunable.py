@@ -173,7 +173,11 @@ def _refuse(
 ) -> str | None:
     """Why a group can't be pruned, as far as that is known beforehand."""
     if trace.sizes[group] < 2:
-        return 'its layers are tied channel by channel'
+        if trace.sides[name][1].size == 1:
+            return 'it has one channel'
+        where = trace.ties.get(group)
+        where = f' ({where})' if where else ''
+        return f'its channels are all tied to one another{where}'
     if scope is not None and not any(
         name == s or name.startswith(s.rstrip('.') + '.') for s in scope
     ):
