@@ -8,7 +8,8 @@ processes of a distributed run find each other.
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.config import Config
@@ -19,8 +20,10 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from . import registry  # noqa: F401  (registers and repairs what is needed)
-from .checkpoints.resume import find_good_checkpoint
+from .checkpoints.resume import Found, find_good_checkpoint, not_resumable
 from .engine.launch import process_group
+from .engine.record import RunRecord
+from .engine.work_dir import Ownership, own_work_dir
 from .errors import ConfigError
 from .files import atomic_file
 from .models.fit import check_fit
@@ -106,10 +109,10 @@ def train(
         check_checkpoint(resume, '--resume', resume=True)
     device = get_device()
     notices = folders + _fit(cfg, device) + check_loop(cfg) + check_kept(cfg)
-    with process_group(launcher, device, _dist_cfg(cfg)):
-        if resume is not None:
-            notices += _resume(cfg, resume)
-        runner = _build(cfg, notices)
+    with process_group(launcher, device, _dist_cfg(cfg)), _own(cfg) as owner:
+        notices += _start(cfg, resume, owner)
+        runner = _build(cfg, owner.notices + notices)
+        runner.register_hook(RunRecord(owner.run))
         remedy = _REMEDY_RESUME if cfg.get('resume') else remedy_for_load_from(cfg)
         if remedy is not None:
             insist_on_fit(runner, remedy)
@@ -161,6 +164,7 @@ def test(
     with process_group(launcher, device, _dist_cfg(cfg)):
         if out is not None:
             _need_folder(Path(out).parent, f'--out {out}')
+        _need_folder(cfg.work_dir, f'--work-dir {cfg.work_dir}')
         runner = _build(cfg, notices)
         insist_on_fit(runner, _REMEDY_TEST)
         if suffix == '.pkl':
@@ -181,21 +185,34 @@ def _fit(cfg: Config, device: str) -> list:
     return fit_to_cpu(cfg) if device == 'cpu' else []
 
 
-def _resume(cfg: Config, resume: str) -> list:
-    """Go on from a checkpoint; return notices for the log.
+@contextmanager
+def _own(cfg: Config) -> Iterator[Ownership]:
+    """The work dir is this run's alone."""
+    _need_folder(cfg.work_dir, f'--work-dir {cfg.work_dir}')
+    written = ('last_checkpoint', Path(cfg.filename).name)
+    with own_work_dir(cfg.work_dir, written) as owner:
+        yield owner
 
-    With 'auto', from the newest good one in the work dir; where there is
-    none, ``load_from`` keeps its meaning: a job that is always started with
-    ``--resume``, so that it can be requeued, starts from its pretrained
-    weights the first time. Rank 0 looks, for all.
+
+def _start(cfg: Config, resume: str | None, owner: Ownership) -> list:
+    """Begin a run, or go on with one; return notices for the log.
+
+    With 'auto', from the newest good checkpoint that the run has in the work
+    dir; where there is none, ``load_from`` keeps its meaning: a job that is
+    always started with ``--resume``, so that it can be requeued, starts from
+    its pretrained weights the first time. Rank 0 looks, for all.
     """
     notices = []
     if resume == 'auto':
         found = [None]
         if is_main_process():
-            found = [find_good_checkpoint(cfg.work_dir)]
+            found = [_find(cfg.work_dir, owner)]
         broadcast_object_list(found)
         resume, notices = found[0]
+        if resume is None or owner.run is None:
+            owner.begin(None)
+    else:
+        owner.begin(resume)
     cfg.resume = resume is not None
     if not cfg.resume:
         check_checkpoint(cfg.get('load_from'), 'load_from')
@@ -206,8 +223,15 @@ def _resume(cfg: Config, resume: str) -> list:
     return notices + check_changes(cfg, resume)
 
 
+def _find(work_dir: str, owner: Ownership) -> Found:
+    """The newest checkpoint of a work dir's run, or what it started from."""
+    found = find_good_checkpoint(work_dir, owner.run)
+    if found.path is None and owner.start and not_resumable(owner.start) is None:
+        return Found(owner.start, found.warnings)
+    return found
+
+
 def _build(cfg: Config, notices: list) -> Runner:
-    _need_folder(cfg.work_dir, f'--work-dir {cfg.work_dir}')
     kind = cfg.get('runner_type')
     runner = RUNNERS.build(cfg) if kind else Runner.from_cfg(cfg)
     check_fit(runner.model)

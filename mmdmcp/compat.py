@@ -11,7 +11,7 @@ from pickle import UnpicklingError
 import torch
 
 from .errors import CheckpointError
-from .files import atomic_file
+from .files import GONE, atomic_file, why_not_a_file
 
 
 def apply() -> None:
@@ -131,15 +131,25 @@ def _resume_runs_no_code() -> None:
 
 
 def _atomic_local_files() -> None:
-    """Write local files, checkpoints above all, whole or not at all.
+    """Write local files, checkpoints above all, whole or not at all, and
+    read nothing but files.
 
     mmengine 0.10 opens the final path and writes into it; a killed process
-    or a full disk leaves half a checkpoint under a good one's name.
+    or a full disk leaves half a checkpoint under a good one's name. It opens
+    whatever has the name of an image, and waits for ever if that is a pipe.
     """
     from mmengine.fileio import LocalBackend
 
     if getattr(LocalBackend.put, 'atomic', False):
         return
+    read = LocalBackend.get
+
+    @functools.wraps(read)
+    def get(self, filepath) -> bytes:
+        problem = why_not_a_file(filepath)
+        if problem not in (None, GONE):  # a missing file has an error of its own
+            raise OSError(f"{filepath} can't be read: {problem}")
+        return read(self, filepath)
 
     def put(self, obj: bytes, filepath) -> None:
         try:
@@ -154,3 +164,4 @@ def _atomic_local_files() -> None:
 
     put.atomic = True
     LocalBackend.put = put
+    LocalBackend.get = get

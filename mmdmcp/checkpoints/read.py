@@ -10,20 +10,25 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError, first_line
-from ..files import atomic_file
+from ..files import atomic_file, why_not_a_file
 
 
-def read_checkpoint(path: str | os.PathLike) -> Any:
+def read_checkpoint(path: str | os.PathLike, map_location: Any = 'cpu') -> Any:
     """The content of a checkpoint; nothing in it is executed.
+
+    Args:
+        path: The file.
+        map_location: Where its tensors go, as in :func:`torch.load`.
 
     Raises:
         CheckpointError: If it can't be read. The message does not name the
             file; the caller does.
     """
+    problem = why_not_a_file(path)
+    if problem is not None:
+        raise CheckpointError(problem)
     try:
-        return torch.load(path, map_location='cpu', weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError('it is gone') from None
+        return torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError:
         raise CheckpointError(
             'it is damaged, or holds more than tensors and plain data, which '

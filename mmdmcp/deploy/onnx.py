@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError, ExportError, first_line
-from ..files import atomic_file
+from ..files import atomic_file, file_beside
 from .models import Plain
 
 _PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
@@ -77,10 +77,10 @@ def export_onnx(
     plain = Plain(model).eval()
     exported = export_program(plain, input_shape)
     target = Path(path)
-    with _written(path):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f'.{target.name}.{os.getpid()}.tmp')
-    try:
+    with ExitStack() as stack:
+        with _written(path):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = Path(stack.enter_context(file_beside(target)).name)
         try:
             torch.onnx.export(
                 exported,
@@ -109,8 +109,6 @@ def export_onnx(
             )
         with _written(path):
             os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
     if program is not None:
         with _written(program), atomic_file(program) as file:
             torch.export.save(exported, file)

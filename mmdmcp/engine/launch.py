@@ -24,7 +24,7 @@ DEFAULT_PORT = 29500  # that of torch.distributed
 
 
 @dataclass(frozen=True)
-class Place:
+class RankInfo:
     """The place of one process in a job.
 
     Attributes:
@@ -69,8 +69,8 @@ def first_host(nodelist: str) -> str:
     return re.sub(r'\[([^\],-]+)[^\]]*\]', r'\1', first.group())
 
 
-def _from_torchrun(env: Mapping[str, str], port: int | None) -> Place:
-    return Place(
+def _from_torchrun(env: Mapping[str, str], port: int | None) -> RankInfo:
+    return RankInfo(
         rank=int(env['RANK']),
         world_size=int(env['WORLD_SIZE']),
         local_rank=int(env['LOCAL_RANK']),
@@ -80,7 +80,7 @@ def _from_torchrun(env: Mapping[str, str], port: int | None) -> Place:
     )
 
 
-def _from_slurm(env: Mapping[str, str], port: int | None) -> Place:
+def _from_slurm(env: Mapping[str, str], port: int | None) -> RankInfo:
     # SLURM_STEP_* describe this step; the others may be the whole job's.
     nodes = env.get('SLURM_STEP_NODELIST') or env['SLURM_NODELIST']
     hosts = int(env.get('SLURM_STEP_NUM_NODES') or env.get('SLURM_NNODES', 0))
@@ -90,7 +90,7 @@ def _from_slurm(env: Mapping[str, str], port: int | None) -> Place:
         # Linux starts to hand out ports of its own.
         step = int(env.get('SLURM_STEP_ID', 0))
         port = 10000 + (int(env.get('SLURM_JOB_ID', 0)) * 8 + step) % 20000
-    return Place(
+    return RankInfo(
         rank=int(env['SLURM_PROCID']),
         world_size=int(env.get('SLURM_STEP_NUM_TASKS') or env['SLURM_NTASKS']),
         local_rank=int(env['SLURM_LOCALID']),
@@ -100,7 +100,7 @@ def _from_slurm(env: Mapping[str, str], port: int | None) -> Place:
     )
 
 
-def _from_mpi(env: Mapping[str, str], port: int | None) -> Place:
+def _from_mpi(env: Mapping[str, str], port: int | None) -> RankInfo:
     world_size = int(env['OMPI_COMM_WORLD_SIZE'])
     address = env.get('MASTER_ADDR')
     if address is None:
@@ -110,7 +110,7 @@ def _from_mpi(env: Mapping[str, str], port: int | None) -> Place:
                 '`-x MASTER_ADDR=<host of rank 0>` to its command line'
             )
         address = LOOPBACK
-    return Place(
+    return RankInfo(
         rank=int(env['OMPI_COMM_WORLD_RANK']),
         world_size=world_size,
         local_rank=int(env['OMPI_COMM_WORLD_LOCAL_RANK']),
@@ -119,7 +119,7 @@ def _from_mpi(env: Mapping[str, str], port: int | None) -> Place:
     )
 
 
-_LAUNCHERS: dict[str, Callable[[Mapping[str, str], int | None], Place]] = {
+_LAUNCHERS: dict[str, Callable[[Mapping[str, str], int | None], RankInfo]] = {
     'pytorch': _from_torchrun,
     'slurm': _from_slurm,
     'mpi': _from_mpi,
@@ -131,9 +131,9 @@ _HOW_TO_START = {
 }
 
 
-def find_place(
+def rank_info(
     launcher: str, env: Mapping[str, str] | None = None, port: int | None = None
-) -> Place:
+) -> RankInfo:
     """Read this process's place from what its launcher has set.
 
     Args:
@@ -162,15 +162,15 @@ def find_place(
         ) from error
 
 
-def _choose_gpu(place: Place, launcher: str) -> int:
+def _choose_gpu(info: RankInfo, launcher: str) -> int:
     """The index of this process's GPU among those that it sees."""
     visible = torch.cuda.device_count()
-    if place.local_rank < visible:
-        return place.local_rank
+    if info.local_rank < visible:
+        return info.local_rank
     if launcher == 'slurm' and visible == 1:
         return 0  # Slurm binds a GPU to each task and hides the others
     raise LaunchError(
-        f'process {place.local_rank} on {socket.gethostname()} finds no GPU '
+        f'process {info.local_rank} on {socket.gethostname()} finds no GPU '
         f'of its own: {visible} visible. Start at most {visible} a machine '
         '(GPUS or GPUS_PER_NODE), or set CUDA_VISIBLE_DEVICES=-1 for CPU'
     )
@@ -197,13 +197,13 @@ def _group_options(dist_cfg: Mapping, cpu: bool) -> dict:
     return options
 
 
-def _prepare_cpu(place: Place) -> None:
+def _prepare_cpu(info: RankInfo) -> None:
     """Give each process its cores, and local ones the loopback interface."""
     if 'OMP_NUM_THREADS' not in os.environ:
         # torch has counted the cores of the machine, not those of the task.
         torch.set_num_threads(int(os.environ.get('SLURM_CPUS_PER_TASK', 1)))
     names = [name for _, name in socket.if_nameindex()]
-    if place.master_addr in (LOOPBACK, 'localhost') and 'lo' in names:
+    if info.master_addr in (LOOPBACK, 'localhost') and 'lo' in names:
         # Else gloo resolves the host name, which fails in some containers.
         os.environ.setdefault('GLOO_SOCKET_IFNAME', 'lo')
 
@@ -233,24 +233,24 @@ def process_group(launcher: str, device: str, dist_cfg: Mapping) -> Iterator[Non
     ):
         yield
         return
-    place = find_place(launcher, port=dist_cfg.get('port'))
-    os.environ.update(place.environment())
+    info = rank_info(launcher, port=dist_cfg.get('port'))
+    os.environ.update(info.environment())
     if device == 'cuda':
-        gpu = _choose_gpu(place, launcher)
+        gpu = _choose_gpu(info, launcher)
         os.environ['LOCAL_RANK'] = str(gpu)  # MMEngine takes it for the GPU
         torch.cuda.set_device(gpu)
     else:
-        _prepare_cpu(place)
+        _prepare_cpu(info)
     try:
         dist.init_process_group(
-            rank=place.rank,
-            world_size=place.world_size,
+            rank=info.rank,
+            world_size=info.world_size,
             **_group_options(dist_cfg, cpu=device == 'cpu'),
         )
     except (RuntimeError, ValueError) as error:
         raise LaunchError(
-            f'rank {place.rank} of {place.world_size} could not meet the '
-            f'others at {place.master_addr}:{place.master_port}: {error}\n'
+            f'rank {info.rank} of {info.world_size} could not meet the '
+            f'others at {info.master_addr}:{info.master_port}: {error}\n'
             'If another job holds the port, set MASTER_PORT (PORT for '
             'dist_train.sh); if the host is not the one of rank 0, set '
             'MASTER_ADDR'

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch.distributed as dist
 
-from mmdmcp.engine.launch import find_place, first_host, process_group
+from mmdmcp.engine.launch import first_host, process_group, rank_info
 from mmdmcp.errors import ConfigError, LaunchError
 
 SLURM = dict(
@@ -43,7 +43,7 @@ def test_no_host_is_an_error():
 
 
 def test_slurm_gives_rank_size_and_first_host():
-    place = find_place('slurm', SLURM)
+    place = rank_info('slurm', SLURM)
     assert (place.rank, place.world_size, place.local_rank) == (3, 4, 1)
     assert place.master_addr == 'node07'
     assert 10000 <= place.master_port < 30000
@@ -51,7 +51,7 @@ def test_slurm_gives_rank_size_and_first_host():
 
 def test_slurm_step_is_believed_before_the_job():
     """A step may use fewer tasks and nodes than the job it runs in."""
-    place = find_place(
+    place = rank_info(
         'slurm',
         {
             **SLURM,
@@ -66,7 +66,7 @@ def test_slurm_step_is_believed_before_the_job():
 
 def test_slurm_jobs_and_steps_on_a_node_use_different_ports():
     ports = {
-        find_place(
+        rank_info(
             'slurm', {**SLURM, 'SLURM_JOB_ID': str(job), 'SLURM_STEP_ID': str(step)}
         ).master_port
         for job in range(100, 110)
@@ -77,14 +77,14 @@ def test_slurm_jobs_and_steps_on_a_node_use_different_ports():
 
 def test_user_decides_on_address_and_port():
     env = {**SLURM, 'MASTER_ADDR': 'ib-node07', 'MASTER_PORT': '1234'}
-    place = find_place('slurm', env, port=99)
+    place = rank_info('slurm', env, port=99)
     assert (place.master_addr, place.master_port) == ('ib-node07', 1234)
-    assert find_place('slurm', SLURM, port=99).master_port == 99
+    assert rank_info('slurm', SLURM, port=99).master_port == 99
 
 
 def test_torchrun_and_mpi():
     env = dict(RANK='1', WORLD_SIZE='2', LOCAL_RANK='1', MASTER_PORT='77')
-    assert find_place('pytorch', env).environment() == {
+    assert rank_info('pytorch', env).environment() == {
         **env,
         'MASTER_ADDR': '127.0.0.1',
     }
@@ -95,9 +95,9 @@ def test_torchrun_and_mpi():
         OMPI_COMM_WORLD_LOCAL_SIZE='1',
     )
     with pytest.raises(LaunchError, match='-x MASTER_ADDR'):
-        find_place('mpi', mpi)
+        rank_info('mpi', mpi)
     mpi['MASTER_ADDR'] = 'node1'
-    place = find_place('mpi', mpi)
+    place = rank_info('mpi', mpi)
     assert (place.rank, place.local_rank, place.world_size) == (1, 0, 2)
 
 
@@ -111,9 +111,9 @@ def test_torchrun_and_mpi():
 )
 def test_launcher_that_did_not_launch(launcher, how):
     with pytest.raises(LaunchError, match=how):
-        find_place(launcher, {})
+        rank_info(launcher, {})
     with pytest.raises(LaunchError, match='one of none, pytorch, slurm, mpi'):
-        find_place('torch', {})
+        rank_info('torch', {})
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_slurm_task_bound_to_one_gpu_uses_it(monkeypatch):
     from mmdmcp.engine.launch import _choose_gpu
 
     monkeypatch.setattr('torch.cuda.device_count', lambda: 1)
-    assert _choose_gpu(find_place('slurm', SLURM), 'slurm') == 0
+    assert _choose_gpu(rank_info('slurm', SLURM), 'slurm') == 0
 
 
 def test_port_in_use_says_which_variable_to_set(alone, monkeypatch):
