@@ -16,6 +16,7 @@ from ..models.fit import check_fit, fitted
 from ..models.pruned import load_subnet, output_channels
 from ..models.weights import require_fit
 from ..preflight.config import SEARCHES, load_config
+from ..preflight.walk import is_type
 from ..registry import MODELS
 from ..subnet import Subnet
 
@@ -99,7 +100,7 @@ def full_model(config: str, options: Mapping | None = None) -> nn.Module:
 def _model_cfg(config: str, options: Mapping | None) -> dict:
     """A config's model, with what the Runner would add; its scope is set."""
     cfg = load_config(config, options)
-    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    init_default_scope(cfg.get('default_scope') or 'mmengine')
     # Not a plain dict: some hosts read options of theirs as attributes.
     model = copy.deepcopy(cfg.model)
     if cfg.get('data_preprocessor'):
@@ -111,13 +112,13 @@ def _pair(model: dict, subnet: str | None) -> tuple[dict, dict | None]:
     """Configs of the full and the pruned model; None if no file is named."""
     kind = model.get('type')
     common = {key: model[key] for key in ('data_preprocessor',) if key in model}
-    if kind in SEARCHES:
+    if is_type(kind, *SEARCHES):
         full = {**common, **model['architecture']}
-    elif kind == 'mmdmcp.PrunedModel':
+    elif is_type(kind, 'mmdmcp.PrunedModel'):
         full = {**common, **model['cfg']}
         if subnet is None:
             return full, model
-    elif kind == 'mmdmcp.FittedModel' or _has_pruned_backbone(model):
+    elif is_type(kind, 'mmdmcp.FittedModel') or _has_pruned_backbone(model):
         if subnet is not None:
             backbone = dict(model['backbone'], subnet=subnet)
             model = dict(model, backbone=backbone)
@@ -143,8 +144,8 @@ def _fitted_to_full(host: str, backbone: dict, **parts: Any) -> nn.Module:
 
 def _has_pruned_backbone(model: dict) -> bool:
     backbone = model.get('backbone')
-    return (
-        isinstance(backbone, dict) and backbone.get('type') == 'mmdmcp.PrunedBackbone'
+    return isinstance(backbone, dict) and is_type(
+        backbone.get('type'), 'mmdmcp.PrunedBackbone'
     )
 
 

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
+from mmengine.config.utils import ConfigParsingError
 from mmengine.runner import Runner
 
 from ..errors import ConfigError
 from ..files import shipped_configs
 from ..options import did_you_mean
+from .walk import is_type, nodes, type_name
 
 #: Types of the models that search.
 SEARCHES = ('mmdmcp.DMCP', 'mmdmcp.TrainableGate')
@@ -44,7 +46,10 @@ def load_config(path: str, options: Mapping | None = None) -> Config:
     file = _find(path)
     try:
         cfg = Config.fromfile(str(file))
-    except (OSError, SyntaxError) as error:
+        # What a pure-Python config imports is imported when it is met.
+        for _ in nodes(cfg):
+            pass
+    except (OSError, SyntaxError, ImportError, ConfigParsingError) as error:
         raise ConfigError(f'config {file}: {error}') from error
     if 'model' not in cfg:
         raise ConfigError(
@@ -73,13 +78,13 @@ def set_loader_defaults(cfg: Config, cuda: bool) -> None:
     except those of training in a loop that resumes exactly: what they draw
     must depend on the epoch alone.
     """
-    exact = (cfg.get('train_cfg') or {}).get('type') == _EXACT_LOOP
+    exact = is_type((cfg.get('train_cfg') or {}).get('type'), _EXACT_LOOP)
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loader = cfg.get(name)
         if not isinstance(loader, dict):
             continue
         stay = not (exact and name == 'train_dataloader')
-        if cfg.get('default_scope') == 'mmpretrain':
+        if cfg.get('default_scope') == 'mmpretrain' or _packs_as_mmpretrain(loader):
             loader.setdefault('collate_fn', ConfigDict(type='default_collate'))
             loader.setdefault('pin_memory', True)
             loader.setdefault('persistent_workers', stay)
@@ -89,12 +94,19 @@ def set_loader_defaults(cfg: Config, cuda: bool) -> None:
             loader.persistent_workers = False  # torch refuses it otherwise
 
 
+def _packs_as_mmpretrain(loader: Mapping) -> bool:
+    """Whether a loader's samples are mmpretrain's, in a config without scope."""
+    return any(
+        is_type(part.get('type'), 'mmpretrain.PackInputs') for _, part in nodes(loader)
+    )
+
+
 def check_loop(cfg: Config) -> list[str]:
     """A notice for a training loop that can't be interrupted anywhere."""
     loop = cfg.get('train_cfg') or {}
-    if loop.get('type') == _EXACT_LOOP:
+    if is_type(loop.get('type'), _EXACT_LOOP):
         return []
-    kind = loop.get('type') or "MMEngine's own loop"
+    kind = type_name(loop.get('type')) or "MMEngine's own loop"
     return [
         f'train_cfg: {kind} writes no checkpoint when it is stopped by '
         'SIGTERM or Ctrl-C, so --resume repeats what came after the last '

@@ -12,6 +12,7 @@ from mmengine.registry import MODEL_WRAPPERS
 from torch.nn.parallel import DistributedDataParallel
 
 from ..errors import ConfigError
+from .walk import is_type, nodes, type_name
 
 _SYNC_BN = ('SyncBN', 'MMSyncBN', 'SyncBatchNorm')
 
@@ -42,10 +43,10 @@ def enable_amp(cfg: Config) -> None:
     """
     for wrapper in optim_wrappers(cfg):
         kind = wrapper.get('type', 'OptimWrapper')
-        if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+        if not is_type(kind, 'OptimWrapper', 'AmpOptimWrapper'):
             raise ConfigError(
                 f'--amp replaces OptimWrapper, but optim_wrapper has type '
-                f'{kind!r}: remove --amp, or set the type in the config'
+                f'{type_name(kind)!r}: remove --amp, or set the type in the config'
             )
         wrapper.type = 'AmpOptimWrapper'
         wrapper.setdefault('loss_scale', 'dynamic')
@@ -66,7 +67,7 @@ def fit_to_cpu(cfg: Config) -> list[str]:
 def _amp_to_bfloat16(cfg: Config) -> str | None:
     replaced = False
     for wrapper in optim_wrappers(cfg):
-        if wrapper.get('type') == 'AmpOptimWrapper':
+        if is_type(wrapper.get('type'), 'AmpOptimWrapper'):
             for option in ('loss_scale', 'dtype', 'use_fsdp'):
                 wrapper.pop(option, None)
             wrapper.type = 'mmdmcp.CPUAmpOptimWrapper'
@@ -80,20 +81,14 @@ def _amp_to_bfloat16(cfg: Config) -> str | None:
 
 def _sync_bn_to_bn(cfg: Config) -> str | None:
     """torch's SyncBN runs on GPUs only."""
-
-    def replace(node) -> int:
-        if isinstance(node, dict):
-            found = 0
-            kind = node.get('type')
-            if isinstance(kind, str) and kind.split('.')[-1] in _SYNC_BN:
-                node['type'] = 'BN'
-                found = 1
-            return found + sum(replace(child) for child in node.values())
-        if isinstance(node, (list, tuple)):
-            return sum(replace(child) for child in node)
-        return 0
-
-    if replace(cfg.get('model')) + bool(cfg.pop('sync_bn', None)):
+    norms = [
+        node
+        for _, node in nodes(cfg.get('model'))
+        if is_type(node.get('type'), *_SYNC_BN)
+    ]
+    for norm in norms:
+        norm['type'] = 'BN'
+    if cfg.pop('sync_bn', None) or norms:
         return (
             'No GPU: SyncBN is replaced by BN, whose statistics are those '
             'of one process.'
@@ -114,7 +109,7 @@ def _clear_device_ids(cfg: Config) -> None:
     wrapper = cfg.model_wrapper_cfg
     kind = wrapper.setdefault('type', 'MMDistributedDataParallel')
     with MODEL_WRAPPERS.switch_scope_and_registry(
-        cfg.get('default_scope', 'mmengine')
+        cfg.get('default_scope') or 'mmengine'
     ) as registry:
         cls = registry.get(kind) if isinstance(kind, str) else kind
     if isinstance(cls, type) and issubclass(cls, DistributedDataParallel):

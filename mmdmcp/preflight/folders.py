@@ -11,9 +11,9 @@ from typing import Any
 from mmengine.config import Config
 
 from ..errors import DataError
+from .walk import is_type, nodes
 
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-_IMAGENET = ('ImageNet', 'mmpretrain.ImageNet')
 
 
 def fit_class_folders(cfg: Config) -> list[str]:
@@ -38,7 +38,7 @@ def fit_class_folders(cfg: Config) -> list[str]:
     for key in _LOADERS:
         dataset = (cfg.get(key) or {}).get('dataset') or {}
         if (
-            dataset.get('of', dataset.get('type')) not in _IMAGENET
+            not is_type(dataset.get('of', dataset.get('type')), 'ImageNet')
             or not dataset.get('data_root')
             or dataset.get('ann_file')
         ):
@@ -108,12 +108,9 @@ def _check_outputs(model: Any, found: Mapping[str, tuple[Path, Sequence[str]]]) 
 
 def _outputs(node: Any, key: str) -> Iterator[tuple[str, int]]:
     """Every ``num_classes`` of a model's heads, by its full key."""
-    if not isinstance(node, Mapping):
-        return
-    for name, child in node.items():
-        if name == 'num_classes' and key.endswith('head'):
-            yield f'{key}.{name}', child
-        yield from _outputs(child, f'{key}.{name}')
+    for where, part in nodes(node, key):
+        if where.endswith('head') and 'num_classes' in part:
+            yield f'{where}.num_classes', part['num_classes']
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from mmengine.registry import DATASETS
 from ..checkpoints import is_pretrained
 from ..checkpoints.resume import not_resumable, unreadable
 from ..errors import CheckpointError, DataError
+from .walk import nodes, type_name
 
 # A dataset is whatever has one of these.
 _PLACES = ('data_root', 'ann_file', 'data_prefix')
@@ -44,7 +45,7 @@ def check_data(cfg: Config, loaders: Sequence[str]) -> None:
             place, value, path = missing
             problems.append(
                 f'{loader}: {place.split(".")[0]} {value!r} of dataset '
-                f'{dataset.get("type", "?")} does not exist (looked at '
+                f'{type_name(dataset.get("type")) or "?"} does not exist (looked at '
                 f'{path})'
             )
             fix = (
@@ -97,27 +98,17 @@ def check_pretrained(node: Any, key: str = 'model') -> None:
         CheckpointError: If a file is missing or damaged. The message names
             the option that corrects it.
     """
-    if isinstance(node, Mapping):
-        if is_pretrained(node):
-            check_checkpoint(node.get('checkpoint'), f'{key}.checkpoint')
-        for name, child in node.items():
-            check_pretrained(child, f'{key}.{name}')
-    elif isinstance(node, (list, tuple)):
-        for index, child in enumerate(node):
-            check_pretrained(child, f'{key}.{index}')
+    for where, part in nodes(node, key):
+        if is_pretrained(part):
+            check_checkpoint(part.get('checkpoint'), f'{where}.checkpoint')
 
 
 def _datasets(node, key: str) -> Iterator[tuple[str, Mapping]]:
     """Walk a data loader's config; yield datasets with their full key."""
-    if isinstance(node, Mapping):
-        if any(place in node for place in _PLACES):
-            yield key, node
-        for name, child in node.items():
-            if name != 'pipeline':
-                yield from _datasets(child, f'{key}.{name}')
-    elif isinstance(node, (list, tuple)):
-        for index, child in enumerate(node):
-            yield from _datasets(child, f'{key}.{index}')
+    for where, part in nodes(node, key):
+        in_pipeline = 'pipeline' in where.removeprefix(key).split('.')
+        if not in_pipeline and any(place in part for place in _PLACES):
+            yield where, part
 
 
 def _first_missing(dataset: Mapping) -> tuple[str, str, str] | None:
@@ -158,7 +149,7 @@ def _downloads(dataset: Mapping, cfg: Config) -> bool:
     if 'download' in dataset:
         return bool(dataset['download'])
     with DATASETS.switch_scope_and_registry(
-        cfg.get('default_scope', 'mmengine')
+        cfg.get('default_scope') or 'mmengine'
     ) as registry:
         kind = dataset.get('type')
         cls = registry.get(kind) if isinstance(kind, str) else kind

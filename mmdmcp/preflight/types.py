@@ -4,8 +4,7 @@ MMEngine looks up a name only when it builds the object, and answers one that
 it does not find with a long list of registries.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from mmengine import registry as root
 from mmengine.config import Config
@@ -15,6 +14,7 @@ from ..errors import ConfigError
 from ..options import did_you_mean
 from .config import SEARCHES
 from .device import optim_wrappers
+from .walk import is_type, nodes
 
 _OURS = [
     kind
@@ -37,23 +37,13 @@ def check_types(cfg: Config) -> None:
             The message names the key.
     """
     scope = cfg.get('default_scope') or 'mmengine'
-    for key, name in _types(cfg.to_dict()):
-        _check_name(key, name, scope)
+    for key, node in nodes(cfg):
+        name = node.get('type')
+        if isinstance(name, str):
+            _check_name(f'{key}.type', name, scope)
     _check_wrappers(cfg, scope)
     _check_schedules(cfg)
     _check_validation(cfg)
-
-
-def _types(node: Any, key: str = '') -> Iterator[tuple[str, str]]:
-    """Every ``type`` of a config that is a name, with its full key."""
-    if isinstance(node, Mapping):
-        if isinstance(node.get('type'), str):
-            yield f'{key}.type', node['type']
-        items = node.items()
-    else:
-        items = enumerate(node) if isinstance(node, (list, tuple)) else ()
-    for name, child in items:
-        yield from _types(child, f'{key}.{name}' if key else str(name))
 
 
 def _check_name(key: str, name: str, scope: str) -> None:
@@ -100,8 +90,8 @@ def _check_wrappers(cfg: Config, scope: str) -> None:
             'options inside it are given by their full key: '
             'optim_wrapper.optimizer.lr=0.1'
         )
-    if cfg.model.get('type') in SEARCHES and (
-        wrapper.get('constructor') != _CONSTRUCTOR
+    if is_type(cfg.model.get('type'), *SEARCHES) and (
+        not is_type(wrapper.get('constructor'), _CONSTRUCTOR)
         or not all(isinstance(wrapper.get(p), Mapping) for p in _PARTS)
     ):
         raise ConfigError(
@@ -123,7 +113,7 @@ def _check_schedules(cfg: Config) -> None:
     """A search may have schedules for each of its two parts."""
     schedules = cfg.get('param_scheduler')
     if (
-        cfg.model.get('type') not in SEARCHES
+        not is_type(cfg.model.get('type'), *SEARCHES)
         or not isinstance(schedules, Mapping)
         or 'type' in schedules
     ):
@@ -139,9 +129,8 @@ def _check_schedules(cfg: Config) -> None:
 def _check_validation(cfg: Config) -> None:
     """Networks with gates have no expected widths to validate at."""
     kind = (cfg.get('val_cfg') or {}).get('type')
-    if (
-        cfg.model.get('type') == 'mmdmcp.TrainableGate'
-        and kind == 'mmdmcp.SearchValLoop'
+    if is_type(cfg.model.get('type'), 'mmdmcp.TrainableGate') and is_type(
+        kind, 'mmdmcp.SearchValLoop'
     ):
         raise ConfigError(
             f'val_cfg.type={kind!r} is for mmdmcp.DMCP; a network with gates '

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from ..errors import CheckpointError, first_line
+from .walk import is_type
 
 _MISMATCH = 'The model and loaded state dict do not match exactly'
 _SMALL = ('mmdmcp.PrunedModel', 'mmdmcp.FittedModel')
@@ -49,7 +50,7 @@ def remedy_for_load_from(cfg: Config) -> str | None:
     None where it need not fit: the full network may be fine-tuned with
     another head, and training with gates has a check of its own.
     """
-    if cfg.model.get('type') == 'mmdmcp.DMCP':
+    if is_type(cfg.model.get('type'), 'mmdmcp.DMCP'):
         return 'Give load_from a checkpoint of this search, or of the plain network'
     if _subnet(cfg.model) is not None:
         return (
@@ -62,9 +63,9 @@ def remedy_for_load_from(cfg: Config) -> str | None:
 def _subnet(model: Mapping) -> str | None:
     """The subnet file of a pruned model."""
     backbone = model.get('backbone')
-    if model.get('type') in _SMALL or (
+    if is_type(model.get('type'), *_SMALL) or (
         isinstance(backbone, Mapping)
-        and backbone.get('type') == 'mmdmcp.PrunedBackbone'
+        and is_type(backbone.get('type'), 'mmdmcp.PrunedBackbone')
     ):
         return model.get('subnet') or backbone.get('subnet')
     return None
