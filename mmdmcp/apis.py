@@ -20,6 +20,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from . import registry  # noqa: F401  (registers and repairs what is needed)
+from .checkpoints.fetch import downloaded, is_url
 from .checkpoints.resume import Found, find_good_checkpoint, not_resumable
 from .engine.launch import process_group
 from .engine.record import RunRecord
@@ -102,14 +103,10 @@ def train(
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
     if resume is None and cfg.get('resume'):
         resume = cfg.get('load_from') or 'auto'
-    check_pretrained(cfg.model)
-    if resume is None:
-        check_checkpoint(cfg.get('load_from'), 'load_from')
-    elif resume != 'auto':
-        check_checkpoint(resume, '--resume', resume=True)
     device = get_device()
     notices = folders + _fit(cfg, device) + check_loop(cfg) + check_kept(cfg)
     with process_group(launcher, device, _dist_cfg(cfg)), _own(cfg) as owner:
+        check_pretrained(cfg.model)
         notices += _start(cfg, resume, owner)
         runner = _build(cfg, owner.notices + notices)
         runner.register_hook(RunRecord(owner.run))
@@ -157,11 +154,11 @@ def test(
     cfg.launcher = launcher
     folders = fit_class_folders(cfg)
     check_data(cfg, ('test_dataloader',))
-    check_checkpoint(checkpoint, 'checkpoint')
     cfg.load_from, cfg.resume = checkpoint, False
     device = get_device()
     notices = folders + _fit(cfg, device)
     with process_group(launcher, device, _dist_cfg(cfg)):
+        check_checkpoint(checkpoint, 'checkpoint')
         if out is not None:
             _need_folder(Path(out).parent, f'--out {out}')
         _need_folder(cfg.work_dir, f'--work-dir {cfg.work_dir}')
@@ -212,15 +209,25 @@ def _start(cfg: Config, resume: str | None, owner: Ownership) -> list:
         if resume is None or owner.run is None:
             owner.begin(None)
     else:
-        owner.begin(resume)
+        check_checkpoint(resume, '--resume', resume=True)
+        owner.begin(None if resume is None else _local(resume))
     cfg.resume = resume is not None
     if not cfg.resume:
         check_checkpoint(cfg.get('load_from'), 'load_from')
         return notices
     cfg.load_from = resume
-    if '://' in resume:
+    if '://' in _local(resume):
         return notices
-    return notices + check_changes(cfg, resume)
+    return notices + check_changes(cfg, _local(resume))
+
+
+def _local(checkpoint: str) -> str:
+    """The file of a checkpoint; one in a store of MMEngine's has none."""
+    if is_url(checkpoint):
+        return str(downloaded(checkpoint))
+    if '://' in checkpoint:
+        return checkpoint
+    return os.path.abspath(os.path.expanduser(checkpoint))
 
 
 def _find(work_dir: str, owner: Ownership) -> Found:

@@ -19,6 +19,7 @@ def apply() -> None:
     _torch_quantization_names()
     _safe_checkpoint_types()
     _resume_runs_no_code()
+    _urls_run_no_code()
     _atomic_local_files()
 
 
@@ -128,6 +129,19 @@ def _resume_runs_no_code() -> None:
 
     load_checkpoint.runs_no_code = True
     Runner.load_checkpoint = load_checkpoint
+
+
+def _urls_run_no_code() -> None:
+    """Load checkpoints behind a URL as files are loaded.
+
+    mmengine 0.10 downloads with ``torch.hub``, which unpickles whatever it
+    gets. All of mmengine's schemes that download go through this name.
+    """
+    import mmengine.runner.checkpoint as loaders
+
+    from .checkpoints.fetch import load_url
+
+    loaders.load_url = load_url
 
 
 def _atomic_local_files() -> None:

@@ -15,6 +15,7 @@ from mmengine.model import BaseModule
 from torch import nn
 
 from ..checkpoints import compare, initialisers, is_pretrained, read_weights
+from ..checkpoints.fetch import downloaded, is_url
 from ..errors import CheckpointError, ConfigError
 
 #: An MMEngine module's: one initialiser, several in a list, or none.
@@ -90,10 +91,12 @@ def _checked(module: nn.Module, init_cfg: dict, where: str, prefix: Any) -> dict
             'and give its checkpoint as init_cfg beside cfg (or '
             'cfg.init_cfg=None to start from random weights)',
         )
-    if not os.path.isfile(checkpoint):
-        return init_cfg  # a URL, or missing: MMEngine says so when it loads
+    # Training has downloaded a URL by now; what is only tested need not be.
+    file = downloaded(checkpoint) if is_url(checkpoint) else checkpoint
+    if not os.path.isfile(file):
+        return init_cfg  # missing: MMEngine says so when it loads
     try:
-        weights = read_weights(checkpoint)
+        weights = read_weights(file)
         if (
             init_cfg.get('prefix') is None
             and isinstance(prefix, str)

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 from ..checkpoints import is_pretrained
+from ..checkpoints.fetch import fetch_together, is_url, unusable
 from ..checkpoints.resume import not_resumable, unreadable
 from ..errors import CheckpointError, DataError
 from .walk import nodes, type_name
@@ -62,7 +63,10 @@ def check_data(cfg: Config, loaders: Sequence[str]) -> None:
 
 
 def check_checkpoint(path: str | None, asked_by: str, resume: bool = False) -> None:
-    """Check that a checkpoint can be loaded, unless it is a URL.
+    """Check that a checkpoint can be loaded.
+
+    All ranks call it: one behind a URL is downloaded. Those behind another
+    scheme (s3, ...) are left to MMEngine.
 
     Args:
         path (str, optional): The file; None is always accepted.
@@ -73,6 +77,12 @@ def check_checkpoint(path: str | None, asked_by: str, resume: bool = False) -> N
         CheckpointError: If there is no such file, or it can't be loaded
             without running code.
     """
+    if is_url(path):
+        file = fetch_together(path)
+        problem = not_resumable(file) if resume else unreadable(file)
+        if problem is not None:
+            raise CheckpointError(f'{asked_by}: {unusable(path, file, problem)}')
+        return
     if not path or '://' in path:
         return
     path = osp.abspath(osp.expanduser(path))
