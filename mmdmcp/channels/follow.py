@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from ..ops import NORMS, SLICEABLE, is_depthwise
+from ..layers import BareParameter, kind_of
 from .classes import FIXED, NONE, ChannelClasses, joined
 from .labels import along, constant, equal_parts, profile, varying
 from .operations import NumberedTensors
@@ -32,6 +32,8 @@ class Follower(TorchDispatchMode):
             was called, ``[channels]``.
         outputs (dict[str, Tensor]): Labels of its outputs. A bare parameter
             with channels (layer scale) has outputs only.
+        slid (dict[str, Tensor]): Labels of the channels that a layer slides
+            over (ECA); it has no channels of its own.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -39,6 +41,7 @@ class Follower(TorchDispatchMode):
         self.classes = ChannelClasses()
         self.inputs: dict[str, Tensor] = {}
         self.outputs: dict[str, Tensor] = {}
+        self.slid: dict[str, Tensor] = {}
         self._tensors = NumberedTensors(
             self.classes,
             self._first_look,
@@ -58,16 +61,13 @@ class Follower(TorchDispatchMode):
         self._modules = {
             name: module
             for name, module in model.named_modules()
-            if isinstance(module, SLICEABLE)
+            if kind_of(module) is not None
         }
         for name, module in self._modules.items():
             for parameter in module._parameters.values():
                 if parameter is not None:
                     self._owned[id(parameter)] = name
         for name, parameter in model.named_parameters():
-            owner = name.rpartition('.')[0]
-            if isinstance(model.get_submodule(owner), nn.PReLU):
-                name = owner  # a layer of torch: the file names the layer
             if id(parameter) not in self._owned:
                 self._bare[id(parameter)] = (name, parameter)
 
@@ -140,10 +140,10 @@ class Follower(TorchDispatchMode):
         """Labels of something that no operation of this pass made."""
         if id(tensor) in self._bare:
             name, parameter = self._bare[id(tensor)]
-            if parameter.dim() and parameter.numel() == parameter.size(0) > 1:
-                numbers = self.classes.new(parameter.size(0))
+            if parameter.numel() == max(parameter.shape, default=0) > 1:
+                numbers = self.classes.new(parameter.numel())
                 self.outputs[name] = numbers
-                return along(numbers, 0, parameter.shape)
+                return along(numbers, BareParameter().dim(parameter), parameter.shape)
         if id(tensor) in self._owned:
             self._used_outside[self._owned[id(tensor)]] = None
         if tensor.numel() == 1:
@@ -153,31 +153,40 @@ class Follower(TorchDispatchMode):
     # ---- layers ------------------------------------------------------
 
     def _layer(self, name: str, module: nn.Module, x: Tensor, out: Tensor) -> None:
-        labels = self._tensors.get(x)
-        if isinstance(module, NORMS):
-            dim = self._norm_dim(module, labels)
-            channels = profile(self.classes, labels, dim, name)
-            if isinstance(module, nn.GroupNorm):
-                channels = equal_parts(self.classes, channels, module.num_groups, name)
-            self._note(self.inputs, name, channels)
-            self._note(self.outputs, name, channels)
-            self._tensors.set(out, along(channels, dim, out.shape))
+        kind, labels = kind_of(module), self._tensors.get(x)
+        reason = kind.keeps_whole(module)
+        if reason is not None:
+            self.classes.fix(labels, reason)
+        slid = kind.sliding_dim(module, x, out, varying(labels))
+        if slid is not None:
+            self._slide(name, labels, slid, out)
             return
-        # The channels of a convolution come before its positions.
-        dim = -1 if isinstance(module, nn.Linear) else -1 - len(module.kernel_size)
+        if not kind.makes_channels and kind.size(module, 'out') == 1:
+            self._tensors.set(out, labels)  # one number for all of them
+            return
+        dim = kind.channel_dim(module, labels.shape, varying(labels))
         channels = profile(self.classes, labels, dim, name)
-        if is_depthwise(module):
-            made = channels
+        if not kind.groups_follow:
+            channels = equal_parts(self.classes, channels, kind.groups(module), name)
+        if not kind.makes_channels:
+            made = channels.repeat_interleave(out.size(dim) // len(channels))
+        elif name in self.outputs:
+            made = self.outputs[name]
         else:
-            groups = getattr(module, 'groups', 1)
-            channels = equal_parts(self.classes, channels, groups, name)
-            made = self.outputs.get(name)
-            if made is None:
-                made = self.classes.new(out.size(dim))
-                made = equal_parts(self.classes, made, groups, name)
+            made = self.classes.new(out.size(dim))
+            made = equal_parts(self.classes, made, kind.groups(module), name)
         self._note(self.inputs, name, channels)
         self._note(self.outputs, name, made)
         self._tensors.set(out, along(made, dim, out.shape))
+
+    def _slide(self, name: str, labels: Tensor, dim: int, out: Tensor) -> None:
+        """A layer that has one channel slides over the channels."""
+        channels = profile(self.classes, labels, dim, name)
+        self.classes.mix(channels, name)
+        self._note(self.slid, name, channels)
+        for side in (self.inputs, self.outputs):
+            self._note(side, name, constant(FIXED, (1,)))
+        self._tensors.set(out, along(channels, dim, out.shape))
 
     def _note(self, side: dict[str, Tensor], name: str, channels: Tensor) -> None:
         """Note a side of a layer; another call must agree with the first."""
@@ -187,16 +196,6 @@ class Follower(TorchDispatchMode):
             for a, b in ((side[name], channels), (channels, side[name])):
                 self.classes.fix(a[(b == NONE) | (b == FIXED)], joined(name))
         side[name] = channels
-
-    def _norm_dim(self, module: nn.Module, labels: Tensor) -> int:
-        """The dimension that a norm takes for its channels."""
-        if not isinstance(module, nn.LayerNorm):
-            return 1
-        size = module.normalized_shape[-1]
-        if len(module.normalized_shape) > 1:
-            self.classes.fix(labels, 'a norm over whole maps knows its size')
-        found = [d for d in varying(labels) if labels.size(d) == size]
-        return found[0] if found else labels.dim() - 1
 
     # ---- operations between the layers -------------------------------
 
@@ -213,8 +212,8 @@ class Follower(TorchDispatchMode):
 
 
 def _unusual(modules: dict[str, nn.Module]) -> dict[str, str]:
-    """Layers whose weight and bias are not theirs alone, or not all they
-    have, each with the reason to leave it whole."""
+    """Layers whose parameters are not theirs alone, or not all that their
+    kind knows, each with the reason to leave it whole."""
     reasons, owners = {}, {}
     for name, module in modules.items():
         for key, parameter in module._parameters.items():
@@ -223,6 +222,9 @@ def _unusual(modules: dict[str, nn.Module]) -> dict[str, str]:
             first = owners.setdefault(id(parameter), name)
             if first != name:
                 reasons[first] = reasons[name] = f'{first} and {name} share a parameter'
-            if key not in ('weight', 'bias'):
-                reasons[name] = f'{name} has a parameter beside weight and bias: {key}'
+            known = [t for t in kind_of(module).tensors if t not in module._buffers]
+            if key not in known:
+                reasons[name] = (
+                    f'{name} has a parameter beside {" and ".join(known)}: {key}'
+                )
     return reasons

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from torch import nn
 
 from ..errors import TraceError, first_line
-from ..ops import CONVS, Layout, Segment, is_depthwise
+from ..layers import kind_of
+from ..ops import Layout, Segment
 from .classes import FIXED, NONE
 from .follow import Follower
 
@@ -22,7 +23,8 @@ class Trace:
         sizes: Channels of each group of tied layers.
         sides: Layouts of every layer that was met; a segment's unit is an
             index into ``sizes``. A bare parameter has the same on both.
-        fixed: Groups that must stay whole, which are not in ``sizes``: the
+        slid: Layouts of the channels that layers slide over, which have no
+            channels of their own (ECA).
         fixed: Groups that must stay whole, which are not in ``sizes``: the
             first layer of each, and the reason.
         mixed: Of some groups, where their channels are mixed in such a way
@@ -32,6 +34,7 @@ class Trace:
 
     sizes: list[int]
     sides: dict[str, Sides]
+    slid: dict[str, Layout]
     fixed: list[tuple[str, str]]
     mixed: dict[int, str] = field(default_factory=dict)
     ties: dict[int, str] = field(default_factory=dict)
@@ -79,13 +82,15 @@ class _Grouping:
             )
             for name in follower.outputs
         }
+        #: Class of each channel that a layer slides over.
+        self.slid = {name: (find(x).tolist(),) for name, x in follower.slid.items()}
         self.fixed = follower.classes.fixed_classes()
         self.mixed = follower.classes.mixed_classes()
         self.ties = follower.classes.ties
         self.producers = [
             name
             for name, module in model.named_modules()
-            if name in self.rows and makes_channels(module)
+            if name in self.rows and kind_of(module).makes_channels
         ]
 
     def trace(self) -> Trace:
@@ -98,21 +103,27 @@ class _Grouping:
             place = {
                 number: i for i, numbers in enumerate(groups) for number in numbers
             }
-            sides, failed = {}, {}
-            for name, rows in self.rows.items():
-                layouts = [_layout(row, groups, place) for row in rows]
-                for layout in layouts:
-                    if isinstance(layout, int):
-                        failed[layout] = (
-                            'its channels reach ' + name + ' in another order'
-                        )
-                sides[name] = (layouts[0], layouts[-1])
+            failed: dict[int, str] = {}
+            sides, slid = (
+                {
+                    name: _layouts(name, x, groups, place, failed)
+                    for name, x in y.items()
+                }
+                for y in (self.rows, self.slid)
+            )
             if not failed:
                 mixed, ties = (
                     {place[n]: where for n, where in notes.items() if n in place}
                     for notes in (self.mixed, self.ties)
                 )
-                return Trace(list(map(len, groups)), sides, fixed, mixed, ties)
+                return Trace(
+                    [len(numbers) for numbers in groups],
+                    {name: (found[0], found[-1]) for name, found in sides.items()},
+                    {name: found[0] for name, found in slid.items()},
+                    fixed,
+                    mixed,
+                    ties,
+                )
             names = list(makers)
             for group, reason in failed.items():
                 fixed.append((names[group][0], reason))
@@ -131,6 +142,21 @@ class _Grouping:
             key = (names, self.fixed.get(number))
             groups.setdefault(key, []).append(number)
         return groups
+
+
+def _layouts(
+    name: str,
+    rows: tuple[list[int], ...],
+    groups: list[list[int]],
+    place: dict[int, int],
+    failed: dict[int, str],
+) -> list[Layout | int]:
+    """Layouts of a layer's rows; groups that have none are noted as failed."""
+    layouts = [_layout(row, groups, place) for row in rows]
+    for layout in layouts:
+        if isinstance(layout, int):
+            failed[layout] = f'its channels reach {name} in another order'
+    return layouts
 
 
 def _layout(
@@ -162,20 +188,6 @@ def _layout(
         segments.append(Segment(start, stop, group, expand))
         start = stop
     return Layout(segments)
-
-
-def makes_channels(module: nn.Module | None) -> bool:
-    """Whether a layer makes channels; others pass on what they are given."""
-    return isinstance(module, CONVS + (nn.Linear,)) and not is_depthwise(module)
-
-
-def norm_size(module: nn.Module) -> int:
-    """Channels of a normalisation layer."""
-    if isinstance(module, nn.GroupNorm):
-        return module.num_channels
-    if isinstance(module, nn.LayerNorm):
-        return module.normalized_shape[-1]
-    return module.num_features
 
 
 def _reason(error: BaseException) -> str:

@@ -7,7 +7,7 @@ from mmengine.dist import all_reduce_params, broadcast, get_world_size
 from mmengine.optim import OptimWrapperDict
 from torch import nn
 
-from ..ops import BATCH_NORMS
+from ..layers import BATCH_NORMS
 from ..registry import MODEL_WRAPPERS
 
 

@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from ..errors import ConfigError, DataError
-from ..ops import BATCH_NORMS
+from ..layers import BATCH_NORMS
 from .distributed import average_statistics
 from .seeding import seed_everything
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from torch import nn
 from torch.nn.modules.instancenorm import _InstanceNorm
 
-from ..ops import BATCH_NORMS
+from ..layers import BATCH_NORMS
 
 
 @contextmanager

@@ -28,8 +28,7 @@ def channel_importance(supernet: Supernet) -> list[Tensor]:
             p.detach().flatten(1).square().sum(1)
             if p.dim() > 1
             else p.detach().square()
-            for p in layer.module._parameters.values()
-            if p is not None
+            for p in layer.kind.by_output(layer.module)
         )
         if not isinstance(squares, Tensor):
             continue  # a norm without parameters treats all alike

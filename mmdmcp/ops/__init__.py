@@ -2,18 +2,13 @@
 
 from .layout import Layout, Segment, Selection
 from .parameter import SlicedParameter, slice_layer
-from .sliced import BATCH_NORMS, CONVS, NORMS, SLICEABLE, SlicedLayer, is_depthwise
+from .sliced import SlicedLayer
 
 __all__ = [
-    'BATCH_NORMS',
-    'CONVS',
-    'NORMS',
-    'SLICEABLE',
     'Layout',
     'Segment',
     'Selection',
     'SlicedLayer',
     'SlicedParameter',
-    'is_depthwise',
     'slice_layer',
 ]

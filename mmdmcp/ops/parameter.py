@@ -1,18 +1,14 @@
-"""A parameter that no layer of torch owns, at any width.
-
-Layer scale, the two vectors of a global response norm, the slopes of a
-PReLU: ``nn.Parameter`` of one number a channel, read by the module that
-owns it.
-"""
+"""A parameter that no layer of torch owns, at any width."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import nn
 
-from .cut import Cut, cut_parameter
+from ..layers import BareParameter, LayerKind, kind_of
 from .layout import Layout, Selection
 from .sliced import SlicedLayer, partial_ranges
+from .weight_slice import WeightSlice
 
 
 class SlicedParameter:
@@ -22,44 +18,40 @@ class SlicedParameter:
     is computed again (activation checkpointing) meets it too.
 
     Args:
-        name: Full name of the parameter, ``backbone.stages.0.0.gamma``; the
-            name of the layer where that is a layer of torch (PReLU).
-        attribute: What the parameter is called in its owner.
-        layout: Layout of its first dimension.
+        name: Full name of the parameter, ``backbone.stages.0.0.gamma``.
+        layout: Layout of its channels.
     """
 
-    depthwise = False
-
-    def __init__(self, name: str, attribute: str, layout: Layout) -> None:
+    def __init__(self, name: str, layout: Layout) -> None:
         self.name = name
-        self.attribute = attribute
+        self.kind: LayerKind = BareParameter()
         self.in_layout = self.out_layout = layout
         self.module: nn.Module | None = None
-
-    def _owner(self, model: nn.Module) -> nn.Module:
-        name = self.name
-        if name.endswith('.' + self.attribute) or name == self.attribute:
-            name = name[: -len(self.attribute)].rstrip('.')
-        return model.get_submodule(name)
+        self._owner, _, self._attribute = name.rpartition('.')
 
     def attach(self, model: nn.Module) -> None:
         """Work on the model's parameter of this name."""
-        self.module = self._owner(model)
+        self.module = model.get_submodule(self._owner)
+        parameter = self.module._parameters[self._attribute]
+        self._leading = (None,) * self.kind.dim(parameter)
 
     def detach(self, model: nn.Module) -> None:
         """Show the whole parameter again."""
-        self._owner(model).__dict__.pop(self.attribute, None)
+        model.get_submodule(self._owner).__dict__.pop(self._attribute, None)
 
     def select(self, selections: Sequence[Selection]) -> None:
         """Choose the channels to run with."""
-        rows = partial_ranges(self.out_layout, selections)
+        channels = partial_ranges(self.out_layout, selections)
         hidden = self.module.__dict__
-        if rows is None:
-            hidden.pop(self.attribute, None)
+        if channels is None:
+            hidden.pop(self._attribute, None)
             return
-        parameter = self.module._parameters[self.attribute]
+        parameter = self.module._parameters[self._attribute]
         with torch.enable_grad():
-            hidden[self.attribute] = cut_parameter(parameter, Cut(rows, None))
+            # One number per channel: small enough for autograd.
+            hidden[self._attribute] = WeightSlice(*self._leading, channels).take(
+                parameter
+            )
 
 
 def slice_layer(
@@ -73,8 +65,6 @@ def slice_layer(
         in_layout: Layout of its inputs.
         out_layout: Layout of its outputs.
     """
-    if name not in modules:
-        return SlicedParameter(name, name.rpartition('.')[2], out_layout)
-    if isinstance(modules[name], nn.PReLU):
-        return SlicedParameter(name, 'weight', out_layout)
+    if kind_of(modules.get(name)) is None:
+        return SlicedParameter(name, out_layout)
     return SlicedLayer(name, modules[name], in_layout, out_layout)

@@ -2,39 +2,17 @@
 kept channels are the first ones.
 
 A narrow network reads ``weight[:out, :in]`` of the widest one; see
-:mod:`mmdmcp.ops.cut` for where the gradient goes.
+:mod:`mmdmcp.ops.weight_slice` for where the gradient goes. Which dimension
+of which tensor that is, :mod:`mmdmcp.layers` says.
 """
 
 from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from .cut import Cut, cut_parameter
+from ..layers import LayerKind, kind_of
 from .layout import Layout, Ranges, Selection
-from .open_norm import open_group_norm
-
-#: Layer types that can be narrowed. Transposed convolutions keep their
-#: weights as [in, out, ...] and are left at full width.
-CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
-NORMS = BATCH_NORMS + (nn.GroupNorm, nn.LayerNorm)
-SLICEABLE = CONVS + NORMS + (nn.Linear,)
-_STATISTICS = ('running_mean', 'running_var')
-# What the layers call their numbers of inputs and outputs.
-_SIZES = (
-    (CONVS, ('in_channels', 'out_channels')),
-    (nn.Linear, ('in_features', 'out_features')),
-    (BATCH_NORMS, ('num_features',)),
-    (nn.GroupNorm, ('num_channels',)),
-    (nn.LayerNorm, ('normalized_shape',)),
-)
-
-
-def is_depthwise(module: nn.Module) -> bool:
-    """Whether a layer filters each channel on its own."""
-    return isinstance(module, CONVS) and (
-        1 < module.groups == module.in_channels == module.out_channels
-    )
+from .weight_slice import WeightSlice, slice_parameter
 
 
 class SlicedLayer:
@@ -48,10 +26,13 @@ class SlicedLayer:
 
     Args:
         name: Name of the layer in the model.
-        module: A convolution, linear or normalisation layer.
-        in_layout: Layout of its inputs; for a normalisation or a depthwise
-            convolution the layout of its outputs.
+        module: A layer of a kind that :mod:`mmdmcp.layers` knows.
+        in_layout: Layout of its inputs; for a layer that does not tell them
+            from its outputs, as a normalisation, the layout of those.
         out_layout: Layout of its outputs.
+
+    Attributes:
+        kind (LayerKind): What is known of its kind.
     """
 
     def __init__(
@@ -59,19 +40,20 @@ class SlicedLayer:
     ) -> None:
         self.name = name
         self.module = module
+        self.kind: LayerKind = kind_of(module)
         self.in_layout = in_layout
         self.out_layout = out_layout
-        self.groups = getattr(module, 'groups', 1)
-        self.depthwise = is_depthwise(module)
-        self._has_columns = not self.depthwise and isinstance(
-            module, CONVS + (nn.Linear,)
-        )
-        self._sizes = next(
-            names for kinds, names in _SIZES if isinstance(module, kinds)
-        )
-        self._cut: Cut | None = None
+        self.groups = self.kind.groups(module)
+        self._one_layout = in_layout == out_layout
+        # Tensors that are sliced alike share a slice.
+        self._alike: dict[tuple, list[str]] = {}
+        for tensor, dims in self.kind.tensors.items():
+            self._alike.setdefault(dims, []).append(tensor)
+        self._slices: dict[str, WeightSlice] = {}
+        self._kept: WeightSlice | None = None
+        self._narrow = False
         self._scale: Tensor | None = None
-        self._open_only = False
+        self._open_forward = None
 
     def attach(self, model: nn.Module) -> None:
         """Run the model's layer of this name from now on."""
@@ -90,126 +72,117 @@ class SlicedLayer:
         Args:
             selections: One selection a unit, in the order of the units.
         """
-        rows, cols = partial_ranges(self.out_layout, selections), None
-        if self._has_columns:
-            cols = partial_ranges(self.in_layout, selections)
-        self._resize(rows, cols)
-        if cols is not None and self.groups > 1:
-            # All groups keep the same inputs: the weight has one group's.
-            size = self.in_layout.size // self.groups
-            cols = tuple((a, min(b, size)) for a, b in cols if a < size)
-        self._cut = None if rows is cols is None else Cut(rows, cols)
-        self._statistics: dict[str, tuple[Tensor, Tensor]] = {}
-
-    def _resize(self, rows: Ranges | None, cols: Ranges | None) -> None:
-        """Set the layer's sizes to those of the kept ranges."""
-        outputs = _count(rows, self.out_layout)
-        sizes = self.module.__dict__  # past nn.Module's slow __setattr__
-        if len(self._sizes) == 1:
-            sizes[self._sizes[0]] = (
-                (outputs,) if isinstance(self.module, nn.LayerNorm) else outputs
-            )
+        outs = partial_ranges(self.out_layout, selections)
+        ins = outs
+        if not self._one_layout:
+            ins = partial_ranges(self.in_layout, selections)
+        self._resize(ins, outs)
+        self._narrow = ins is not None or outs is not None
+        self._kept = None if outs is None else WeightSlice(outs)
+        self._slices = {}
+        self._buffers: dict[str, tuple[Tensor, Tensor]] = {}
+        if not self._narrow:
             return
-        inputs = outputs if self.depthwise else _count(cols, self.in_layout)
-        sizes.update(zip(self._sizes, (inputs, outputs)))
-        if self.depthwise:
-            sizes['groups'] = outputs
+        kept = {'in': ins, 'out': outs, None: None}
+        if not self.kind.groups_follow:
+            kept['in/groups'] = self._of_one_group(ins, self.in_layout)
+            kept['out/groups'] = self._of_one_group(outs, self.out_layout)
+        for dims, tensors in self._alike.items():
+            ranges = [kept.get(dim) for dim in dims]
+            if any(r is not None for r in ranges):
+                self._slices.update(dict.fromkeys(tensors, WeightSlice(*ranges)))
+
+    def _of_one_group(self, ranges: Ranges | None, layout: Layout) -> Ranges | None:
+        """What each group keeps: all keep the same."""
+        if ranges is None or self.groups == 1:
+            return ranges
+        size = layout.size // self.groups
+        return tuple((a, min(b, size)) for a, b in ranges if a < size)
+
+    def _resize(self, ins: Ranges | None, outs: Ranges | None) -> None:
+        """Set the layer's sizes to those of the kept ranges."""
+        inputs = _count(ins, self.in_layout)
+        groups = inputs if self.kind.groups_follow else self.groups
+        # Past nn.Module's slow __setattr__.
+        self.module.__dict__.update(
+            self.kind.new_sizes(inputs, _count(outs, self.out_layout), groups)
+        )
 
     def scale(self, values: Sequence[Tensor] | None, open_only: bool = False) -> None:
         """Scale the outputs channel by channel; None stops scaling.
 
         ``s * (gamma * x + beta)`` is computed as ``(s * gamma) * x + s *
-        beta``, which needs no extra pass over the feature map. The inputs
-        of a depthwise convolution carry the scale already: its bias alone
-        is multiplied.
+        beta``, which needs no extra pass over the feature map.
 
         Args:
             values: One tensor ``[channels]`` a unit.
             open_only: A norm over channels leaves closed ones out of its
                 statistics, as a network without them does.
         """
-        self._open_only = (
-            open_only
-            and values is not None
-            and isinstance(self.module, nn.GroupNorm)
-            and self.module.num_groups == 1
-        )
+        self._open_forward = None
+        if open_only and values is not None:
+            self._open_forward = self.kind.open_forward(self.module)
         self._scale = None if values is None else self.out_layout.spread(values)
 
     # ---- running -----------------------------------------------------
 
-    def _tensors(self) -> dict[str, Tensor]:
-        """The layer's tensors at the chosen width, scaled."""
-        cut = self._cut
+    def __call__(self, *args, **kwargs):
+        module, scale = self.module, self._scale
+        plain = type(module).forward
+        if scale is None and not self._narrow:
+            return plain(module, *args, **kwargs)
+        if self._open_forward is not None:
+            return self._open_forward(module, *args, scale)
+        tensors = self._parameters()
+        folded = scale is None
+        if not folded:
+            scale = scale if self._kept is None else self._kept.take(scale)
+            folded = self.kind.fold_scale(tensors, scale)
+        buffers = self._narrow_buffers()
+        hidden = module.__dict__
+        hidden.update(tensors)
+        hidden.update(buffers)
+        try:
+            out = plain(module, *args, **kwargs)
+        finally:
+            for name in (*tensors, *buffers):
+                del hidden[name]
+        for name, part in buffers.items():
+            if not self._slices[name].is_view:
+                self._slices[name].put(module._buffers[name], part)
+        if folded:
+            return out
+        dim = self.kind.channel_dim(module, out.shape) % out.dim()
+        return out * scale.view((-1,) + (1,) * (out.dim() - 1 - dim))
+
+    def _parameters(self) -> dict[str, Tensor]:
+        """The layer's parameters at the chosen width."""
         found = {}
         for name, parameter in self.module._parameters.items():
             if parameter is not None:
+                kept = self._slices.get(name)
                 found[name] = (
-                    parameter if cut is None else cut_parameter(parameter, cut)
+                    parameter if kept is None else slice_parameter(parameter, kept)
                 )
-        if self._scale is not None:
-            scale = self._kept_scale()
-            for name, value in found.items():
-                if name == 'bias' or not self.depthwise:
-                    found[name] = value * scale.view((-1,) + (1,) * (value.dim() - 1))
-        if cut is not None and cut.rows is not None:
-            self._cut_statistics(found)
         return found
 
-    def _cut_statistics(self, found: dict[str, Tensor]) -> None:
-        """Running statistics at the chosen width.
+    def _narrow_buffers(self) -> dict[str, Tensor]:
+        """Running statistics, and what else it keeps, at the chosen width.
 
         Views of them are kept until the next choice, or until the buffer
         is replaced (moving a model to a device does that).
         """
-        for name in _STATISTICS:
-            buffer = self.module._buffers.get(name)
-            if buffer is None:
+        found = {}
+        for name, buffer in self.module._buffers.items():
+            kept = self._slices.get(name)
+            if kept is None or buffer is None:
                 continue
-            source, part = self._statistics.get(name, (None, None))
-            if source is not buffer or len(self._cut.rows) > 1:
-                part = self._cut.take(buffer)
-                self._statistics[name] = buffer, part
+            source, part = self._buffers.get(name, (None, None))
+            if source is not buffer or not kept.is_view:
+                part = kept.take(buffer)
+                self._buffers[name] = buffer, part
             found[name] = part
-
-    def __call__(self, *args, **kwargs):
-        module = self.module
-        plain = type(module).forward
-        if self._cut is self._scale is None:
-            return plain(module, *args, **kwargs)
-        if self._open_only:
-            return open_group_norm(module, *args, self._scale)
-        tensors = self._tensors()
-        hidden = module.__dict__
-        hidden.update(tensors)
-        try:
-            out = plain(module, *args, **kwargs)
-        finally:
-            for name in tensors:
-                del hidden[name]
-        cut = self._cut
-        if cut is not None and cut.rows is not None and len(cut.rows) > 1:
-            self._store_statistics(tensors)
-        if self._scale is not None and module._parameters.get('weight') is None:
-            trailing = 0 if isinstance(module, nn.LayerNorm) else out.dim() - 2
-            out = out * self._kept_scale().view((-1,) + (1,) * trailing)
-        return out
-
-    def _kept_scale(self) -> Tensor:
-        """Scale of the channels that are kept."""
-        cut = self._cut
-        return self._scale if cut is None else Cut(cut.rows, None).take(self._scale)
-
-    def _store_statistics(self, tensors: dict[str, Tensor]) -> None:
-        """Write running statistics back where the part was a copy."""
-        for name in _STATISTICS:
-            if name in tensors:
-                start = 0
-                for a, b in self._cut.rows:
-                    self.module._buffers[name][a:b] = tensors[name][
-                        start : start + b - a
-                    ]
-                    start += b - a
+        return found
 
 
 def _count(ranges: Ranges | None, layout: Layout) -> int:

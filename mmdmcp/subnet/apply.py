@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from torch import nn
 
 from ..errors import SubnetError
+from ..layers import kind_of
 from .blocks import block_changes
 from .checks import short
 from .layers import Change, shrink, shrink_parameter
@@ -161,9 +162,10 @@ def _check_unit(module: nn.Module, row: LayerWidth, unit: UnitWidth | None) -> N
     Checked where it is certain: a layer that is as wide as its unit, before
     or after, holds that unit and nothing else.
     """
-    full = getattr(module, 'out_channels', getattr(module, 'out_features', None))
-    if unit is None or full is None:
+    kind = kind_of(module)
+    if unit is None or kind is None:
         return
+    full = kind.size(module, 'out')
     if full != unit.of and row.out == unit.channels:
         raise SubnetError(
             f'has {full} channels, but had {unit.of} in the model that was searched'

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 from torch import nn
-from torch.nn.modules.conv import _ConvNd
 
 from .layers import Change
 
@@ -28,11 +27,7 @@ def block_changes(model: nn.Module, changes: Sequence[Change]) -> Iterator[Chang
             continue
         sizes = _noted(block)
         for layer in block.modules():
-            if (
-                isinstance(layer, _ConvNd)
-                and id(layer) in of_layer
-                and _noted(layer) == sizes
-            ):
+            if id(layer) in of_layer and None not in sizes and _noted(layer) == sizes:
                 yield Change(block, {}, of_layer[id(layer)].sizes)
                 break
 

@@ -1,6 +1,7 @@
 """What is left of one layer: the sliced tensors and the new sizes.
 
-The slicing of a static network. Nothing here changes a module;
+The slicing of a static network; where a layer's channels are,
+:mod:`mmdmcp.layers` says. Nothing here changes a module;
 :func:`shrink` returns a :class:`Change` that :func:`mmdmcp.subnet.apply`
 carries out once every row of the file has been checked.
 """
@@ -10,10 +11,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _NormBase
-from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from ..errors import SubnetError
+from ..layers import BareParameter, LayerKind, kind_of
 from .rows import LayerWidth
 
 Indices = Sequence[int]
@@ -69,75 +69,108 @@ def shrink(module: nn.Module, row: LayerWidth) -> Change:
     """Plan the smaller version of a layer.
 
     Args:
-        module (nn.Module): Convolution, linear layer or norm.
+        module (nn.Module): A layer of a kind that :mod:`mmdmcp.layers`
+            knows.
         row (LayerWidth): Its row of the file.
 
     Raises:
         SubnetError: If the row does not fit the layer. The message does
             not name the layer; the caller does.
     """
-    _refuse_generated_weights(module)
-    for kinds, plan in _PLANS:
-        if isinstance(module, kinds):
-            return plan(module, row)
-    raise SubnetError(
-        f'is a {type(module).__name__}; only convolutions, linear layers, '
-        'norms and PReLU can be made smaller'
-    )
+    kind = kind_of(module)
+    if kind is None:
+        raise SubnetError(
+            f'is a {type(module).__name__}; only convolutions, linear layers, '
+            'norms and PReLU can be made smaller, and layers whose LayerKind '
+            'has been imported (docs/layer_kinds.md)'
+        )
+    _refuse_generated_weights(module, kind)
+    reason = kind.keeps_whole(module)
+    if reason is not None:
+        raise SubnetError(f"can't be made smaller: {reason}")
+    outs = _kept('out', row.out, row.out_kept, kind.size(module, 'out'))
+    if kind.has_inputs:
+        ins = _kept('in', row.in_, row.in_kept, kind.size(module, 'in'))
+    else:
+        _require_only_out(row, kind)
+        ins = outs
+    blocks = _blocks(module, kind, row, ins, outs)
+    tensors = {}
+    for name, dims in kind.tensors.items():
+        tensor = getattr(module, name, None)
+        if tensor is not None:
+            tensors[name] = _take_sides(tensor, dims, blocks)
+    return Change(module, tensors, kind.new_sizes(len(ins), len(outs), len(blocks)))
 
 
 def shrink_parameter(owner: nn.Module, name: str, row: LayerWidth) -> Change:
-    """The same for a parameter that no layer of torch owns, along dim 0."""
-    if isinstance(owner, tuple(k for kinds, _ in _PLANS for k in kinds)):
+    """The same for a parameter that no layer owns, along its channels."""
+    if kind_of(owner) is not None:
         raise SubnetError(
             f'is a parameter of a {type(owner).__name__}; list the layer itself'
         )
-    parameter = getattr(owner, name)
+    parameter, kind = getattr(owner, name), BareParameter()
     if parameter.dim() == 0:
         raise SubnetError('is a single number and has no channels')
-    out = _only_out(row, 'a bare parameter', parameter.shape[0])
-    return Change(owner, {name: take(parameter, out)}, {})
+    _require_only_out(row, kind)
+    dim = kind.dim(parameter)
+    out = _kept('out', row.out, row.out_kept, parameter.shape[dim])
+    leading = [range(size) for size in parameter.shape[:dim]]
+    return Change(owner, {name: take(parameter, *leading, out)}, {})
 
 
-def _conv(module: _ConvNd, row: LayerWidth) -> Change:
-    """Weight [out, in / groups, ...]; [in, out / groups, ...] transposed."""
-    ins = _kept('in', row.in_, row.in_kept, module.in_channels)
-    outs = _kept('out', row.out, row.out_kept, module.out_channels)
-    blocks = _group_blocks(module, ins, outs)
-    if len(blocks) != (row.groups or module.groups):
-        said = f'says groups: {row.groups}' if row.groups else 'has no groups'
-        raise SubnetError(
-            f'the kept channels leave {len(blocks)} groups of '
-            f'the {module.groups}, but the row {said}'
-        )
-    columns = module.in_channels
-    if isinstance(module, _ConvTransposeNd):
-        blocks = [(cols, rows) for rows, cols in blocks]
-        columns = module.out_channels
-    weight = _take_blocks(module.weight, blocks, columns // module.groups)
-    tensors = dict(weight=weight)
-    if module.bias is not None:
-        tensors['bias'] = take(module.bias, outs)
-    return Change(
-        module,
-        tensors,
-        dict(in_channels=len(ins), out_channels=len(outs), groups=len(blocks)),
-    )
+# ---- groups ----------------------------------------------------------
+
+Block = tuple[Indices, Indices]
 
 
-def _group_blocks(module: _ConvNd, ins: Indices, outs: Indices) -> list:
-    """Kept (outputs, inputs) of each group that stays, as whole indices."""
-    groups = module.groups
-    if groups == 1:
-        return [(outs, ins)]
-    in_size, out_size = (module.in_channels // groups, module.out_channels // groups)
-    blocks = [([], []) for _ in range(groups)]
+def _blocks(
+    module: nn.Module, kind: LayerKind, row: LayerWidth, ins: Indices, outs: Indices
+) -> list[Block]:
+    """Kept (inputs, outputs) of each group that stays.
+
+    Raises:
+        SubnetError: If the groups keep different numbers of channels, or
+            the row says another number of groups.
+    """
+    groups = kind.groups(module)
+    if 'groups' in kind.sizes.values():
+        blocks = _group_blocks(module, kind, ins, outs)
+        if len(blocks) != (row.groups or groups):
+            said = f'says groups: {row.groups}' if row.groups else 'has no groups'
+            raise SubnetError(
+                f'the kept channels leave {len(blocks)} groups of '
+                f'the {groups}, but the row {said}'
+            )
+        return blocks
+    if row.groups is not None:
+        raise SubnetError(f'is {kind.noun}, which has no groups')
+    size = kind.size(module, 'out') // groups
+    counts = [0] * groups
     for i in outs:
-        blocks[i // out_size][0].append(i)
-    for i in ins:
-        blocks[i // in_size][1].append(i)
+        counts[i // size] += 1
+    if len(set(counts)) > 1:
+        raise SubnetError(
+            f'is {kind.noun} of {groups} groups, of which some '
+            f'would keep {min(counts)} and some {max(counts)} channels'
+        )
+    return [(ins, outs)]
+
+
+def _group_blocks(
+    module: nn.Module, kind: LayerKind, ins: Indices, outs: Indices
+) -> list[Block]:
+    """Kept (inputs, outputs) of each group, as indices into all of them."""
+    groups = kind.groups(module)
+    if groups == 1:
+        return [(ins, outs)]
+    blocks: list[tuple[list, list]] = [([], []) for _ in range(groups)]
+    for side, kept in enumerate((ins, outs)):
+        size = kind.size(module, ('in', 'out')[side]) // groups
+        for i in kept:
+            blocks[i // size][side].append(i)
     blocks = [block for block in blocks if block[0] or block[1]]
-    counts = {(len(rows), len(cols)) for rows, cols in blocks}
+    counts = {(len(outputs), len(inputs)) for inputs, outputs in blocks}
     if len(counts) > 1 or 0 in next(iter(counts)):
         raise SubnetError(
             f'the kept channels are spread unevenly over its {groups} groups '
@@ -146,105 +179,44 @@ def _group_blocks(module: _ConvNd, ins: Indices, outs: Indices) -> list:
     return blocks
 
 
-def _take_blocks(weight: Tensor, blocks: list, col_size: int) -> Tensor:
-    """Slice a weight [rows, cols of one group, ...] group by group.
+# ---- tensors ---------------------------------------------------------
 
-    Args:
-        weight (Tensor): Full weight.
-        blocks (list): (kept rows, kept columns) of each group, as indices
-            into all rows and all columns of the layer.
-        col_size (int): Columns of one group.
+
+def _take_sides(
+    tensor: Tensor, dims: Sequence[str | None], blocks: list[Block]
+) -> Tensor:
+    """The kept part of a tensor whose dimensions count what ``dims`` says.
+
+    Where one counts what each group has, group by group unless all keep
+    the same.
     """
-    blocks = [(rows, [i % col_size for i in cols]) for rows, cols in blocks]
-    columns = blocks[0][1]
-    if all(cols == columns for _, cols in blocks):
-        rows = [i for rows, _ in blocks for i in rows]
-        return take(weight, rows, columns)
-    return torch.cat([take(weight, rows, cols) for rows, cols in blocks])
+    parts = [_indices(tensor, dims, block) for block in blocks]
+    of_group = [dim is not None and '/' in dim for dim in dims]
+    kept = []
+    for dim, inside in enumerate(of_group):
+        pieces = [part[dim] for part in parts]
+        if len(pieces) == 1 or dims[dim] is None:
+            kept.append(pieces[0])
+        elif not inside:
+            kept.append([i for piece in pieces for i in piece])
+        elif all(piece == pieces[0] for piece in pieces):
+            kept.append(pieces[0])
+        else:
+            along = of_group.index(False)
+            return torch.cat([take(tensor, *part) for part in parts], along)
+    return take(tensor, *kept)
 
 
-def _linear(module: nn.Linear, row: LayerWidth) -> Change:
-    """Weight [out, in]."""
-    if row.groups is not None:
-        raise SubnetError('is a linear layer, which has no groups')
-    ins = _kept('in', row.in_, row.in_kept, module.in_features)
-    outs = _kept('out', row.out, row.out_kept, module.out_features)
-    tensors = dict(weight=take(module.weight, outs, ins))
-    if module.bias is not None:
-        tensors['bias'] = take(module.bias, outs)
-    return Change(module, tensors, dict(in_features=len(ins), out_features=len(outs)))
-
-
-def _batch_norm(module: _NormBase, row: LayerWidth) -> Change:
-    """Batch and instance norm, synchronised or not."""
-    out = _only_out(row, 'a norm', module.num_features)
-    return Change(
-        module,
-        _take_present(module, out, 'weight', 'bias', 'running_mean', 'running_var'),
-        dict(num_features=len(out)),
-    )
-
-
-def _group_norm(module: nn.GroupNorm, row: LayerWidth) -> Change:
-    """Every group must keep as many channels as the others."""
-    out = _only_out(row, 'a norm', module.num_channels)
-    size = module.num_channels // module.num_groups
-    counts = [0] * module.num_groups
-    for i in out:
-        counts[i // size] += 1
-    if len(set(counts)) > 1:
-        raise SubnetError(
-            f'is a group norm of {module.num_groups} groups, of which some '
-            f'would keep {min(counts)} and some {max(counts)} channels'
-        )
-    return Change(
-        module,
-        _take_present(module, out, 'weight', 'bias'),
-        dict(num_channels=len(out)),
-    )
-
-
-def _layer_norm(module: nn.Module, row: LayerWidth) -> Change:
-    """Layer and RMS norm over the channels alone."""
-    if len(module.normalized_shape) != 1:
-        raise SubnetError(
-            f'normalises over {tuple(module.normalized_shape)}, not over the '
-            "channels alone, so it can't be made smaller"
-        )
-    out = _only_out(row, 'a norm', module.normalized_shape[0])
-    return Change(
-        module,
-        _take_present(module, out, 'weight', 'bias'),
-        dict(normalized_shape=(len(out),)),
-    )
-
-
-def _prelu(module: nn.PReLU, row: LayerWidth) -> Change:
-    out = _only_out(row, 'a PReLU', module.num_parameters)
-    return Change(
-        module, _take_present(module, out, 'weight'), dict(num_parameters=len(out))
-    )
-
-
-_RMS_NORM = (nn.RMSNorm,) if hasattr(nn, 'RMSNorm') else ()  # torch >= 2.4
-_PLANS = (
-    ((_ConvNd,), _conv),
-    ((nn.Linear,), _linear),
-    ((_NormBase,), _batch_norm),
-    ((nn.GroupNorm,), _group_norm),
-    ((nn.LayerNorm, *_RMS_NORM), _layer_norm),
-    ((nn.PReLU,), _prelu),
-)
-
-
-def _take_present(module: nn.Module, kept: Indices, *names: str) -> dict[str, Tensor]:
-    """The tensors of that name that the module has; affine ones may lack."""
-    tensors = {name: getattr(module, name, None) for name in names}
-    return {
-        name: take(tensor, kept)
-        for name, tensor in tensors.items()
-        if tensor is not None
-    }
+def _indices(tensor: Tensor, dims: Sequence[str | None], block: Block) -> list[Indices]:
+    """What one group keeps of each dimension."""
+    sides, found = dict(zip(('in', 'out'), block)), []
+    for dim, size in zip(dims, tensor.shape):
+        side, _, inside = (dim or '').partition('/')
+        indices = sides.get(side, range(size))
+        if inside and indices[-1] >= size:
+            indices = [i % size for i in indices]
+        found.append(indices)
+    return found
 
 
 def _kept(
@@ -262,21 +234,22 @@ def _kept(
     return range(count) if kept is None else kept
 
 
-def _only_out(row: LayerWidth, kind: str, size: int) -> Indices:
+def _require_only_out(row: LayerWidth, kind: LayerKind) -> None:
     if row.in_ is not None or row.groups is not None:
-        raise SubnetError(f'is {kind} and has only out, no in or groups')
-    return _kept('out', row.out, row.out_kept, size)
+        raise SubnetError(f'is {kind.noun} and has only out, no in or groups')
 
 
-def _refuse_generated_weights(module: nn.Module) -> None:
+def _refuse_generated_weights(module: nn.Module, kind: LayerKind) -> None:
     """Weights that hooks or parametrisations compute can't be sliced."""
-    for name in ('weight', 'bias'):
+    for name in kind.tensors:
         tensor = getattr(module, name, None)
         if isinstance(tensor, nn.parameter.UninitializedParameter):
             raise SubnetError(
                 'is a lazy layer without a shape; run the model once first'
             )
-        if tensor is not None and name not in module._parameters:
+        if tensor is not None and not (
+            name in module._parameters or name in module._buffers
+        ):
             raise SubnetError(
                 f'computes its {name} (weight norm, spectral norm or another '
                 'parametrisation); remove that first'

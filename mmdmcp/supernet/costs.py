@@ -4,17 +4,22 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from ..cost import Geometry, LayerCost
+from ..channels.groups import Sides
+from ..cost import LayerCost
 from ..errors import TraceError
-from ..ops import NORMS, Layout, is_depthwise
-from .units import Sides, renumber
+from ..layers import kind_of
+from ..ops import Layout
+from .units import renumber
+
+_SIDES = ('pair', 'out', 'in')
 
 
 def layer_costs(
     model: nn.Module,
     sides: dict[str, Sides],
+    slid: dict[str, Layout],
     numbers: dict[int, int],
-    geometry: Geometry,
+    positions: dict[str, int],
 ) -> list[LayerCost]:
     """The contribution of every layer that was traced.
 
@@ -24,44 +29,39 @@ def layer_costs(
     Args:
         model: The model.
         sides: Layouts of its layers.
+        slid: Layouts of the channels that layers slide over.
         numbers: Unit of each group that is pruned.
-        geometry: At how many positions each layer is applied.
+        positions: At how many positions each layer is applied.
     """
-    costs = []
+    costs, one = [], Layout.fixed(1)
     modules = dict(model.named_modules())
     for name, both in sides.items():
-        module = modules.get(name)
         inputs, outputs = (renumber(layout, numbers) for layout in both)
-        sliced = int(bool(inputs.units or outputs.units))
-        if module is None or isinstance(module, (nn.PReLU, *NORMS)):
-            vectors = (
-                1
-                if module is None
-                else sum(p is not None for p in module._parameters.values())
-            )
-            costs.append(
-                LayerCost(name, Layout.fixed(1), outputs, vectors=sliced * vectors)
-            )
+        sliced = bool(inputs.units or outputs.units)
+        kind, module = kind_of(modules.get(name)), modules.get(name)
+        if kind is None:  # a bare parameter
+            costs.append(LayerCost(name, one, outputs, vectors=int(sliced)))
             continue
-        kernel = 1
-        for size in getattr(module, 'kernel_size', ()):
-            kernel *= size
-        groups = getattr(module, 'groups', 1)
-        if is_depthwise(module):
-            inputs, groups = Layout.fixed(1), 1
-        positions = geometry.positions.get(name, 0)
-        bias = int(getattr(module, 'bias', None) is not None)
+        macs = kind.kernel(module) * positions.get(name, 0)
+        if name in slid:
+            channels = renumber(slid[name], numbers)
+            costs.append(LayerCost(name, one, channels, macs=macs // channels.size))
+            continue
+        counts = kind.parameters(module) if sliced else dict.fromkeys(_SIDES, 0)
+        makes = kind.makes_channels
         costs.append(
             LayerCost(
                 name,
-                inputs,
+                inputs if makes else one,
                 outputs,
-                groups,
-                kernel * positions,
-                sliced * kernel,
-                sliced * bias,
+                kind.groups(module) if makes else 1,
+                macs,
+                counts['pair'],
+                counts['out'],
             )
         )
+        if counts['in']:
+            costs.append(LayerCost(name, one, inputs, vectors=counts['in']))
     return costs
 
 

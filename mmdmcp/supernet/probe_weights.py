@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from ..ops import BATCH_NORMS
+from ..layers import BATCH_NORMS
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from torch import nn
 from torch.utils._pytree import tree_leaves
 
 from ..channels.groups import Trace
-from ..cost import Geometry
 from ..errors import first_line
 from ..ops import SlicedLayer
+from .gate_sites import GateSites
 from .probe_weights import probe_weights
 from .units import Sides, scaled_layers, sliced_layers
 
@@ -23,7 +23,7 @@ def find_prunable(
     first: dict[int, str],
     scope: Sequence[str] | None,
     run: Callable[[], object],
-    geometry: Geometry | None = None,
+    sites: GateSites | None = None,
 ) -> tuple[list[int], list[tuple[str, str]]]:
     """Sort the trace's groups into prunable ones and others.
 
@@ -34,7 +34,7 @@ def find_prunable(
         first: First layer of each group.
         scope: Prefixes of names to prune; None for all.
         run: Runs one sample.
-        geometry: If given, any channels of a unit must be prunable, and
+        sites: Where channels are scaled. If given, any channels of a unit must be prunable, and
             zeroing them must give what dropping them gives.
 
     Returns:
@@ -49,8 +49,8 @@ def find_prunable(
         else:
             others.append((name, reason))
     # What zeroing a channel does must be seen in the output.
-    with nullcontext() if geometry is None else probe_weights(model, run):
-        trial = _Trial(model, trace.sizes, sides, run, geometry)
+    with nullcontext() if sites is None else probe_weights(model, run):
+        trial = _Trial(model, trace.sizes, sides, run, sites)
         for share in (0.37, 0.67):
             candidates, failed = _split(candidates, lambda g: trial(g, share))
             others += [(first[g], reason) for g, reason in failed]
@@ -66,7 +66,7 @@ class _Trial:
         sizes: Channels of each group.
         sides: Layouts of every layer.
         run: Runs one sample.
-        geometry: As in :func:`find_prunable`.
+        sites: As in :func:`find_prunable`.
     """
 
     def __init__(
@@ -75,10 +75,10 @@ class _Trial:
         sizes: Sequence[int],
         sides: dict[str, Sides],
         run: Callable[[], object],
-        geometry: Geometry | None,
+        sites: GateSites | None,
     ) -> None:
         self.model, self.sizes, self.sides = model, sizes, sides
-        self.run, self.geometry = run, geometry
+        self.run, self.sites = run, sites
         self.reference = run()
 
     def __call__(self, groups: Sequence[int], share: float) -> str | None:
@@ -100,9 +100,7 @@ class _Trial:
         try:
             if _shapes(self.run()) != _shapes(self.reference):
                 return "the shape of the model's output would change"
-            if self.geometry is not None and not self._zero_is_gone(
-                layers, full, widths
-            ):
+            if self.sites is not None and not self._zero_is_gone(layers, full, widths):
                 return (
                     'a network without some of its channels is not the '
                     'one in which they are zero: some operation mixes '
@@ -144,7 +142,7 @@ class _Trial:
         ]
         for layer in layers:
             layer.select(sizes)
-        for layer in scaled_layers(layers, self.geometry):
+        for layer in scaled_layers(layers, self.sites):
             layer.scale(masks, open_only=True)
         zeroed, full = _values(self.run()), _values(self.reference)
         apart = (dropped - zeroed).abs().max()

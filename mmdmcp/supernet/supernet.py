@@ -7,22 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from ..channels.groups import analyze
-from ..cost import CostModel, count, read_geometry
+from ..cost import CostModel, count, read_positions
 from ..errors import TraceError
+from ..layers import BATCH_NORMS, kind_of
 from ..modes import eval_mode
-from ..ops import (
-    BATCH_NORMS,
-    NORMS,
-    SLICEABLE,
-    Layout,
-    Selection,
-    SlicedLayer,
-    SlicedParameter,
-)
+from ..ops import Layout, Selection, SlicedLayer, SlicedParameter
 from ..options import prefixes
 from ..subnet import LayerWidth, Subnet, UnitWidth
 from .costs import layer_costs, other_params, require_exact_params
-from .passed_on import passed_on
+from .gate_sites import find_gate_sites
 from .prunable import find_prunable
 from .sample_run import demo_runs
 from .units import Unit, layer_sides, producers, scaled_layers, sliced_layers
@@ -70,7 +63,7 @@ class Supernet:
     def _build(self, scope: Sequence[str] | None, any_channels: bool) -> None:
         model = self.model
         for name, module in model.named_modules():
-            if isinstance(module, SLICEABLE) and 'forward' in vars(module):
+            if kind_of(module) is not None and 'forward' in vars(module):
                 raise TraceError(
                     f'{name}: a forward of its own was set on this layer (by '
                     'another search, or a patch), which a narrow layer would '
@@ -78,13 +71,8 @@ class Supernet:
                 )
         run, run_all = demo_runs(model, self.input_shape)
         trace = analyze(model, self.input_shape, run_all)
-        geometry = read_geometry(model, run)
-        if run_all is not run:
-            seen = read_geometry(model, run_all)
-            geometry.normalised = seen.normalised
-            geometry.factors = seen.factors
-        if any_channels:
-            geometry.passed_on = passed_on(model, run_all, geometry.normalised)
+        positions = read_positions(model, run)
+        sites = find_gate_sites(model, run_all, close_channels=any_channels)
         sides = layer_sides(model, trace)
         first = producers(model, sides)
         groups, self.unprunable = find_prunable(
@@ -94,7 +82,7 @@ class Supernet:
             first,
             scope,
             run_all,
-            geometry if any_channels else None,
+            sites if any_channels else None,
         )
         if not groups:
             reasons = '; '.join(f'{n}: {r}' for n, r in self.unprunable[:5])
@@ -105,8 +93,8 @@ class Supernet:
         numbers = {group: i for i, group in enumerate(groups)}
         self.units = [Unit(first[g], trace.sizes[g]) for g in groups]
         self.layers = sliced_layers(model, sides, numbers)
-        self.scaled = scaled_layers(self.layers, geometry)
-        costs = layer_costs(model, sides, numbers, geometry)
+        self.scaled = scaled_layers(self.layers, sites)
+        costs = layer_costs(model, sides, trace.slid, numbers, positions)
         self.cost = CostModel(costs, len(self.units), other_params(model, costs))
         require_exact_params(model, self.cost.exact(self.full)['params'])
         self.bind()
@@ -246,29 +234,26 @@ class Supernet:
 
 
 def _layer_width(
-    layer: SlicedLayer, selections: Sequence[Selection]
+    layer: SlicedLayer | SlicedParameter, selections: Sequence[Selection]
 ) -> LayerWidth | None:
     """A layer's row of the subnet file; None if its shape stays."""
-    (out, out_kept), (in_, in_kept) = (
-        _side(layout, selections) for layout in (layer.out_layout, layer.in_layout)
-    )
-    if (out, in_) == (layer.out_layout.size, layer.in_layout.size):
-        return None
-    if isinstance(layer, SlicedParameter) or isinstance(layer.module, NORMS):
-        return LayerWidth(out=out, out_kept=out_kept)
-    if layer.depthwise:
-        return LayerWidth(in_, out, out, in_kept, out_kept)
+    kind, layouts = layer.kind, (layer.out_layout, layer.in_layout)
+    sizes, kept = zip(*(_kept(layout, selections) for layout in layouts))
     # A side that stays is left out: a classifier's file then says nothing
     # about the number of classes, and fits a head with others.
-    return LayerWidth(
-        in_=None if in_ == layer.in_layout.size else in_,
-        out=None if out == layer.out_layout.size else out,
-        in_kept=in_kept,
-        out_kept=out_kept,
+    out, in_ = (
+        None if size == layout.size else size for size, layout in zip(sizes, layouts)
     )
+    if out is in_ is None:
+        return None
+    if not kind.has_inputs:
+        return LayerWidth(out=out, out_kept=kept[0])
+    return LayerWidth(in_, out, in_ if kind.groups_follow else None, kept[1], kept[0])
 
 
-def _side(layout: Layout, selections: Sequence[Selection]):
+def _kept(
+    layout: Layout, selections: Sequence[Selection]
+) -> tuple[int, tuple[int, ...] | None]:
     """Count of kept entries, and the entries unless they are the first."""
     kept = layout.indices(selections)
     first = kept == tuple(range(len(kept)))

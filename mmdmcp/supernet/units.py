@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from ..channels.groups import Sides, Trace, makes_channels, norm_size
-from ..cost import Geometry
-from ..ops import CONVS, NORMS, Layout, Segment, SlicedLayer, slice_layer
+from ..channels.groups import Sides, Trace
+from ..layers import kind_of
+from ..ops import Layout, Segment, SlicedLayer, slice_layer
+from .gate_sites import GateSites
 
 
 @dataclass(frozen=True)
@@ -33,16 +34,11 @@ def layer_sides(model: nn.Module, trace: Trace) -> dict[str, Sides]:
     """
     sides = {}
     for name, module in model.named_modules():
-        if isinstance(module, NORMS):
-            fixed = Layout.fixed(norm_size(module))
-            sides[name] = trace.sides.get(name, (fixed, fixed))
-        elif isinstance(module, CONVS + (nn.Linear,)):
-            features = (
-                (module.in_features, module.out_features)
-                if isinstance(module, nn.Linear)
-                else (module.in_channels, module.out_channels)
+        kind = kind_of(module)
+        if kind is not None:
+            sides[name] = trace.sides.get(name) or tuple(
+                Layout.fixed(kind.size(module, side)) for side in ('in', 'out')
             )
-            sides[name] = trace.sides.get(name, tuple(map(Layout.fixed, features)))
     bare = {n: both for n, both in trace.sides.items() if n not in sides}
     return {**sides, **bare}
 
@@ -60,7 +56,8 @@ def producers(model: nn.Module, sides: dict[str, Sides]) -> dict[int, str]:
     makers: dict[int, list[str]] = {}
     modules = dict(model.named_modules())
     for name, (_, outputs) in sides.items():
-        if makes_channels(modules.get(name)):
+        kind = kind_of(modules.get(name))
+        if kind is not None and kind.makes_channels:
             for group in outputs.units:
                 makers.setdefault(group, []).append(name)
     begins = Counter(names[0] for names in makers.values())
@@ -102,21 +99,10 @@ def sliced_layers(
     return layers
 
 
-def scaled_layers(
-    layers: Sequence[SlicedLayer], geometry: Geometry
-) -> list[SlicedLayer]:
-    """The layers whose outputs carry a unit's marginals or gates.
-
-    Every normalisation, and every layer whose output is not normalised at
-    once: scaling the input of a batch normalisation would be undone by it.
-    What multiplies a feature map that is scaled is left as it is, and with
-    gates a norm whose channels a later one scales.
-    """
-    left = geometry.normalised | geometry.factors | geometry.passed_on
+def scaled_layers(layers: Sequence[SlicedLayer], sites: GateSites) -> list[SlicedLayer]:
+    """The layers whose outputs carry a unit's marginals or gates."""
     return [
         layer
         for layer in layers
-        if layer.out_layout.units
-        and layer.name not in left
-        and isinstance(layer, SlicedLayer)
+        if layer.out_layout.units and layer.kind.scalable and layer.name in sites
     ]

@@ -5,7 +5,7 @@ import pytest
 from backbones import facts as module
 from backbones.facts import measure
 from backbones.zoo import NOT_PRUNABLE, ZOO
-from mmdmcp.ops import CONVS
+from mmdmcp.layers import Convolution
 
 
 @pytest.mark.parametrize('family', sorted(set(ZOO) - set(NOT_PRUNABLE)))
@@ -23,7 +23,9 @@ def test_one_wrong_layer_of_a_backbone_would_show(family, monkeypatch):
     def spoil(model, subnet):
         net = apply(model, subnet)
         convs = [
-            m for m in net.modules() if isinstance(m, CONVS) and m.out_channels > 1
+            m
+            for m in net.modules()
+            if isinstance(m, Convolution.types) and m.out_channels > 1
         ]
         weight = convs[len(convs) // 2].weight
         weight.copy_(weight.flip(0))

@@ -17,6 +17,7 @@ torch_pruning = pytest.importorskip(
 )
 
 SHAPE = (3, 64, 64)
+MAKERS = (torch.nn.Conv2d, torch.nn.ConvTranspose2d, torch.nn.Linear)
 
 
 class Features(torch.nn.Module):
@@ -38,9 +39,7 @@ def torch_prunings_groups(model):
         Features(model), example_inputs=torch.randn(1, *SHAPE)
     )
     groups = {}
-    for group in graph.get_all_groups(
-        root_module_types=[torch.nn.Conv2d, torch.nn.Linear]
-    ):
+    for group in graph.get_all_groups(root_module_types=list(MAKERS)):
         members, makers = set(), []
         for dependency, _ in group:
             name = names.get(dependency.target.module)
@@ -51,11 +50,7 @@ def torch_prunings_groups(model):
             members.add((name, side))
             module = dependency.target.module
             depthwise = getattr(module, 'groups', 1) > 1
-            if (
-                side == 'out'
-                and not depthwise
-                and isinstance(module, (torch.nn.Conv2d, torch.nn.Linear))
-            ):
+            if side == 'out' and not depthwise and isinstance(module, MAKERS):
                 makers.append(name)
         order = list(names.values())
         groups[min(makers, key=order.index)] = members
@@ -69,10 +64,7 @@ def our_groups(model):
     for layer in supernet.layers:
         assert not isinstance(layer, SlicedParameter)
         for side, layout in (('in', layer.in_layout), ('out', layer.out_layout)):
-            norm = not hasattr(layer.module, 'in_channels') and not hasattr(
-                layer.module, 'in_features'
-            )
-            if side == 'in' and (norm or layer.depthwise):
+            if side == 'in' and not layer.kind.makes_channels:
                 continue
             for unit in layout.units:
                 groups[supernet.units[unit].name].add((layer.name, side))
@@ -85,5 +77,25 @@ def test_units_are_torch_prunings_groups(family):
     ours = our_groups(MODELS.build(ZOO[family]))
     # It also offers to prune the classes.
     assert set(theirs) - set(ours) <= {'head.fc'}
+    for name, members in ours.items():
+        assert members == theirs[name], name
+
+
+def pose_head():
+    """As SimpleBaseline's: transposed convolutions up to heatmaps."""
+    nn = torch.nn
+    layers = [nn.Conv2d(3, 12, 3, stride=4, padding=1), nn.BatchNorm2d(12)]
+    for channels, outputs in ((12, 8), (8, 10)):
+        layers += [
+            nn.ConvTranspose2d(channels, outputs, 4, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+        ]
+    return nn.Sequential(*layers, nn.Conv2d(10, 5, 1))
+
+
+def test_units_of_transposed_convolutions_are_torch_prunings_groups():
+    theirs, ours = torch_prunings_groups(pose_head().eval()), our_groups(pose_head())
+    assert set(ours) == {'0', '2', '5'} == set(theirs) - {'8'}
     for name, members in ours.items():
         assert members == theirs[name], name

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmdmcp.cost import CostModel, LayerCost, read_geometry
+from mmdmcp.cost import CostModel, LayerCost
 from mmdmcp.ops import Layout, Segment
 
 A, B = Layout([Segment(0, 12, unit=0)]), Layout([Segment(0, 8, unit=1)])
@@ -69,18 +69,3 @@ def test_gradient_is_that_of_finite_differences(count):
     assert torch.autograd.gradcheck(cost, (widths,), rtol=1e-6)
     (gradient,) = torch.autograd.grad(cost(widths), widths)
     assert (gradient > 0).all()  # inputs and outputs both carry it
-
-
-def test_geometry_counts_positions_and_what_is_normalised():
-    model = net(12, 8)
-    found = read_geometry(model, lambda: model(torch.zeros(1, 3, 16, 16)))
-    assert [found.positions[name] for name in '0236'] == [64, 64, 48, 1]
-    assert found.normalised == {'0'}
-
-
-def test_geometry_adds_up_the_calls_of_a_shared_layer():
-    conv = nn.Conv2d(3, 3, 3, padding=1)
-    model = nn.Sequential(conv, nn.AvgPool2d(2), conv)
-    found = read_geometry(model, lambda: model(torch.zeros(1, 3, 8, 8)))
-    assert found.positions == {'0': 64 + 16}
-    assert model(torch.zeros(1, 3, 8, 8)).shape[-1] == 4

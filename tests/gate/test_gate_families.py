@@ -128,7 +128,7 @@ def test_a_prefix_asks_for_less():
 
 def test_one_group_norm_counts_open_channels_only():
     """Against the layer that has only these channels."""
-    from mmdmcp.ops.open_norm import open_group_norm
+    from mmdmcp.layers.open_norm import open_group_norm
 
     torch.manual_seed(0)
     norm, small = nn.GroupNorm(1, 6), nn.GroupNorm(1, 4)

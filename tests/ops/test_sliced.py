@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmdmcp.ops import Layout, Segment, SlicedLayer, is_depthwise
+from mmdmcp.ops import Layout, Segment, SlicedLayer
 from mmdmcp.subnet import LayerWidth
 from mmdmcp.subnet.layers import shrink
 
@@ -62,7 +62,7 @@ def reference(module, rows, cols, x):
     )
     if isinstance(module, (nn.Conv1d, nn.Conv2d)):
         groups = module.groups
-        if is_depthwise(module):
+        if groups == module.in_channels:
             groups = len(rows)
         else:
             size = module.in_channels // groups

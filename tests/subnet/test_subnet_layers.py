@@ -194,7 +194,7 @@ def test_a_plan_changes_nothing():
         (nn.BatchNorm2d(4), dict(in_=2), 'is a norm and has only out'),
         (nn.BatchNorm2d(4), dict(in_=2, out=2), 'is a norm and has only out'),
         (nn.GroupNorm(2, 4), dict(out=3), 'some would keep 1 and some 2'),
-        (nn.LayerNorm((4, 4)), dict(out=3), 'not over the channels alone'),
+        (nn.LayerNorm((4, 4)), dict(out=3), 'a norm over whole maps knows its size'),
         (nn.PReLU(), dict(out=3), 'the layer has 1'),
         (nn.ReLU(), dict(out=3), 'is a ReLU; only'),
         (nn.Sequential(nn.Conv2d(4, 4, 1)), dict(out=3), 'is a Sequential'),
