@@ -38,6 +38,8 @@ REQUIREMENTS = [
     # Tables and plots; mmengine has asked for both all along.
     'rich>=13',
     'matplotlib>=3.7',
+    # Pages of reports; torch needs it, too.
+    'jinja2>=3.1',
     # mmengine 0.10 imports pkg_resources, which setuptools 82 removed.
     'setuptools<82',
 ]
@@ -45,6 +47,7 @@ REQUIREMENTS = [
 LITE = ['mmcv-lite>=2.0.0,<=2.1.0']  # mmpretrain >= 2.0.0, mmrazor <= 2.1.0
 DEMO = ['scikit-learn>=1.3']  # the digits images are part of it
 ONNX = ['onnx>=1.16', 'onnxruntime>=1.18', 'onnxscript>=0.1']
+DOCS = ['mkdocs>=1.6', 'mkdocs-material>=9.5', 'mkdocstrings[python]>=0.26']
 DEV = [
     'pytest>=8',
     'pytest-xdist>=3.5',
@@ -69,6 +72,7 @@ EXTRAS = {
     'demo': DEMO,
     'onnx': ONNX,
     'downstream': DOWNSTREAM,
+    'docs': DOCS,
     'dev': [*DEV, *DEMO],
 }
 
@@ -136,7 +140,7 @@ setup(
     keywords='channel pruning, model compression, DMCP, OpenMMLab, PyTorch',
     license='Apache-2.0',
     packages=find_packages(include=['mmdmcp', 'mmdmcp.*']),
-    package_data={'mmdmcp': ['py.typed']},
+    package_data={'mmdmcp': ['py.typed'], 'mmdmcp.report': ['*.jinja']},
     cmdclass={'build_py': BuildWithConfigs},
     # 3.10 is the oldest Python of torch 2.11; 3.12 the newest that mmrazor
     # has been tried on.

@@ -25,6 +25,8 @@ COMMANDS = {
     'publish': 'write the weights of a checkpoint, for plain PyTorch',
     'latency': 'time a pruned network beside the full one',
     'plot': 'draw which channels subnets keep',
+    'report': 'write a page about a search, with tables and pictures',
+    'compare': 'compare subnets of one network',
 }
 
 

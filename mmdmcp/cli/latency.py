@@ -29,6 +29,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--device', default='cpu', help='cpu, cuda, cuda:1; cpu by default'
     )
     parser.add_argument('--no-onnx', action='store_true', help='leave onnxruntime out')
+    parser.add_argument(
+        '--out',
+        metavar='FILE.json',
+        help='also write the times, as latency.json in the work dir of the search: '
+        'mmdmcp report shows them',
+    )
     args = parser.parse_args(argv)
     for name in ('batch', 'threads', 'seconds'):
         if getattr(args, name) <= 0:
@@ -44,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _latency(args: argparse.Namespace) -> None:
     from ..deploy import load_pair
-    from ..deploy.latency import measure, report
+    from ..deploy.latency import measure, report, save
 
     _check_device(args.device)
     pair = load_pair(args.config, args.subnet, args.cfg_options)
@@ -57,6 +63,8 @@ def _latency(args: argparse.Namespace) -> None:
         nets, shape, args.batch, args.threads, args.seconds, not args.no_onnx
     )
     print(report(nets, shape, found, args.batch, args.threads))
+    if args.out:
+        save(args.out, nets, shape, found, args.batch, args.threads)
 
 
 def _check_device(device: str) -> None:

@@ -7,6 +7,7 @@ from ..errors import ConfigError, first_line
 from ..report.plots import plot_widths
 from ..subnet import Subnet
 from . import report_errors
+from .compare import distinct_labels
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -28,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     def run() -> None:
         subnets = [Subnet.load(path) for path in args.subnets]
         try:
-            plot_widths(subnets, [Path(path).stem for path in args.subnets], out)
+            plot_widths(subnets, distinct_labels(args.subnets), out)
         except (OSError, ValueError) as error:
             raise ConfigError(
                 f"--out {out} can't be written: {first_line(error)}. Name a "

@@ -1,9 +1,11 @@
 """How much faster the pruned network really is, beside its FLOPs."""
 
+import json
+import os
 import platform
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +15,8 @@ from torch import nn
 from torch.utils.benchmark import Timer
 
 from ..cost import count
+from ..errors import ConfigError, first_line
+from ..files import atomic_file
 from .models import Plain
 from .onnx import export_onnx, missing_packages
 
@@ -146,13 +150,8 @@ def report(
     full_params, params = (
         sum(p.numel() for p in nets[name].parameters()) for name in ('full', 'pruned')
     )
-    where = (
-        f'{threads} thread{"s" * (threads > 1)} of {_cpu()}'
-        if device.type == 'cpu'
-        else torch.cuda.get_device_name(device)
-    )
     lines = [
-        f'Input {"x".join(map(str, input_shape))}, batch {batch}, {where}; '
+        f'{conditions(nets, input_shape, batch, threads)}; '
         f'{WARM_UP} warm-up runs, median of interleaved runs',
         f'{"":12}{"full":>12}{"pruned":>12}{"full/pruned":>13}',
         f'{"MACs":12}{full_macs / 1e6:>10,.1f} M{macs / 1e6:>10,.1f} M'
@@ -172,6 +171,45 @@ def report(
             f'{note}'
         )
     return '\n'.join(lines)
+
+
+def conditions(
+    nets: dict[str, nn.Module], input_shape: Sequence[int], batch: int, threads: int
+) -> str:
+    """What the measurements were taken on, in words."""
+    device = _device(nets['full'])
+    where = (
+        f'{threads} thread{"s" * (threads > 1)} of {_cpu()}'
+        if device.type == 'cpu'
+        else torch.cuda.get_device_name(device)
+    )
+    return f'Input {"x".join(map(str, input_shape))}, batch {batch}, {where}'
+
+
+def save(
+    path: str | os.PathLike,
+    nets: dict[str, nn.Module],
+    input_shape: Sequence[int],
+    found: Sequence[Latency],
+    batch: int,
+    threads: int,
+) -> None:
+    """Write the measurements as JSON, for a report.
+
+    Raises:
+        ConfigError: If the file can't be written.
+    """
+    rows = [dict(asdict(row), speed_up=row.speed_up) for row in found]
+    measured = conditions(nets, input_shape, batch, threads)
+    try:
+        with atomic_file(path) as file:
+            text = json.dumps(dict(measured=measured, runtimes=rows), indent=1)
+            file.write(text.encode())
+    except OSError as error:
+        raise ConfigError(
+            f"--out {path} can't be written: {first_line(error)}. Name a file in a "
+            'folder that may be written to'
+        ) from error
 
 
 def _cpu() -> str:

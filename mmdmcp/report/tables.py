@@ -22,6 +22,19 @@ def millions(number: float) -> str:
     return f'{number / 1e6:,.2f} M'
 
 
+def quantity(number: float) -> str:
+    """A count in four figures.
+
+    Example:
+        >>> quantity(2_194_130_032), quantity(820_928), quantity(90)
+        ('2.194 G', '820.9 K', '90')
+    """
+    for size, letter in ((1e9, 'G'), (1e6, 'M'), (1e3, 'K')):
+        if abs(number) >= size:
+            return f'{number / size:#.4g} {letter}'
+    return f'{number:.4g}'
+
+
 def preflight_table(algorithm: Any) -> str:
     """What a search can reach, before it starts.
 

@@ -1,0 +1,1 @@
+"""Follow every channel through a model: number, move, join, group."""
