@@ -32,6 +32,7 @@ _LAZY = {
     'GateChannelUnit': 'mmdmcp.gate',
     'PrunedModel': 'mmdmcp.models',
     'PrunedBackbone': 'mmdmcp.models',
+    'DistilledModel': 'mmdmcp.models',
     'FittedModel': 'mmdmcp.models',
     'ResNetCifar': 'mmdmcp.models',
     'TorchvisionClassifier': 'mmdmcp.models',

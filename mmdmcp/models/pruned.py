@@ -8,16 +8,18 @@ needed.
 
 import os
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
+from ..checkpoints import initialisers, is_pretrained
 from ..errors import ConfigError, SubnetError, first_line
 from ..files import shipped_configs
 from ..modes import eval_mode
 from ..registry import MODELS
 from ..subnet import Subnet, apply
-from .weights import InitCfg, checked_init_cfgs
+from .weights import FullModel, InitCfg, checked_init_cfgs
 
 SubnetLike = str | os.PathLike | Subnet
 
@@ -43,7 +45,8 @@ def PrunedModel(
             working directory, or one below the shipped ``configs/``.
         init_cfg (dict or list, optional): As any MMEngine module's, for the
             small model: ``dict(type='Pretrained', checkpoint=...)`` loads
-            its own weights. Defaults to None: what ``cfg`` says.
+            its own weights, or those of the full model, sliced by the file's
+            rows. Defaults to None: what ``cfg`` says.
         data_preprocessor (dict, optional): What the Runner hands to a
             model; goes to ``cfg`` if it has none.
         prefix (str or dict, optional): Which rows of the file to use; see
@@ -61,9 +64,10 @@ def PrunedModel(
         ...     cfg=_base_.model,
         ...     subnet='work_dirs/search/DMCP_SUBNET_RESNET50.yaml')
     """
-    model = _build(cfg, data_preprocessor)
-    apply(model, load_subnet(subnet), prefix)
-    checked_init_cfgs(model, init_cfg)
+    subnet = load_subnet(subnet)
+    full = _full_model(cfg, subnet, prefix, init_cfg)
+    model = apply(_build(cfg, data_preprocessor), subnet, prefix)
+    checked_init_cfgs(model, init_cfg, full=full)
     return model
 
 
@@ -90,8 +94,9 @@ def PrunedBackbone(
             layers. Defaults to ``'backbone.'``: the file is a classifier's.
         init_cfg (dict or list, optional): ``dict(type='Pretrained',
             checkpoint=...)`` with the checkpoint of the retrained
-            classifier (or of the backbone alone; the prefix is found).
-            Defaults to None. An ``init_cfg`` inside ``cfg`` that loads
+            classifier (or of the backbone alone; the prefix is found), or of
+            the full one, which is sliced by the file's rows. Defaults to
+            None. An ``init_cfg`` inside ``cfg`` that loads
             weights is the full network's and is refused in training.
         pretrained (None): Hosts that set ``model.pretrained`` pass it on;
             there are no such weights for a pruned backbone.
@@ -115,12 +120,22 @@ def PrunedBackbone(
             'checkpoint as model.backbone.init_cfg'
         )
     subnet = load_subnet(subnet)
+    full = _full_model(cfg, subnet, prefix, init_cfg)
     backbone = apply(_build(cfg), subnet, prefix)
     _check_size(backbone, subnet)
-    checked_init_cfgs(backbone, init_cfg, prefix)
+    checked_init_cfgs(backbone, init_cfg, prefix, full)
     backbone.out_channels = output_channels(backbone, subnet.cost['input_shape'][0])
     backbone.pruned_out_channels = backbone.out_channels  # for check_fit
     return backbone
+
+
+def _full_model(
+    cfg: dict | nn.Module, subnet: Subnet, prefix: Any, init_cfg: InitCfg
+) -> FullModel | None:
+    """What weights of the full model are sliced by, if there may be any."""
+    if not any(map(is_pretrained, initialisers(init_cfg))):
+        return None
+    return FullModel(cfg, _build, subnet, prefix)
 
 
 def load_subnet(subnet: SubnetLike) -> Subnet:

@@ -7,6 +7,7 @@ training before it begins. Models that are built to be tested or deployed are
 not affected, since their ``init_cfg`` is never used.
 """
 
+import copy
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,11 +18,67 @@ from torch import nn
 from ..checkpoints import compare, initialisers, is_pretrained, read_weights
 from ..checkpoints.fetch import downloaded, is_url
 from ..errors import CheckpointError, ConfigError
+from ..subnet import Subnet, apply
 
 #: An MMEngine module's: one initialiser, several in a list, or none.
 InitCfg = dict | list[dict] | None
 
 _ZOOS = ('torchvision://', 'open-mmlab://', 'openmmlab://', 'mmcls://', 'modelzoo://')
+
+
+class FullModel:
+    """The model that a pruned one was cut from.
+
+    Args:
+        cfg: Its config, or the model itself before it was cut.
+        build: Makes a new model of that.
+        subnet: The pruned architecture.
+        prefix: Which of its rows were used; see :func:`mmdmcp.subnet.apply`.
+    """
+
+    def __init__(
+        self, cfg: Any, build: Callable[[Any], nn.Module], subnet: Subnet, prefix: Any
+    ) -> None:
+        self.cfg = copy.deepcopy(cfg)
+        self.build = build
+        self.subnet = subnet
+        self.prefix = prefix
+
+    def is_source_of(self, small: nn.Module, weights: Mapping[str, Any]) -> bool:
+        """Whether weights are the full model's, and not the small one's."""
+        fit = compare(small, weights)
+        if not fit.mismatched:
+            return False
+        fit = compare(self._new(), weights)
+        return not fit.mismatched and not fit.missing
+
+    def slice(self, weights: Mapping[str, Any]) -> dict[str, Any]:
+        """The small model's state dict, cut out of the full one's."""
+        full = self._new()
+        full.load_state_dict(weights, strict=False)
+        return apply(full, self.subnet, self.prefix).state_dict()
+
+    def _new(self) -> nn.Module:
+        return self.build(copy.deepcopy(self.cfg))
+
+
+class SlicedWeights:
+    """An initialiser that loads the kept part of a full model's weights."""
+
+    def __init__(self, full: FullModel, weights: Mapping[str, Any]) -> None:
+        self.full = full
+        self.weights = weights
+
+    def __call__(self, module: nn.Module) -> None:
+        module.load_state_dict(self.full.slice(self.weights))
+        # MMEngine initialises the parts of a module after it, except where
+        # that is done.
+        for part in module.modules():
+            if part is not module and hasattr(part, 'init_weights'):
+                part.is_init = True
+
+    def __deepcopy__(self, memo: dict) -> 'SlicedWeights':
+        return self
 
 
 class RefuseWeights:
@@ -35,7 +92,10 @@ class RefuseWeights:
 
 
 def checked_init_cfgs(
-    model: nn.Module, init_cfg: InitCfg = None, prefix: Any = None
+    model: nn.Module,
+    init_cfg: InitCfg = None,
+    prefix: Any = None,
+    full: FullModel | None = None,
 ) -> None:
     """Give the model its ``init_cfg`` and check every one below it.
 
@@ -44,6 +104,8 @@ def checked_init_cfgs(
         init_cfg (dict or list, optional): Replaces the model's own.
         prefix (str, optional): What the names of its weights may begin with
             in a checkpoint.
+        full (FullModel, optional): What the model was cut from: a checkpoint
+            of it is sliced.
 
     Raises:
         ConfigError: If the model can't use an ``init_cfg``.
@@ -64,7 +126,9 @@ def checked_init_cfgs(
         where = f'{name}.init_cfg' if name else 'init_cfg'
         _replace(
             module,
-            lambda entry: _checked(module, entry, where, prefix if not name else None),
+            lambda entry: _checked(
+                module, entry, where, *((None, None) if name else (prefix, full))
+            ),
         )
 
 
@@ -78,7 +142,9 @@ def _replace(module: nn.Module, new: Callable[[dict], dict | None]) -> None:
     module.init_cfg = replaced if len(replaced) > 1 else next(iter(replaced), None)
 
 
-def _checked(module: nn.Module, init_cfg: dict, where: str, prefix: Any) -> dict:
+def _checked(
+    module: nn.Module, init_cfg: dict, where: str, prefix: Any, full: FullModel | None
+) -> dict:
     """The same ``init_cfg``, or one that says what is wrong with it."""
     # MMEngine loads it last only under this very name.
     init_cfg = dict(init_cfg, type='Pretrained')
@@ -105,14 +171,26 @@ def _checked(module: nn.Module, init_cfg: dict, where: str, prefix: Any) -> dict
             init_cfg['prefix'] = prefix
         if init_cfg.get('prefix'):
             weights = _under(init_cfg['prefix'], weights)
+        if full is not None and full.is_source_of(module, weights):
+            return dict(type=SlicedWeights, full=full, weights=weights)
         require_fit(module, weights)
     except CheckpointError as error:
         return dict(type=RefuseWeights, why=f'{where}: {checkpoint} {error}')
     return init_cfg
 
 
-def require_fit(model: nn.Module, weights: Mapping[str, Any]) -> None:
-    """Every weight of a pruned model must be there, in its shape.
+def require_fit(
+    model: nn.Module,
+    weights: Mapping[str, Any],
+    remedy: str = 'Give the checkpoint that was trained with this subnet file',
+) -> None:
+    """Every weight of a model must be there, in its shape.
+
+    Args:
+        model: The model.
+        weights: By the names that the model has for them.
+        remedy: What to do, for the message. Defaults to what holds for a
+            pruned model.
 
     Raises:
         CheckpointError: Naming weights that are not. The message does not
@@ -122,15 +200,13 @@ def require_fit(model: nn.Module, weights: Mapping[str, Any]) -> None:
     for name in fit.mismatched:
         raise CheckpointError(
             f'does not fit: {name} is {list(weights[name].shape)} there and '
-            f'{list(model.state_dict()[name].shape)} here. Give the '
-            'checkpoint that was trained with this subnet file'
+            f'{list(model.state_dict()[name].shape)} here. {remedy}'
         )
     if fit.missing:
         raise CheckpointError(
             f'lacks {len(fit.missing)} weights of the '
-            f'{type(model).__name__}: {", ".join(fit.missing[:3])}. Give the '
-            'checkpoint that was trained with this subnet file, and its '
-            'prefix if the names there have one'
+            f'{type(model).__name__}: {", ".join(fit.missing[:3])}. {remedy}, '
+            'and its prefix if the names there have one'
         )
 
 

@@ -22,7 +22,7 @@ ALL = sorted(FOLDER.glob('*.py'))
 EVERY = [*ALL, *sorted(FOLDER.with_name('gate').glob('*.py'))]
 # algorithm_backbone_role[_gpus x batch][_data]; a baseline has no algorithm.
 NAME = re.compile(
-    r'(dmcp_)?[a-z0-9-]+(?(1)_(supernet|subnet))'
+    r'(dmcp_)?[a-z0-9-]+(?(1)_(supernet|subnet|distill))'
     r'(_\d+xb\d+)?(_[a-z0-9]+)?'
 )
 

@@ -135,20 +135,23 @@ def test_another_depth_or_head_is_refused():
     assert model.head.fc.out_features == 10
 
 
-def test_small_weights_load_and_full_ones_are_refused(small, checkpoint, tmp_path):
+def test_small_weights_load_and_those_of_others_are_refused(
+    small, checkpoint, tmp_path
+):
     init_cfg = dict(type='Pretrained', checkpoint=checkpoint)
     model = pruned(init_cfg=init_cfg)
     model.init_weights()
     for new, old in zip(model.parameters(), small.parameters()):
         assert torch.equal(new, old)
-    full = MODELS.build(classifier())
-    path = str(tmp_path / 'full.pth')
-    torch.save(full.state_dict(), path)
+    # Those of the full network are sliced: test_sliced_weights.py.
+    other = MODELS.build(classifier(num_classes=7))
+    path = str(tmp_path / 'other.pth')
+    torch.save(other.state_dict(), path)
     # Building for a test is not held up; training is.
     model = pruned(init_cfg=dict(type='Pretrained', checkpoint=path))
     with pytest.raises(
         CheckpointError,
-        match=r'full.pth does not fit: backbone.conv1.weight is '
+        match=r'other.pth does not fit: backbone.conv1.weight is '
         r'\[64, 3, 7, 7\] there and \[52, 3, 7, 7\] here',
     ):
         model.init_weights()
