@@ -1,4 +1,4 @@
-"""Channel pruning for OpenMMLab models: DMCP and trainable gates.
+"""Channel pruning for OpenMMLab models.
 
 Importing ``mmdmcp`` costs nothing: no framework is imported until a name
 is used, so ``mmdmcp.subnet`` works where only torch and PyYAML are
@@ -22,14 +22,10 @@ from .errors import (
 
 __version__ = '0.1.0'
 
-# Where a public name lives; each is imported the first time it is used.
+# Where a public name lives; each is imported the first time it is used. The
+# registered types of the methods (DMCP, DMCPChannelMutator, ...) are found by
+# their registry.
 _LAZY = {
-    'DMCP': 'mmdmcp.dmcp',
-    'DMCPChannelMutator': 'mmdmcp.dmcp',
-    'DMCPChannelUnit': 'mmdmcp.dmcp',
-    'TrainableGate': 'mmdmcp.gate',
-    'GateChannelMutator': 'mmdmcp.gate',
-    'GateChannelUnit': 'mmdmcp.gate',
     'PrunedModel': 'mmdmcp.models',
     'PrunedBackbone': 'mmdmcp.models',
     'DistilledModel': 'mmdmcp.models',
@@ -55,10 +51,24 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    if name not in _LAZY:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    # Types have capitals; `from mmdmcp import subnet` is to import no framework.
+    found = _types().get(name) if name[:1].isupper() else None
+    if found is None:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    return getattr(import_module(_LAZY[name]), name)
+    return found
 
 
 def __dir__():
-    return sorted(set(globals()) | set(_LAZY))
+    return sorted({*globals(), *_LAZY, *_types()})
+
+
+def _types() -> dict[str, type]:
+    """Registered types; none where MMEngine or a package of them is missing."""
+    try:
+        models = import_module('mmdmcp.registry').MODELS
+        models.import_from_location()
+    except ImportError:
+        return {}
+    return dict(models.module_dict)

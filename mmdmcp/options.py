@@ -153,34 +153,6 @@ def prefixes(name: str, value: Any, known: Iterable[str]) -> None:
             )
 
 
-def check_hook(hook: Any, runner: Any, algorithm: type) -> None:
-    """Check that a method's hook is there once, with the method's model.
-
-    Args:
-        hook: The hook.
-        runner: Its runner.
-        algorithm: Class of the method's algorithm.
-
-    Raises:
-        ConfigError: Naming the hook and the model.
-    """
-    model = getattr(runner.model, 'module', runner.model)
-    kind = type(hook)
-    if not isinstance(model, algorithm):
-        raise ConfigError(
-            f'custom_hooks: mmdmcp.{kind.__name__} is the hook of '
-            f'mmdmcp.{algorithm.__name__}, but the model is a '
-            f'{type(model).__name__}. Each method has its own: '
-            'mmdmcp.DMCPSearchHook for mmdmcp.DMCP, mmdmcp.GateHook for '
-            'mmdmcp.TrainableGate'
-        )
-    if sum(isinstance(other, kind) for other in runner.hooks) > 1:
-        raise ConfigError(
-            f'custom_hooks: mmdmcp.{kind.__name__} is there '
-            'more than once; leave one of them'
-        )
-
-
 def did_you_mean(
     name: str,
     known: Iterable[str],

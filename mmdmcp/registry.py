@@ -7,6 +7,8 @@ in the config. The parents are MMEngine's root registries: only children of
 the root are found from other packages' scopes.
 """
 
+from pathlib import Path
+
 from mmengine import registry as root
 from mmengine.registry import Registry
 
@@ -26,9 +28,15 @@ def _child(kind: str, *locations: str) -> Registry:
     )
 
 
-MODELS = _child('MODELS', 'dmcp', 'gate', 'models')
+def _with_file(name: str) -> list[str]:
+    """The methods' folders, those sub-packages that have such a file."""
+    found = Path(__file__).parent.glob(f'*/{name}')
+    return sorted({path.parent.name for path in found} - {'methods'})
+
+
+MODELS = _child('MODELS', *_with_file('algorithm.py'), 'models')
 DATASETS = _child('DATASETS', 'datasets')
-HOOKS = _child('HOOKS', 'dmcp.hooks', 'gate.hooks')
+HOOKS = _child('HOOKS', *(f'{method}.hooks' for method in _with_file('hooks.py')))
 LOOPS = _child('LOOPS', 'engine', 'methods')
 MODEL_WRAPPERS = _child('MODEL_WRAPPERS', 'engine')
 OPTIM_WRAPPERS = _child('OPTIM_WRAPPERS', 'engine')

@@ -1,14 +1,20 @@
 """What a choice of widths costs. Pure torch."""
 
+from .budget import Budget, Limit
 from .count import count
+from .measures import MEASURES, Measure, find_measure, register
 from .model import CostModel, LayerCost
 from .positions import read_positions
-from .target import parse_target
 
 __all__ = [
+    'MEASURES',
+    'Budget',
     'CostModel',
     'LayerCost',
+    'Limit',
+    'Measure',
     'count',
-    'parse_target',
+    'find_measure',
     'read_positions',
+    'register',
 ]

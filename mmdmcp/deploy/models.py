@@ -15,7 +15,8 @@ from ..errors import CheckpointError, ConfigError
 from ..models.fit import check_fit, fitted
 from ..models.pruned import load_subnet, output_channels
 from ..models.weights import require_fit
-from ..preflight.config import SEARCHES, load_config
+from ..preflight.config import load_config
+from ..preflight.searches import search_class
 from ..preflight.walk import is_type
 from ..registry import MODELS
 from ..subnet import Subnet
@@ -112,7 +113,7 @@ def _pair(model: dict, subnet: str | None) -> tuple[dict, dict | None]:
     """Configs of the full and the pruned model; None if no file is named."""
     kind = model.get('type')
     common = {key: model[key] for key in ('data_preprocessor',) if key in model}
-    if is_type(kind, *SEARCHES):
+    if search_class(model) is not None:
         full = {**common, **model['architecture']}
     elif is_type(kind, 'mmdmcp.PrunedModel'):
         full = {**common, **model['cfg']}

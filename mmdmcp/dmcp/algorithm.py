@@ -8,12 +8,13 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
+from ..cost.budget import Target
 from ..engine import frozen_statistics, frozen_weights
-from ..methods import PruningAlgorithm, accumulate, finish
+from ..methods import Leaves, PruningAlgorithm, accumulate, finish
 from ..ops import SlicedLayer
 from ..options import number, refuse_unknown
 from ..registry import MODELS
-from .budget import budget_loss
+from .budget import budgets_loss
 from .distill import InPlaceDistillation
 from .mutator import DMCPChannelMutator
 from .schedule import SearchSchedule
@@ -21,7 +22,7 @@ from .schedule import SearchSchedule
 
 @MODELS.register_module()
 class DMCP(PruningAlgorithm):
-    """Searches the widths of a model's layers for a FLOPs target.
+    """Searches the widths of a model's layers for a target.
 
     An iteration trains the weights (stage 1: the widest, the narrowest and
     two sampled networks, one optimiser step) and, from ``arch_start`` on,
@@ -30,11 +31,13 @@ class DMCP(PruningAlgorithm):
     Args:
         architecture: The model to prune: a config of any OpenMMLab package,
             or a module.
-        target: FLOPs to end at, in multiply-accumulates: ``'2.2G'``,
-            ``'211M'``, ``'50%'`` of the full model, or a number.
+        target: Cost to end at, in multiply-accumulates: ``'2.2G'``,
+            ``'211M'``, ``'50%'`` of the full model, or a number; of
+            parameters, ``dict(params='10M')``; of several measures, all of
+            which must hold, ``dict(flops='60%', params='50%')``.
         mutator: Config of a :class:`DMCPChannelMutator`.
         input_shape: Channels, height and width that costs are computed for.
-        arch_start: When the chains begin to train: a share of the search
+        arch_start: When the chains begin to train: a ratio of the search
             (float), or an iteration (int).
         random_sampling: Probability that a sampled network of stage 1 has
             random widths rather than widths drawn from the chains: at the
@@ -42,6 +45,8 @@ class DMCP(PruningAlgorithm):
         budget_weight: Weight of the budget loss.
         dead_zone: The budget loss is zero between ``dead_zone * target``
             and the target. Below 1.
+        tolerance: Accepted distance of the result from the target, as a
+            ratio of it.
         distillation: Module whose output narrow networks learn from the
             widest one; ``'auto'`` finds the classifier; None lets every
             network learn from the labels.
@@ -56,19 +61,28 @@ class DMCP(PruningAlgorithm):
 
     method = 'dmcp'
     default_mutator = 'mmdmcp.DMCPChannelMutator'
+    hook = 'mmdmcp.DMCPSearchHook'
+    validated = ('max', 'min', 'expected')
+    fixed_options = (
+        *PruningAlgorithm.fixed_options,
+        'mutator.grid',
+        'mutator.parametrisation',
+    )
+    free_options = (*PruningAlgorithm.free_options, 'arch_start')
     mutator: DMCPChannelMutator
     schedule: SearchSchedule
 
     def __init__(
         self,
         architecture: dict | nn.Module | None = None,
-        target: str | float | None = None,
+        target: Target | None = None,
         mutator: dict | None = None,
         input_shape: Sequence[int] = (3, 224, 224),
         arch_start: int | float = 0.5,
         random_sampling: tuple[float, float] = (1.0, 0.2),
         budget_weight: float = 0.1,
         dead_zone: float = 0.95,
+        tolerance: float = 0.01,
         distillation: str | None = 'auto',
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
@@ -82,10 +96,10 @@ class DMCP(PruningAlgorithm):
         super().__init__(
             architecture,
             target,
-            'macs',
             mutator,
             SearchSchedule(arch_start, random_sampling),
             input_shape,
+            tolerance,
             data_preprocessor,
             init_cfg,
         )
@@ -96,29 +110,7 @@ class DMCP(PruningAlgorithm):
             if distillation is None
             else InPlaceDistillation(self.architecture, distillation)
         )
-        self.mutator.start(self.target)
-
-    # ---- what users ask ----------------------------------------------
-
-    def expected_cost(self) -> Tensor:
-        """Expected MACs of the whole model, scalar, differentiable."""
-        return self.mutator.expected_cost()
-
-    # ---- the model's usual interface ---------------------------------
-
-    def forward(
-        self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor'
-    ):
-        """The architecture's forward, at the current widths."""
-        return self.architecture(inputs, data_samples, mode=mode)
-
-    def val_step(self, data: dict | tuple | list) -> list:
-        """Predictions at the current widths."""
-        return self.architecture.val_step(data)
-
-    def test_step(self, data: dict | tuple | list) -> list:
-        """Predictions at the current widths."""
-        return self.architecture.test_step(data)
+        self.mutator.start(self.budget)
 
     # ---- training ----------------------------------------------------
 
@@ -135,7 +127,7 @@ class DMCP(PruningAlgorithm):
         Returns:
             Values to log.
         """
-        self.schedule.require_length()
+        self.schedule.require_length(self.hook)
         weights, chains = (optim_wrapper['architecture'], optim_wrapper['mutator'])
         data = self.data_preprocessor(data, True)
         log = self._train_weights(data, weights)
@@ -152,8 +144,8 @@ class DMCP(PruningAlgorithm):
         """
         log: dict[str, Tensor] = {}
         teacher = None
-        for name, how in self._sandwich():
-            self.set_widths(how)
+        for name, network in self._sandwich():
+            self.set_widths(network)
             with wrapper.optim_context(self), self._watched():
                 if teacher is None:
                     loss, values = self._task_loss(data)
@@ -173,11 +165,12 @@ class DMCP(PruningAlgorithm):
         return log
 
     def _sandwich(self):
-        """The four networks of an iteration, each as (name, widths)."""
+        """The four networks of an iteration: what logs and the mutator call
+        them."""
         yield 'max', 'max'
         yield 'min', 'min'
         for name in ('sampled1', 'sampled2'):
-            yield name, self.schedule.draw_how(self.mutator.generator)
+            yield name, self.schedule.sampled_network(self.mutator.generator)
 
     def _train_chains(self, data: dict, wrapper: OptimWrapper) -> dict[str, Tensor]:
         """Stage 2: the widest network, scaled by the marginals.
@@ -185,12 +178,8 @@ class DMCP(PruningAlgorithm):
         Batch statistics without a trace in the running ones; only the
         chains need gradients, and only they get any.
         """
-        supernet = self.mutator.supernet
         self.set_widths('max')
-        scales = self.mutator.channel_scales()
-        # Backward stops at the scales and goes on from them once: with
-        # activation checkpointing it comes by in pieces.
-        leaves = [scale.detach().requires_grad_() for scale in scales]
+        leaves = Leaves(self.mutator.channel_scales())
         if _checkpoints(self.architecture):
             # A block that neither weights nor inputs give a gradient would
             # be run without one.
@@ -199,31 +188,28 @@ class DMCP(PruningAlgorithm):
             wrapper.optim_context(self),
             frozen_weights(self.architecture),
             frozen_statistics(self.architecture),
+            self.mutator.scaled(leaves.values),
         ):
-            supernet.scale(leaves)
-            try:
-                task, _ = self._task_loss(data)
-                if task.requires_grad:  # it reads some unit's outputs
-                    accumulate(wrapper, task)
-            finally:
-                supernet.scale(None)
-        # A unit whose outputs it does not read gets no gradient.
-        reached = [
-            (scale, leaf.grad)
-            for scale, leaf in zip(scales, leaves)
-            if leaf.grad is not None
-        ]
+            task, _ = self._task_loss(data)
+            if task.requires_grad:  # it reads some unit's outputs
+                accumulate(wrapper, task)
+        reached = leaves.gradients()
         if reached:
             torch.autograd.backward(*zip(*reached))
-        expected = self.expected_cost()
-        budget = budget_loss(expected, self.target, self.dead_zone)
+        expected = {
+            limit.measure.name: self.mutator.expected_cost(limit.measure)
+            for limit in self.budget
+        }
+        budget = budgets_loss(
+            list(expected.values()), list(self.budget.values.values()), self.dead_zone
+        )
         accumulate(wrapper, self.budget_weight * budget)
         if finish(wrapper, [self.mutator.alpha]):
             self.mutator.project()
         return {
             'arch/loss': task.detach(),
             'arch/budget_loss': budget.detach(),
-            'arch/expected_mflops': expected.detach() / 1e6,
+            **{f'arch/expected_{n}': cost.detach() for n, cost in expected.items()},
         }
 
     def _task_loss(self, data: dict) -> tuple[Tensor, dict[str, Tensor]]:

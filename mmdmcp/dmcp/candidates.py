@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from ..cost import Budget
 from .mutator import DMCPChannelMutator
 
 
@@ -11,57 +12,58 @@ class Candidate:
 
     Attributes:
         name: ``'expected'`` or ``'direct1'``, ``'direct2'``, ...
-        widths: One width a unit.
-        macs: Its cost.
+        widths: One width per unit.
+        cost: What it costs, by the measures' names.
         metrics: What its evaluation gave.
     """
 
     name: str
     widths: list[int]
-    macs: int
+    cost: dict[str, int]
     metrics: dict[str, float] = field(default_factory=dict)
 
 
 def expected_candidate(
-    mutator: DMCPChannelMutator, target: int, tolerance: float
+    mutator: DMCPChannelMutator, budget: Budget, tolerance: float
 ) -> Candidate:
     """Expected sampling: every unit's expected width, rounded.
 
     All logits are shifted by one common amount, found by bisection, wherever
     that brings the rounded network closer to the target: the chains keep
     their shape. A distance above the tolerance that is left is made up by
-    the smallest changes that the grid's divisor allows.
+    the smallest changes that the units' grids allow.
 
     Args:
         mutator: The chains.
-        target: MACs aimed at.
-        tolerance: Accepted distance, as a share of the target.
+        budget: What it may cost.
+        tolerance: Accepted distance, as a ratio of the target.
     """
     alpha = mutator.alpha.detach().double().cpu()
 
     def shifted(amount: float) -> tuple[Candidate, list[float]]:
         expected = mutator.expected_widths(mutator.chains.shifted(alpha, amount))
         widths = mutator.rounded(expected)
-        macs = mutator.cost_of(widths)['macs']
-        return Candidate('expected', widths, macs), expected.tolist()
+        cost = mutator.cost_of(widths)
+        return Candidate('expected', widths, cost), expected.tolist()
 
     best, expected = shifted(0.0)
     low, high = -40.0, 40.0  # cost rises with the amount
     for _ in range(60):
         middle = (low + high) / 2
         found, widths = shifted(middle)
-        if abs(found.macs - target) < abs(best.macs - target):
+        if budget.gap(found.cost) < budget.gap(best.cost):
             best, expected = found, widths
-        low, high = (low, middle) if found.macs > target else (middle, high)
-    _make_up(mutator, best, expected, target, tolerance)
+        over = budget.used(found.cost) > 1
+        low, high = (low, middle) if over else (middle, high)
+    _adjust(mutator, best, expected, budget, tolerance)
     return best
 
 
-def _make_up(
+def _adjust(
     mutator: DMCPChannelMutator,
     candidate: Candidate,
     expected: list[float],
-    target: int,
+    budget: Budget,
     tolerance: float,
 ) -> None:
     """Change one unit after the other until a candidate is within tolerance.
@@ -75,16 +77,16 @@ def _make_up(
     def moved_by_rounding(unit: int) -> float:
         return step * (candidate.widths[unit] - expected[unit])
 
-    while abs(candidate.macs - target) > tolerance * target:
-        step = 1 if candidate.macs < target else -1
+    while budget.gap(candidate.cost) > tolerance:
+        step = 1 if budget.used(candidate.cost) < 1 else -1
         for u in sorted(range(len(expected)), key=moved_by_rounding):
             widths = list(candidate.widths)
             widths[u] = mutator.grid.neighbour(
                 widths[u], mutator.units[u].grid, up=step > 0
             )
-            macs = mutator.cost_of(widths)['macs']
-            if abs(macs - target) < abs(candidate.macs - target):
-                candidate.widths, candidate.macs = widths, macs
+            cost = mutator.cost_of(widths)
+            if budget.gap(cost) < budget.gap(candidate.cost):
+                candidate.widths, candidate.cost = widths, cost
                 break
         else:
             return
@@ -92,7 +94,7 @@ def _make_up(
 
 def direct_candidates(
     mutator: DMCPChannelMutator,
-    target: int,
+    budget: Budget,
     tolerance: float,
     num: int,
     max_draws: int = 20000,
@@ -104,8 +106,8 @@ def direct_candidates(
 
     Args:
         mutator: The chains.
-        target: MACs aimed at.
-        tolerance: Accepted distance, as a share of the target.
+        budget: What it may cost.
+        tolerance: Accepted distance, as a ratio of the target.
         num: Distinct candidates wanted.
         max_draws: Bound on the draws.
     """
@@ -114,11 +116,11 @@ def direct_candidates(
     while done < max_draws and len(found) < num:
         widths = mutator.chains.draw(mutator.alpha, mutator.generator, batch)
         done += batch
-        macs = mutator.supernet.cost.macs(widths)
-        near = (macs - target).abs() <= tolerance * target
-        for row, cost in zip(widths[near].tolist(), macs[near].tolist()):
+        used = budget.used_at(mutator.supernet.cost, widths)
+        near = (used - 1).abs() <= tolerance
+        for row in widths[near].tolist():
             if len(found) < num and tuple(row) not in found:
                 found[tuple(row)] = Candidate(
-                    f'direct{len(found) + 1}', row, round(cost)
+                    f'direct{len(found) + 1}', row, mutator.cost_of(row)
                 )
     return list(found.values())

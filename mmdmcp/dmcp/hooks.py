@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from mmengine.runner import Runner
 
-from ..engine import evaluate, recalibrate, same_randomness, shared_seed, take_batches
+from ..engine import evaluate, recalibrate, same_randomness, take_batches
 from ..errors import ConfigError
 from ..methods import SearchHook, SearchValLoop
-from ..options import check_hook, file_name, number, refuse_unknown
+from ..options import number, refuse_unknown
 from ..registry import HOOKS
 from ..report import candidate_table, preflight_table
 from .algorithm import DMCP
@@ -25,9 +25,8 @@ class DMCPSearchHook(SearchHook):
     with its weights beside it as ``.pth``, into the work dir.
 
     Args:
-        name: Name of the file; defaults to the target as a share of the
+        name: Name of the file; defaults to the target as a ratio of the
             full network, e.g. ``50PERCENT``.
-        tolerance: Accepted distance from the target, as a share of it.
         num_candidates: Direct draws to evaluate beside the expected net.
         max_draws: Bound on the draws that are tried.
         recalibration_batches: Training batches for the statistics.
@@ -35,21 +34,20 @@ class DMCPSearchHook(SearchHook):
             one that the evaluator reports.
     """
 
-    prefix = 'DMCP_SUBNET'
-
     def __init__(
         self,
         name: str | None = None,
-        tolerance: float = 0.01,
         num_candidates: int = 5,
         max_draws: int = 20000,
         recalibration_batches: int = 32,
         rank_by: str | None = None,
         **unknown,
     ) -> None:
+        if 'tolerance' in unknown:
+            raise ConfigError(
+                'DMCPSearchHook has no tolerance of its own: set model.tolerance'
+            )
         refuse_unknown(self, unknown)
-        file_name('DMCPSearchHook: name', name)
-        number('DMCPSearchHook: tolerance', tolerance, above=0, below=1)
         number('DMCPSearchHook: num_candidates', num_candidates, 0, whole=True)
         number('DMCPSearchHook: max_draws', max_draws, 1, whole=True)
         number(
@@ -59,7 +57,6 @@ class DMCPSearchHook(SearchHook):
             whole=True,
         )
         super().__init__(name)
-        self.tolerance = tolerance
         self.num_candidates = num_candidates
         self.max_draws = max_draws
         self.recalibration_batches = recalibration_batches
@@ -69,7 +66,7 @@ class DMCPSearchHook(SearchHook):
 
     def before_run(self, runner: Runner) -> None:
         """Check what the end of the search depends on."""
-        check_hook(self, runner, DMCP)
+        super().before_run(runner)
         if runner.val_loop is None:
             runner.logger.warning(
                 'there is no validation (val_cfg, val_dataloader, '
@@ -84,11 +81,9 @@ class DMCPSearchHook(SearchHook):
             )
 
     def before_train(self, runner: Runner) -> None:
-        """Seed the draws, and print what is going to happen."""
+        """Print what is going to happen."""
         super().before_train(runner)
         algorithm = self._algorithm(runner)
-        if not runner.iter:  # a checkpoint to resume from brings its state
-            algorithm.mutator.generator.manual_seed(shared_seed(runner))
         start = algorithm.schedule.first_arch_iteration
         if start >= runner.max_iters:
             raise ConfigError(
@@ -124,35 +119,35 @@ class DMCPSearchHook(SearchHook):
         algorithm = self._algorithm(runner)
         candidates = self._candidates(runner, algorithm)
         # Something is on disk before the evaluation, which can fail.
-        self._export(runner, algorithm, candidates[0], weights=None)
+        self.export(runner, candidates[0].widths)
         best, net = self._rank(runner, algorithm, candidates)
         weights = None if net is None else net.state_dict()
-        self._export(runner, algorithm, best, weights)
+        self.export(runner, best.widths, weights)
 
-    def _candidates(self, runner: Runner, algorithm) -> list[Candidate]:
-        target, mutator = algorithm.target, algorithm.mutator
-        expected = expected_candidate(mutator, target, self.tolerance)
+    def _candidates(self, runner: Runner, algorithm: DMCP) -> list[Candidate]:
+        budget, mutator = algorithm.budget, algorithm.mutator
+        tolerance = algorithm.tolerance
+        expected = expected_candidate(mutator, budget, tolerance)
         direct = direct_candidates(
-            mutator, target, self.tolerance, self.num_candidates, self.max_draws
+            mutator, budget, tolerance, self.num_candidates, self.max_draws
         )
         if len(direct) < self.num_candidates:
             runner.logger.warning(
                 f'{len(direct)} of {self.num_candidates} direct draws came '
-                f'within {self.tolerance:.1%} of the target in '
+                f'within {tolerance:.1%} of the target in '
                 f'{self.max_draws} tries: the chains are still undecided, or '
                 'the search was short'
             )
-        if abs(expected.macs - target) > self.tolerance * target:
+        if budget.gap(expected.cost) > tolerance:
             runner.logger.warning(
                 'the expected network costs '
-                f'{expected.macs / 1e6:.2f} M, more than '
-                f'{self.tolerance:.1%} from the target of '
-                f'{target / 1e6:.2f} M: widths are whole channels'
+                f'{budget.used(expected.cost):.1%} of the target of {budget}, more '
+                f'than {tolerance:.1%} from it: widths are whole channels'
             )
             return direct or [expected]
         return [expected, *direct]
 
-    def _rank(self, runner: Runner, algorithm, candidates: list[Candidate]):
+    def _rank(self, runner: Runner, algorithm: DMCP, candidates: list[Candidate]):
         """The best candidate, and its network with its own statistics."""
         loop = runner.val_loop
         with same_randomness():
@@ -175,7 +170,7 @@ class DMCPSearchHook(SearchHook):
             runner.logger.info(
                 '\n'
                 + candidate_table(
-                    candidates, best, algorithm.target, self._key(best.metrics)
+                    candidates, best, algorithm.budget, self._key(best.metrics)
                 )
             )
         return best, best_net
@@ -191,13 +186,3 @@ class DMCPSearchHook(SearchHook):
 
     def _score(self, candidate: Candidate) -> float:
         return float(candidate.metrics[self._key(candidate.metrics)])
-
-    def _export(
-        self, runner: Runner, algorithm, candidate: Candidate, weights: dict | None
-    ) -> None:
-        self._write(
-            runner,
-            algorithm.export_subnet(candidate.widths),
-            algorithm.target / algorithm.full_cost,
-            weights,
-        )

@@ -3,12 +3,12 @@
 import torch
 
 from ..errors import ConfigError
-from ..methods import Clock, check_moment
+from ..methods import Schedule, check_point
 from ..options import number
 
 
-class SearchSchedule(Clock):
-    """The search's clock.
+class SearchSchedule(Schedule):
+    """What an iteration of the search does.
 
     The probability q of random widths is 1 until the chains start to
     train, then falls linearly from ``random_sampling[0]`` to
@@ -16,7 +16,7 @@ class SearchSchedule(Clock):
     by 0.9999 at every tenth step, which hardly moves in a short search.)
 
     Args:
-        arch_start: When the chains begin to train: a share of the search
+        arch_start: When the chains begin to train: a ratio of the search
             (float), or an iteration (int).
         random_sampling: First and last q.
 
@@ -27,8 +27,8 @@ class SearchSchedule(Clock):
     def __init__(
         self, arch_start: int | float, random_sampling: tuple[float, float]
     ) -> None:
-        super().__init__('mmdmcp.DMCPSearchHook')
-        check_moment('arch_start', arch_start)
+        super().__init__()
+        check_point('arch_start', arch_start)
         if not isinstance(random_sampling, (list, tuple)) or len(random_sampling) != 2:
             raise ConfigError(
                 f'random_sampling={random_sampling!r}: give two '
@@ -42,7 +42,7 @@ class SearchSchedule(Clock):
     @property
     def first_arch_iteration(self) -> int:
         """The iteration from which on the chains train."""
-        return self.when(self.arch_start)
+        return self.iteration_at(self.arch_start)
 
     @property
     def trains_chains(self) -> bool:
@@ -61,7 +61,7 @@ class SearchSchedule(Clock):
         done = min(1.0, (self.iteration - self.first_arch_iteration) / length)
         return first + (last - first) * done
 
-    def draw_how(self, generator: torch.Generator) -> str:
+    def sampled_network(self, generator: torch.Generator) -> str:
         """``'random'`` or ``'direct'``, by the probability of now."""
         uniform = torch.rand((), generator=generator).item()
         return 'random' if uniform < self.random_probability else 'direct'

@@ -1,14 +1,13 @@
-"""One prunable unit, as users see it."""
+"""One unit of DMCP: layers that keep the same channels, and a grid."""
 
-import operator
-from typing import Any
+from collections.abc import Sequence
 
-from ..errors import ConfigError
+from ..methods import ChannelUnit
 from ..registry import MODELS
 
 
 @MODELS.register_module()
-class DMCPChannelUnit:
+class DMCPChannelUnit(ChannelUnit):
     """Layers that keep the same channels, and the widths they may take.
 
     Args:
@@ -16,36 +15,16 @@ class DMCPChannelUnit:
         num_channels: Channels of the full network.
         grid: Candidate widths, strictly ascending, the last is
             ``num_channels``.
-
-    Attributes:
-        channels (int): The width it runs at now.
     """
 
     def __init__(self, name: str, num_channels: int, grid: tuple[int, ...]) -> None:
-        self.name = name
-        self.num_channels = num_channels
+        super().__init__(name, num_channels)
         self.grid = tuple(grid)
-        self.channels = num_channels
 
-    def checked(self, channels: Any) -> int:
-        """A width that was asked for, a whole number of any library.
-
-        Raises:
-            ConfigError: If it is no whole number or out of range.
-        """
-        try:
-            count = operator.index(channels)
-        except TypeError:
-            count = 0
-        if isinstance(channels, bool) or not 1 <= count <= self.num_channels:
-            raise ConfigError(
-                f'{self.name}: {channels!r} channels; choose 1 '
-                f'to {self.num_channels}, a whole number'
-            )
-        return count
+    @property
+    def choices(self) -> Sequence[int]:
+        """The grid."""
+        return self.grid
 
     def __repr__(self) -> str:
-        return (
-            f'{type(self).__name__}({self.name!r}, '
-            f'{self.channels}/{self.num_channels}, grid={self.grid})'
-        )
+        return f'{super().__repr__()[:-1]}, grid={self.grid})'

@@ -2,6 +2,5 @@
 
 from .algorithm import TrainableGate
 from .mutator import GateChannelMutator
-from .unit import GateChannelUnit
 
-__all__ = ['GateChannelMutator', 'GateChannelUnit', 'TrainableGate']
+__all__ = ['GateChannelMutator', 'TrainableGate']

@@ -1,28 +1,26 @@
 """Trainable gates: prune a pretrained network while it is fine-tuned."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
+import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
-from ..errors import ConfigError, TargetError
-from ..methods import PruningAlgorithm, accumulate, finish
-from ..methods.algorithm import COUNTED
+from ..cost.budget import Target
+from ..errors import ConfigError
+from ..methods import Leaves, PruningAlgorithm, accumulate, finish
 from ..options import number, refuse_unknown
 from ..registry import MODELS
 from .mutator import GateChannelMutator
 from .schedule import GateSchedule
-
-#: What a target may count: the option, and its name in costs.
-MEASURES = {'flops': 'macs', 'params': 'params'}
 
 
 @MODELS.register_module()
 class TrainableGate(PruningAlgorithm):
     """Tunes the weights of a pretrained model and a gate on every channel.
 
-    Loss = task + ``budget_weight`` * |cost / full cost - target share|: the
+    Loss = task + ``budget_weight`` * |cost / full cost - target ratio|: the
     cost of the open channels follows a target that tightens. At ``freeze``
     the open channels are chosen for good, within ``tolerance`` of the
     target, and the weights train on without the others.
@@ -31,18 +29,18 @@ class TrainableGate(PruningAlgorithm):
         architecture: The model to prune: a config of any OpenMMLab package,
             or a module. Its pretrained weights come from its ``init_cfg``
             or from the run's ``load_from``.
-        target: Cost to end at: ``'2.2G'``, ``'211M'``, ``'50%'`` of the
-            full model, or a number.
-        cost: What the target counts: ``'flops'`` (multiply-accumulates) or
-            ``'params'``.
+        target: Cost to end at, in multiply-accumulates: ``'2.2G'``,
+            ``'211M'``, ``'50%'`` of the full model, or a number; of
+            parameters, ``dict(params='10M')``; of several measures, all of
+            which must hold, ``dict(flops='60%', params='50%')``.
         mutator: Config of a :class:`GateChannelMutator`.
         input_shape: Channels, height and width that costs are computed for.
         budget_weight: lambda.
-        ramp: When the target is fully tightened: a share of the training
+        ramp: When the target is fully tightened: a ratio of the training
             (float) or an iteration (int).
         freeze: When the gates stop training, in the same way.
         tolerance: Accepted distance of the result from the target, as a
-            share of it.
+            ratio of it.
         data_preprocessor: For the architecture, if it has none.
         init_cfg: As in MMEngine.
 
@@ -54,14 +52,16 @@ class TrainableGate(PruningAlgorithm):
 
     method = 'gate'
     default_mutator = 'mmdmcp.GateChannelMutator'
+    hook = 'mmdmcp.GateHook'
+    starts_pretrained = True
+    free_options = (*PruningAlgorithm.free_options, 'ramp', 'freeze')
     mutator: GateChannelMutator
     schedule: GateSchedule
 
     def __init__(
         self,
         architecture: dict | nn.Module | None = None,
-        target: str | float | None = None,
-        cost: str = 'flops',
+        target: Target | None = None,
         mutator: dict | None = None,
         input_shape: Sequence[int] = (3, 224, 224),
         budget_weight: float = 4.0,
@@ -72,77 +72,28 @@ class TrainableGate(PruningAlgorithm):
         init_cfg: dict | None = None,
         **unknown,
     ) -> None:
+        if 'cost' in unknown:
+            raise ConfigError(
+                f'TrainableGate has no option cost={unknown["cost"]!r} any more: '
+                "what the target counts stands in it, as in target=dict(params='50%')"
+            )
         refuse_unknown(self, unknown)
-        if cost not in tuple(MEASURES):
-            raise ConfigError(f'cost={cost!r}; choose from {tuple(MEASURES)}')
         number('budget_weight', budget_weight, above=0)
-        number('tolerance', tolerance, above=0, below=1)
         super().__init__(
             architecture,
             target,
-            MEASURES[cost],
             mutator,
             GateSchedule(ramp, freeze),
             input_shape,
+            tolerance,
             data_preprocessor,
             init_cfg,
         )
         self.budget_weight = budget_weight
-        self.tolerance = tolerance
-        self._check_target()
 
-    def _check_target(self) -> None:
-        least = self.mutator.cost_of(self.mutator.choose('min'))[self.measure]
-        if self.target < least:
-            raise TargetError(
-                f'the target of {self.target / 1e6:,.3g} M '
-                f"{COUNTED[self.measure]} can't be reached: with one "
-                f'channel left in each of the {len(self.mutator.units)} '
-                f'units the network has {least / 1e6:,.3g} M. Raise the '
-                'target'
-            )
-
-    # ---- what users ask ----------------------------------------------
-
-    def expected_cost(self) -> Tensor:
-        """Cost of the open channels in what ``cost`` counts, scalar,
-        differentiable in the gates."""
-        return self.mutator.expected_cost(self.measure)
-
-    # ---- the model's usual interface ---------------------------------
-
-    def forward(
-        self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor'
-    ):
-        """The architecture's forward, with its gates."""
-        with self._gated():
-            return self.architecture(inputs, data_samples, mode=mode)
-
-    def val_step(self, data: dict | tuple | list) -> list:
-        """Predictions with the gates."""
-        with self._gated():
-            return self.architecture.val_step(data)
-
-    def test_step(self, data: dict | tuple | list) -> list:
-        """Predictions with the gates."""
-        with self._gated():
-            return self.architecture.test_step(data)
-
-    @contextmanager
-    def _gated(self, values: Tensor | None = None) -> Iterator[None]:
-        """The architecture runs with these values of its gates; None: as
-        the mutator applies them."""
-        try:
-            if values is None:
-                self.mutator.apply_gates()
-            else:
-                rows = zip(self.mutator.units, values)
-                self.mutator.supernet.scale(
-                    [row[: u.num_channels] for u, row in rows], open_only=True
-                )
-            yield
-        finally:
-            self.mutator.release()
+    def applied(self) -> AbstractContextManager:
+        """The architecture runs with its gates, or the chosen channels."""
+        return self.mutator.scaled(self.mutator.channel_scales())
 
     # ---- training ----------------------------------------------------
 
@@ -161,44 +112,54 @@ class TrainableGate(PruningAlgorithm):
         Returns:
             Values to log.
         """
-        self.schedule.require_length()
+        self.schedule.require_length(self.hook)
         weights, gates = (optim_wrapper['architecture'], optim_wrapper['mutator'])
         if self.schedule.freezes and not self.mutator.frozen:
-            self.mutator.freeze(self.measure, self.target, self.tolerance)
+            self.mutator.freeze(self.budget, self.tolerance)
         data = self.data_preprocessor(data, True)
         values = self.mutator.values()
-        # Backward stops at the leaf and goes on from it once: with
-        # activation checkpointing it comes by in pieces.
-        leaf = values.detach().requires_grad_(values.requires_grad)
-        with weights.optim_context(self), self._gated(leaf):
+        leaves = Leaves([values])
+        gated = self.mutator.scaled(self.mutator.rows(leaves.values[0]))
+        with weights.optim_context(self), gated:
             loss, log = self.parse_losses(self.architecture(**data, mode='loss'))
             # Inside: a recomputed forward (activation checkpointing) must
             # meet what the first one met.
             accumulate(weights, loss)
-        share = self.expected_cost() / self.full_cost
-        aim = self.schedule.fraction(self.target / self.full_cost)
+        costs, aims, distance = self._distance()
         if not self.mutator.frozen:
-            pull = self.budget_weight * (share - aim).abs()
-            if leaf.grad is not None:
-                slope = _unscaled(leaf.grad, weights)
+            pull = self.budget_weight * distance.abs()
+            for gate_values, gradient in leaves.gradients():
+                slope = _unscaled(gradient, weights)
                 if getattr(gates, 'loss_scaler', None) is None:
                     # The weights' scaler skips the step of an overflow; no
-                    # one does it for the gates, which would be no numbers
-                    # from then on.
+                    # one does it for the gates, which would be NaN from
+                    # then on.
                     slope = slope.nan_to_num(0.0, 0.0, 0.0)
-                pull = pull + (values * slope).sum()
+                pull = pull + (gate_values * slope).sum()
             accumulate(gates, pull)
         finish(weights, self.architecture.parameters())
         if not self.mutator.frozen:
             finish(gates, [self.mutator.gates])
         self.schedule.advance()
-        log.update(
-            {
-                'gate/cost': share.detach(),
-                'gate/target': loss.new_tensor(aim),
-            }
-        )
+        for name, cost in costs.items():
+            log[f'gate/{name}'] = cost.detach()
+            log[f'gate/{name}_target'] = loss.new_tensor(aims[name])
         return log
+
+    def _distance(self) -> tuple[dict[str, Tensor], dict[str, float], Tensor]:
+        """How far the cost is from what is aimed at now.
+
+        Returns:
+            Costs and aims, ratios of the full network by the measures' names,
+            and the largest difference between the two.
+        """
+        costs, aims = {}, {}
+        for limit in self.budget:
+            name = limit.measure.name
+            costs[name] = self.mutator.expected_cost(limit.measure) / limit.full
+            aims[name] = self.schedule.aim(limit.ratio)
+        differences = [costs[name] - aims[name] for name in costs]
+        return costs, aims, torch.stack(differences).max()
 
 
 def _unscaled(gradient: Tensor, wrapper: OptimWrapper) -> Tensor:

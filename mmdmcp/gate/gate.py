@@ -12,7 +12,7 @@ matter in the value, but its slope is 1: f'(w) = g(w) + s_M(w) * g'(w), so
 the gradient has the shape g that was chosen.
 
 :func:`gate` is f with the tooth replaced by its mean, 1 / (2 M), and f' by
-g; both are within 1 / M of what :func:`literal_gate` gives. The difference
+g; both are within 1 / M of what f gives as it is written. The difference
 matters in one place. A closed channel must not be exactly zero while gates
 train: behind it may be a ReLU, whose gradient at zero is zero, and the loss
 could never ask for the channel back. The tooth is zero for some w, its mean
@@ -53,15 +53,6 @@ def gate(w: Tensor, shape: str = 'constant', magnification: float = 1e5) -> Tens
         ([0.0, 1.0], [1.0, 1.0])
     """
     return _Gate.apply(_wide(w), shape, magnification)
-
-
-def literal_gate(
-    w: Tensor, shape: str = 'constant', magnification: float = 1e5
-) -> Tensor:
-    """f(w) as it is written, differentiated by autograd: the reference."""
-    w = _wide(w)
-    saw = (magnification * w - (magnification * w).floor()) / magnification
-    return (w > 0).to(w.dtype) + saw * SHAPES[shape](w)
 
 
 def _wide(w: Tensor) -> Tensor:

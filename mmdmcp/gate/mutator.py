@@ -1,30 +1,25 @@
 """The gates of all units, and which channels the network runs with."""
 
-from collections.abc import Collection, Mapping, Sequence
-from numbers import Integral
+from collections.abc import Sequence
 
 import torch
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from ..cost import Budget
 from ..errors import ConfigError
+from ..methods import ChannelMutator, Choice, counts
 from ..options import number, refuse_unknown
-from ..registry import MODELS, registered
-from ..supernet import Supernet
+from ..registry import MODELS
 from .gate import SHAPES, gate
 from .importance import channel_importance
 from .select import choose_open, open_mask
-from .unit import GateChannelUnit
 
 Kept = tuple[int, ...]
-Widths = str | Mapping[str, int | Sequence[int]]
-#: Ways to choose channels, beside ``{unit name: channels}``.
-HOWS = ('max', 'min', 'open')
 
 
 @MODELS.register_module()
-class GateChannelMutator(BaseModule):
-    """Owns one gate a channel of every unit.
+class GateChannelMutator(ChannelMutator):
+    """Owns one gate per channel of every unit.
 
     Args:
         shape: Gradient shape g: ``'constant'``, ``'triangle'`` or
@@ -36,17 +31,19 @@ class GateChannelMutator(BaseModule):
             over a unit. A positive number: all at that value.
         scope: Prefixes of the names of units to prune, such as
             ``['backbone']``; None prunes all that can be.
-        unit: Registered type of the units, a :class:`GateChannelUnit`.
 
     Attributes:
         gates (nn.Parameter): The gates ``[units, channels]``, padded where
             a unit has fewer channels.
-        units (list[GateChannelUnit]): In the order of the rows of gates.
+        units (list[ChannelUnit]): In the order of the rows of gates.
         frozen (bool): Whether the open channels were chosen for good.
 
     Raises:
         ConfigError: If an option is unknown or has an unknown value.
     """
+
+    any_channels = True
+    networks = ('max', 'min', 'open')
 
     def __init__(
         self,
@@ -54,10 +51,9 @@ class GateChannelMutator(BaseModule):
         magnification: float = 1e5,
         init: str | float = 'importance',
         scope: Sequence[str] | None = None,
-        unit: str = 'mmdmcp.GateChannelUnit',
         **unknown,
     ) -> None:
-        super().__init__()
+        super().__init__(scope)
         refuse_unknown(self, unknown)
         if shape not in tuple(SHAPES):
             raise ConfigError(f'mutator: shape={shape!r}; choose from {tuple(SHAPES)}')
@@ -69,9 +65,6 @@ class GateChannelMutator(BaseModule):
         self.shape = shape
         self.magnification = magnification
         self.init = init
-        self.scope = scope
-        self.unit = registered('mutator.unit', unit, GateChannelUnit)
-        self.units: list[GateChannelUnit] = []
 
     # ---- building ----------------------------------------------------
 
@@ -85,17 +78,14 @@ class GateChannelMutator(BaseModule):
         Raises:
             TraceError: If the model can't be traced or pruned.
         """
-        self.supernet = Supernet(
-            architecture, input_shape, self.scope, any_channels=True
-        )
-        self.units = [self.unit(u.name, u.num_channels) for u in self.supernet.units]
+        super().prepare(architecture, input_shape)
         sizes = torch.tensor(self.supernet.full)
         valid = torch.arange(int(sizes.max())) < sizes[:, None]
         # Not in checkpoints: it follows from the model.
         self.register_buffer('valid', valid, persistent=False)
         self.frozen = False
         self.gates = nn.Parameter(valid.float())
-        self._chosen: list[Kept] | None = None
+        self._follows_gates = True
 
     @torch.no_grad()
     def start(self) -> None:
@@ -127,49 +117,41 @@ class GateChannelMutator(BaseModule):
         forced = mask & (self.gates.detach() <= 0)
         return value * self.valid + forced
 
-    def apply_gates(self) -> None:
-        """Make the network run with its gates, or with the channels chosen
-        with :meth:`set_widths`, until :meth:`release`."""
-        if self._chosen is not None:
-            values = self._masks(self._chosen)
-        else:
-            values = [
-                row[: u.num_channels] for u, row in zip(self.units, self.values())
-            ]
-        self.supernet.scale(values, open_only=True)
+    def rows(self, values: Tensor) -> list[Tensor]:
+        """Values ``[units, channels]`` without the padding."""
+        return [row[: u.num_channels] for u, row in zip(self.units, values)]
 
-    def release(self) -> None:
-        """Run the full network again."""
-        self.supernet.scale(None)
+    def channel_scales(self) -> list[Tensor]:
+        """What the units' outputs are multiplied by, ``[channels]`` per unit:
+        the gates, or 0 and 1 as chosen with :meth:`set_widths`."""
+        if self._follows_gates:
+            return self.rows(self.values())
+        scales = []
+        for unit, kept in zip(self.units, self.selections):
+            scales.append(self.gates.new_zeros(unit.num_channels))
+            scales[-1][list(kept)] = 1.0
+        return scales
 
-    def expected_cost(self, measure: str = 'macs') -> Tensor:
-        """Cost of the open channels: exact, with the gates' gradient.
-
-        Args:
-            measure: ``'macs'`` or ``'params'``.
-
-        Returns:
-            Scalar float64 tensor.
-        """
+    def expected_widths(self) -> Tensor:
+        """Number of open channels of each unit ``[units]``: exact, with the
+        gates' gradient."""
         values = self._trainable()
-        counts = open_mask(self.gates, self.valid).sum(dim=1)
+        opened = open_mask(self.gates, self.valid).sum(dim=1)
         slopes = (values - values.detach()).sum(dim=1)
-        cost = self.supernet.cost.to(values.device)
-        return getattr(cost, measure)(counts + slopes)
+        return opened + slopes
 
     @torch.no_grad()
-    def freeze(self, measure: str, target: int, tolerance: float) -> None:
+    def freeze(self, budget: Budget, tolerance: float) -> None:
         """Choose the open channels for good, at the target.
 
         The gates move so that exactly the chosen ones are above zero.
         """
 
-        def cost(widths: Tensor) -> float:
-            model = self.supernet.cost.to(widths.device)
-            return float(getattr(model, measure)(widths))
+        def used(widths: Tensor) -> float:
+            return float(budget.used_at(self.supernet.cost, widths))
 
         mask, threshold = choose_open(
-            self.gates.double().cpu(), self.valid.cpu(), cost, target, tolerance
+            self.gates.double().cpu(), self.valid.cpu(), used, 1.0, tolerance
         )
         mask, shifted = mask.to(self.gates.device), self.gates - threshold
         self.gates.copy_(
@@ -180,87 +162,40 @@ class GateChannelMutator(BaseModule):
 
     # ---- channels ----------------------------------------------------
 
-    def choose(self, how: Widths) -> list[Kept]:
-        """Channels to keep, one tuple of indices a unit.
+    def named(self, network: str) -> list[Kept]:
+        """Channels of one of :attr:`networks`.
 
         Args:
-            how: ``'max'`` (all), ``'min'`` (each unit's largest gate),
-                ``'open'`` (the open gates), or ``{unit name: channels}``:
-                a number for the largest gates, or the indices themselves;
-                other units stay full.
-
-        Raises:
-            ConfigError: If ``how`` or a unit is unknown, or a number or
-                index out of range.
+            network: ``'max'`` (all), ``'min'`` (each unit's largest gate) or
+                ``'open'`` (the open gates).
         """
-        if isinstance(how, Mapping):
-            unknown = set(how) - {unit.name for unit in self.units}
-            if unknown:
-                raise ConfigError(
-                    f'there is no unit {sorted(unknown)[0]!r}; the units are '
-                    f'{", ".join(unit.name for unit in self.units)}'
-                )
-            return [
-                self._named(row, unit, how.get(unit.name, unit.num_channels))
-                for row, unit in enumerate(self.units)
-            ]
-        if how == 'max':
-            return [tuple(range(u.num_channels)) for u in self.units]
-        if how == 'min':
-            return [self._named(i, u, 1) for i, u in enumerate(self.units)]
-        if how == 'open':
+        if network == 'open':
             mask = open_mask(self.gates, self.valid).cpu()
             return [tuple(row.nonzero().flatten().tolist()) for row in mask]
-        raise ConfigError(
-            f'set_widths({how!r}): choose from {HOWS} or give {{unit name: channels}}'
-        )
+        return super().named(network)
 
-    def _named(
-        self, row: int, unit: GateChannelUnit, chosen: int | Sequence[int]
-    ) -> Kept:
-        if isinstance(chosen, Integral):
-            if 1 <= chosen <= unit.num_channels:
-                order = self.gates[row, : unit.num_channels].argsort(
-                    descending=True, stable=True
-                )
-                return tuple(sorted(order[:chosen].tolist()))
-        elif isinstance(chosen, Collection) and all(
-            isinstance(index, Integral) for index in chosen
-        ):
-            kept = tuple(sorted(map(int, set(chosen))))
-            if kept and kept[0] >= 0 and kept[-1] < unit.num_channels:
-                return kept
-        raise ConfigError(
-            f'{unit.name}: {chosen!r} channels; choose 1 to '
-            f'{unit.num_channels}, or indices below that'
-        )
+    def keep(self, row: int, count: int) -> Kept:
+        """The channels of a unit with the largest gates."""
+        if count == self.units[row].num_channels:
+            return tuple(range(count))
+        gates = self.gates[row, : self.units[row].num_channels]
+        order = gates.argsort(descending=True, stable=True)
+        return tuple(sorted(order[:count].tolist()))
 
-    def set_widths(self, how: Widths) -> list[int]:
+    def set_widths(self, choice: Choice) -> list[int]:
         """Run with these channels from now on; ``'open'`` follows the gates.
 
         Returns:
-            The number of channels, one a unit.
+            The number of channels of each unit.
         """
-        chosen = self.choose(how)
-        self._chosen = None if how == 'open' else chosen
-        return [len(kept) for kept in chosen]
+        self._selections = self.choose(choice)
+        self._follows_gates = choice == 'open'
+        return counts(self._selections)
 
     @property
-    def chosen(self) -> list[Kept]:
+    def selections(self) -> list[Kept]:
         """The channels that the network runs with, indices of each unit."""
-        return self.choose('open') if self._chosen is None else self._chosen
-
-    def _masks(self, chosen: Sequence[Kept]) -> list[Tensor]:
-        masks = []
-        for unit, kept in zip(self.units, chosen):
-            mask = self.gates.new_zeros(unit.num_channels)
-            mask[list(kept)] = 1.0
-            masks.append(mask)
-        return masks
-
-    def cost_of(self, chosen: Sequence[Kept]) -> dict[str, int]:
-        """``{'macs': int, 'params': int}`` with these channels, exact."""
-        return self.supernet.cost.exact([len(kept) for kept in chosen])
+        return self.named('open') if self._follows_gates else self._selections
 
     # ---- state -------------------------------------------------------
 

@@ -1,18 +1,18 @@
 """How the target tightens, and when the gates hold still."""
 
 from ..errors import ConfigError
-from ..methods import Clock, check_moment
+from ..methods import Schedule, check_point
 
 
-class GateSchedule(Clock):
-    """The share of the full cost that is aimed at, iteration by iteration.
+class GateSchedule(Schedule):
+    """The ratio of the full cost that is aimed at, iteration by iteration.
 
     It falls linearly from 1 at the first iteration to the target at
     ``ramp``, stays there, and at ``freeze`` the open channels are chosen
     for good: from then on the weights alone train.
 
     Args:
-        ramp: When the target is reached: a share of the training (float) or
+        ramp: When the target is reached: a ratio of the training (float) or
             an iteration (int).
         freeze: When the gates stop, in the same way.
 
@@ -21,9 +21,9 @@ class GateSchedule(Clock):
     """
 
     def __init__(self, ramp: int | float, freeze: int | float) -> None:
-        super().__init__('mmdmcp.GateHook')
-        check_moment('ramp', ramp)
-        check_moment('freeze', freeze)
+        super().__init__()
+        check_point('ramp', ramp)
+        check_point('freeze', freeze)
         self.ramp = ramp
         self.freeze = freeze
 
@@ -34,14 +34,14 @@ class GateSchedule(Clock):
         Raises:
             ConfigError: Naming the option.
         """
-        freeze = self.when(self.freeze)
+        freeze = self.iteration_at(self.freeze)
         if not 0 < freeze < self.max_iters:
             raise ConfigError(
                 f'freeze={self.freeze} is iteration {freeze} of '
                 f'{self.max_iters}: the gates must train before, and the '
                 'weights alone after it'
             )
-        if self.when(self.ramp) > freeze:
+        if self.iteration_at(self.ramp) > freeze:
             raise ConfigError(
                 f'ramp={self.ramp} ends after freeze={self.freeze}: the '
                 'target would never be reached'
@@ -50,14 +50,14 @@ class GateSchedule(Clock):
     @property
     def freezes(self) -> bool:
         """Whether the gates hold still by now."""
-        return self.iteration >= self.when(self.freeze)
+        return self.iteration >= self.iteration_at(self.freeze)
 
-    def fraction(self, target: float) -> float:
-        """Share of the full cost that is aimed at now.
+    def aim(self, target: float) -> float:
+        """Ratio of the full cost that is aimed at now.
 
         Args:
-            target: The share to end at.
+            target: The ratio to end at.
         """
-        ramp = self.when(self.ramp)
+        ramp = self.iteration_at(self.ramp)
         done = 1.0 if ramp <= 0 else min(1.0, self.iteration / ramp)
         return 1 + (target - 1) * done

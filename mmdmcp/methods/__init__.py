@@ -1,24 +1,38 @@
-"""What all methods share: algorithm, schedule, hook, optimisers, validation."""
+"""The contract of a method, and what all methods share.
+
+A method subclasses :class:`PruningAlgorithm`, :class:`ChannelMutator`,
+:class:`SearchHook` and, where it counts on more than iterations,
+:class:`Schedule`. One that starts from trained weights has
+:class:`~mmdmcp.methods.pretrained.PretrainedHook` for its hook.
+"""
 
 from .algorithm import PruningAlgorithm
 from .hook import SearchHook
+from .leaves import Leaves
+from .mutator import ChannelMutator, Choice, counts
 from .optim import (
     SearchOptimWrapperConstructor,
     accumulate,
     finish,
     split_accumulations,
 )
-from .schedule import Clock, check_moment
+from .schedule import Schedule, check_point
+from .unit import ChannelUnit
 from .val_loop import SearchValLoop
 
 __all__ = [
-    'Clock',
+    'ChannelMutator',
+    'ChannelUnit',
+    'Choice',
+    'Leaves',
     'PruningAlgorithm',
+    'Schedule',
     'SearchHook',
     'SearchOptimWrapperConstructor',
     'SearchValLoop',
     'accumulate',
-    'check_moment',
+    'check_point',
+    'counts',
     'finish',
     'split_accumulations',
 ]

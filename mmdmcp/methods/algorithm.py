@@ -1,71 +1,104 @@
-"""What both methods are to a Runner: a model, its mutator and a target."""
+"""What every method is to a Runner: a model, its mutator and a budget."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
+import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from ..cost import parse_target
-from ..errors import CheckpointError, ConfigError
+from ..cost import Budget
+from ..cost.budget import Limit, Target
+from ..errors import CheckpointError, ConfigError, TargetError
 from ..options import number
 from ..registry import MODELS
 from ..subnet import Subnet, apply
-from .schedule import Clock
+from .mutator import Choice
+from .schedule import Schedule
 
-#: What a mutator's ``choose`` takes: a way to choose, channels by the name of
-#: the unit, or those of all units.
-Choice = str | Mapping | Sequence
-#: What a target may count, in words.
-COUNTED = {'macs': 'multiply-accumulates', 'params': 'parameters'}
+_METHOD = re.compile(r'[a-z][a-z0-9_]{0,31}')
 
 
 class PruningAlgorithm(BaseModel):
     """Builds the architecture and its mutator, and knows what they cost.
 
-    A method's mutator offers ``prepare(architecture, input_shape)``,
-    ``choose(how)`` (channels of all units, in whatever form), ``chosen``
-    (those that the network runs with), ``set_widths(how)`` and
-    ``cost_of(chosen)``.
+    A method is a subclass that says in its class attributes what the rest
+    of the package asks, and has a ``train_step``. A method of the package
+    is a folder with an ``algorithm.py``, and a ``hooks.py`` for its hook; one
+    of your own may be any module that ``custom_imports`` names.
 
     Args:
         architecture: The model to prune: a config of any OpenMMLab package,
             or a module.
-        target: Cost to end at: ``'2.2G'``, ``'50%'`` or a number.
-        measure: What it counts, ``'macs'`` or ``'params'``.
+        target: Cost to end at: ``'2.2G'``, ``'50%'``, a number of
+            multiply-accumulates, or ``dict(params='50%')``.
         mutator: Config of the mutator; its type defaults to the method's.
         schedule: Counts the iterations.
         input_shape: Channels, height and width that costs are computed for.
+        tolerance: Accepted distance from the target, as a ratio of it.
         data_preprocessor: For the architecture, if it has none.
         init_cfg: As in MMEngine.
 
     Attributes:
-        method (str): What subnet files call the method.
+        method (str): What subnet files call the method: lower-case letters,
+            digits, underscores.
         default_mutator (str): Type of its mutator.
-        full_cost (int): Cost of the full model, in what the target counts.
-        target (int): Cost aimed at.
+        hook (str): Type of its hook, a
+            :class:`~mmdmcp.methods.SearchHook`.
+        trains_mutator (bool): Whether the mutator has an optimiser of its
+            own, ``optim_wrapper.mutator``.
+        starts_pretrained (bool): Whether the method prunes a network that
+            is trained already. Otherwise whatever ``load_from`` names must
+            fit without exception.
+        validated (tuple[str, ...]): Networks that can be validated during
+            the search; none if it is validated as it stands.
+        fixed_options (tuple[str, ...]): Options of the model that must stay
+            when a search is resumed.
+        free_options (tuple[str, ...]): Those that may change then, with a
+            warning.
+        budget (Budget): What the network may cost.
 
     Raises:
         ConfigError: If an option is of the wrong type, the architecture is
             no model of MMEngine, or the mutator another method's.
-        TargetError: If the target can't be read or is above the full model.
+        TargetError: If the target can't be read, is above the full model,
+            or below the narrowest one.
         TraceError: If the model can't be traced or pruned.
     """
 
     method: str
     default_mutator: str
+    hook: str
+    trains_mutator = True
+    starts_pretrained = False
+    validated: tuple[str, ...] = ()
+    fixed_options: tuple[str, ...] = ('input_shape', 'mutator.type', 'mutator.scope')
+    free_options: tuple[str, ...] = ('target', 'tolerance')
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        name = getattr(cls, 'method', '')
+        if name != '' and not _METHOD.fullmatch(str(name)):
+            raise ConfigError(
+                f'{cls.__name__}.method={name!r}: give the name that subnet files '
+                'shall have for the method, in lower-case letters and digits'
+            )
 
     def __init__(
         self,
         architecture: dict | nn.Module,
-        target: str | float,
-        measure: str,
+        target: Target,
         mutator: dict | None,
-        schedule: Clock,
+        schedule: Schedule,
         input_shape: Sequence[int],
+        tolerance: float = 0.01,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         _check_types(architecture, mutator, input_shape)
+        number('tolerance', tolerance, above=0, below=1)
         if isinstance(architecture, dict):
             architecture = dict(architecture)
             if data_preprocessor is not None:
@@ -82,50 +115,122 @@ class PruningAlgorithm(BaseModel):
             getattr(architecture, 'data_preprocessor', data_preprocessor), init_cfg
         )
         self.architecture = architecture
-        self.measure = measure
         self.schedule = schedule
         self.input_shape = tuple(input_shape)
+        self.tolerance = tolerance
         self.mutator = MODELS.build({'type': self.default_mutator, **(mutator or {})})
         own = MODELS.get(self.default_mutator)
         if not isinstance(self.mutator, own):
             raise ConfigError(
                 f'mutator: a {type(self.mutator).__name__} is not one of '
-                f"mmdmcp.{type(self).__name__}'s: leave its type out, or "
+                f"{type(self).__name__}'s: leave its type out, or "
                 f'give {self.default_mutator}'
             )
         self.mutator.prepare(architecture, self.input_shape)
-        self.full_cost = self.mutator.cost_of(self.mutator.choose('max'))[measure]
-        self.target = parse_target(target, self.full_cost, COUNTED[measure])
+        self.budget = Budget.parse(target, self.cost_of('max'))
+        self._check_reachable()
         self._register_load_state_dict_pre_hook(self._accept_plain)
 
-    def set_widths(self, how: Choice) -> list[int]:
+    def _check_reachable(self) -> None:
+        """Raise if even the narrowest network costs more than the target."""
+        least = self.cost_of('min')
+        for limit in self.budget:
+            amount = least[limit.measure.name]
+            if limit.value < amount:
+                remedy = self.mutator.remedy()
+                raise TargetError(
+                    f"the target of {limit} can't be reached: with "
+                    f'{self.mutator.narrowest()} the network has '
+                    f'{limit.measure.format(amount)}. Raise the target'
+                    f'{remedy and f", or {remedy}"}{self._left_whole(limit)}'
+                )
+
+    def _left_whole(self, limit: Limit) -> str:
+        """A sentence about units that can't be pruned, where they are why."""
+        supernet = self.mutator.supernet
+        nothing = torch.zeros(len(self.mutator.units))
+        fixed = float(limit.measure.value(supernet.cost, nothing))
+        if not supernet.unprunable or fixed < limit.value / 2:
+            return ''
+        names = '; '.join(f'{n}: {reason}' for n, reason in supernet.unprunable[:3])
+        return (
+            f'. {limit.measure.format(fixed)} of it is in layers that no unit '
+            f'narrows; kept whole are {names}'
+        )
+
+    # ---- what users ask ----------------------------------------------
+
+    def set_widths(self, choice: Choice) -> list[int]:
         """Run with other channels from now on; see the mutator's ``choose``.
 
         Returns:
-            The number of channels, one a unit.
+            The number of channels of each unit.
         """
-        return self.mutator.set_widths(how)
+        return self.mutator.set_widths(choice)
 
     def cost(self) -> dict[str, int]:
-        """``{'macs': int, 'params': int}`` of the current channels."""
-        return self.mutator.cost_of(self.mutator.chosen)
+        """Cost of the current channels: ``{'macs': int, 'params': int}``."""
+        return self.mutator.cost_of(self.mutator.selections)
 
-    def export_subnet(self, how: Choice | None = None) -> Subnet:
+    def cost_of(self, choice: Choice) -> dict[str, int]:
+        """Cost of the network with these channels."""
+        return self.mutator.cost_of(self.mutator.choose(choice))
+
+    def expected_cost(self, measure: str | None = None) -> Tensor:
+        """Cost at the expected widths, scalar, differentiable.
+
+        Args:
+            measure: Name of a measure of the budget; defaults to its first.
+        """
+        for limit in self.budget:
+            if measure in (None, limit.measure.name):
+                return self.mutator.expected_cost(limit.measure)
+        raise ConfigError(
+            f'expected_cost({measure!r}): the target counts {list(self.budget.values)}'
+        )
+
+    def export_subnet(self, choice: Choice | None = None) -> Subnet:
         """The network with the given (default: the current) channels, as a
         file has it."""
         mutator = self.mutator
-        chosen = mutator.chosen if how is None else mutator.choose(how)
-        return mutator.supernet.subnet(chosen, self.method, {self.measure: self.target})
+        selections = mutator.selections if choice is None else mutator.choose(choice)
+        return mutator.supernet.subnet(selections, self.method, self.budget.values)
 
-    def cut(self, how: Choice | None = None) -> nn.Module:
+    def cut(self, choice: Choice | None = None) -> nn.Module:
         """A static copy of the network with the given (default: the
         current) channels, and their weights.
 
         The same as the full model made small by :meth:`export_subnet`'s
         file.
         """
-        subnet = self.export_subnet(how)
+        subnet = self.export_subnet(choice)
         return apply(self.mutator.supernet.plain_copy(), subnet)
+
+    # ---- the model's usual interface ---------------------------------
+
+    def forward(
+        self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor'
+    ):
+        """The architecture's forward, with the current channels."""
+        with self.applied():
+            return self.architecture(inputs, data_samples, mode=mode)
+
+    def val_step(self, data: dict | tuple | list) -> list:
+        """Predictions with the current channels."""
+        with self.applied():
+            return self.architecture.val_step(data)
+
+    def test_step(self, data: dict | tuple | list) -> list:
+        """Predictions with the current channels."""
+        with self.applied():
+            return self.architecture.test_step(data)
+
+    def applied(self) -> AbstractContextManager:
+        """The architecture runs with the current channels inside; a method
+        whose architecture always does so needs nothing."""
+        return nullcontext()
+
+    # ---- state -------------------------------------------------------
 
     def get_extra_state(self) -> Tensor:
         """Where the training stands."""
@@ -151,17 +256,18 @@ class PruningAlgorithm(BaseModel):
                 if not key.startswith(inner):
                     state_dict.setdefault(key, value)
             return
-        own = {name for name, _ in self.mutator.named_parameters()}
         start = prefix + 'mutator.'
-        found = {key[len(start) :] for key in state_dict if key.startswith(start)} - {
-            '_extra_state'
-        }
+        found, own = (
+            {k.removeprefix(start) for k in state if k.startswith(start)}
+            - {'_extra_state'}
+            for state in (state_dict, self.state_dict(prefix=prefix))
+        )
         if found and not found & own:
             raise CheckpointError(
                 f'the checkpoint is one of another method: it has mutator.'
-                f'{min(found)}, a {type(self).__name__} has mutator.'
-                f'{min(own)}. Give one of this method, or one of the plain '
-                'network'
+                f'{min(found)}, a {type(self).__name__} has '
+                f'{f"mutator.{min(own)}" if own else "nothing of that kind"}. '
+                'Give one of this method, or one of the plain network'
             )
 
 

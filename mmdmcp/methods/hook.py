@@ -1,6 +1,7 @@
 """What every search does around MMEngine's training loop."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.dist import master_only
@@ -8,7 +9,13 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ..checkpoints import write_weights
-from ..errors import TrainingError
+from ..engine import shared_seed
+from ..errors import ConfigError, TrainingError
+from ..options import file_name
+from ..registry import HOOKS
+from ..subnet import Subnet
+from .algorithm import PruningAlgorithm
+from .mutator import Choice
 from .optim import split_accumulations
 
 _WHAT_TO_DO = (
@@ -20,34 +27,60 @@ _WHAT_TO_DO = (
 
 
 class SearchHook(Hook):
-    """Base of the hooks that export a subnet when the search is over.
+    """Base of the methods' hooks: starts a search and writes its result.
 
     Args:
-        name: The file is ``<prefix>_<name>``; defaults to the target as a
-            share of the full network, e.g. ``50PERCENT``.
+        name: The file is ``<METHOD>_SUBNET_<name>``; defaults to the target
+            as a ratio of the full network, e.g. ``50PERCENT``.
     """
 
     # After RuntimeInfoHook (VERY_HIGH), which knows the length; before
     # LoggerHook and CheckpointHook.
     priority = 'NORMAL'
-    prefix = 'SUBNET'
 
     def __init__(self, name: str | None = None) -> None:
+        file_name(f'{type(self).__name__}: name', name)
         self.name = name
 
+    def before_run(self, runner: Runner) -> None:
+        """Check that it is the one hook of the model's method.
+
+        Raises:
+            ConfigError: Naming the hook and the model.
+        """
+        model, kind = self._algorithm(runner), type(self).__name__
+        if not isinstance(model, PruningAlgorithm):
+            raise ConfigError(
+                f'custom_hooks: {kind} belongs to a model that prunes, such as '
+                f'mmdmcp.DMCP, but the model is a {type(model).__name__}: leave '
+                'the hook out'
+            )
+        if not isinstance(self, HOOKS.get(model.hook)):
+            raise ConfigError(
+                f'custom_hooks: {kind} is not the hook of {type(model).__name__}, '
+                f'which has one of its own: give {model.hook}'
+            )
+        if sum(isinstance(other, SearchHook) for other in runner.hooks) > 1:
+            raise ConfigError(
+                f'custom_hooks: {kind} is not the only hook of a method; leave one '
+                'of them'
+            )
+
     def before_train(self, runner: Runner) -> None:
-        """Set the clock to where the run is.
+        """Set the schedule to where the run is, and seed what is drawn.
 
         Weights that were loaded, not resumed from, may come from a search
         that was over.
         """
-        schedule = self._algorithm(runner).schedule
-        schedule.set_length(runner.max_iters)
-        schedule.iteration = runner.iter
-        for part in split_accumulations(runner.optim_wrapper, runner.iter):
+        algorithm = self._algorithm(runner)
+        algorithm.schedule.set_length(runner.max_iters)
+        algorithm.schedule.iteration = runner.iter
+        if not runner.iter:  # a checkpoint to resume from brings its state
+            algorithm.mutator.generator.manual_seed(shared_seed(runner))
+        for option in split_accumulations(runner.optim_wrapper, runner.iter):
             runner.logger.warning(
                 f'resumed at iteration {runner.iter}, in the middle of an '
-                f'accumulation (optim_wrapper.{part}.accumulative_counts): '
+                f'accumulation ({option}.accumulative_counts): '
                 'gradients are not in checkpoints, so the next step lacks '
                 'those of the iterations before. Save checkpoints at '
                 'multiples of it to go on exactly'
@@ -60,7 +93,7 @@ class SearchHook(Hook):
         data_batch=None,
         outputs: dict | None = None,
     ) -> None:
-        """Stop at a loss that is not a number, before it is saved.
+        """Stop at a loss that is NaN or infinite, before it is saved.
 
         Raises:
             TrainingError: Naming the loss and what can be done.
@@ -72,7 +105,7 @@ class SearchHook(Hook):
                 )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Refuse to save weights that are not numbers.
+        """Refuse to save weights that are NaN or infinite.
 
         The loss of this rank may be finite all the same: another rank's was
         not, and gradients are averaged; or only a gradient was not.
@@ -83,28 +116,35 @@ class SearchHook(Hook):
         for name, value in self._algorithm(runner).named_parameters():
             if not torch.isfinite(value).all():
                 raise TrainingError(
-                    f'{name} is no number any more after iteration '
-                    f'{runner.iter}. {_WHAT_TO_DO}'
+                    f'{name} is NaN or infinite after iteration {runner.iter}. '
+                    f'{_WHAT_TO_DO}'
                 )
 
-    @master_only
-    def _write(
-        self, runner: Runner, subnet, share: float, weights: dict | None
+    def export(
+        self, runner: Runner, choice: Choice | None = None, weights: dict | None = None
     ) -> None:
-        """Write the subnet, and its weights beside it if they are given.
+        """Write a subnet, and its weights beside it if they are given.
 
         Args:
             runner: The runner.
-            subnet: The :class:`~mmdmcp.subnet.Subnet`.
-            share: The target as a share of the full network.
+            choice: Its channels; the current ones by default.
             weights: State dict of the small network.
 
         Raises:
             CheckpointError: If the weights can't be written.
             SubnetError: If the subnet can't be written.
         """
-        name = self.name if self.name is not None else f'{100 * share:.3g}PERCENT'
-        path = Path(runner.work_dir) / f'{self.prefix}_{name}'
+        algorithm = self._algorithm(runner)
+        subnet = algorithm.export_subnet(choice)
+        name = algorithm.budget.label if self.name is None else self.name
+        path = Path(runner.work_dir) / f'{algorithm.method.upper()}_SUBNET_{name}'
+        self._write(runner, path, subnet, weights)
+
+    @staticmethod
+    @master_only
+    def _write(
+        runner: Runner, path: Path, subnet: Subnet, weights: dict | None
+    ) -> None:
         if weights is not None:
             weights = {name: value.cpu() for name, value in weights.items()}
             write_weights(f'{path}.pth', dict(state_dict=weights))
@@ -116,5 +156,5 @@ class SearchHook(Hook):
             )
 
     @staticmethod
-    def _algorithm(runner: Runner):
+    def _algorithm(runner: Runner) -> Any:
         return getattr(runner.model, 'module', runner.model)

@@ -1,4 +1,4 @@
-"""Two optimisers, one for the weights and one for the chains or gates."""
+"""Two optimisers, one for the weights and one for what the mutator learns."""
 
 from collections.abc import Iterable
 
@@ -34,22 +34,22 @@ class SearchOptimWrapperConstructor:
             )
             raise ConfigError(
                 'optim_wrapper of a search holds one config for '
-                '`architecture` (the weights) and one for `mutator` (the '
-                f'chains or gates); missing: {sorted(set(self.parts) - found)}'
+                '`architecture` (the weights) and one for `mutator` (what it '
+                f'learns); missing: {sorted(set(self.parts) - found)}'
                 f', unexpected: {extra}'
             )
         self.configs = optim_wrapper_cfg
 
     def __call__(self, model: nn.Module) -> OptimWrapperDict:
         """Build the wrappers for ``model.architecture`` and
-        ``model.mutator``; they follow the model's clock."""
+        ``model.mutator``; they follow the model's schedule."""
         model = getattr(model, 'module', model)
         wrappers = {
             part: build_optim_wrapper(getattr(model, part), self.configs[part])
             for part in self.parts
         }
         for wrapper in wrappers.values():
-            wrapper.clock = model.schedule
+            wrapper.schedule = model.schedule
         return OptimWrapperDict(**wrappers)
 
 
@@ -59,7 +59,7 @@ def accumulate(wrapper: OptimWrapper, loss: Tensor) -> None:
     MMEngine counts backward passes to know when to step; an iteration of
     several networks counts once, in :func:`finish`.
     """
-    _follow_clock(wrapper)
+    _follow_schedule(wrapper)
     count = wrapper._inner_count
     wrapper.backward(wrapper.scale_loss(loss))
     wrapper._inner_count = count
@@ -78,7 +78,7 @@ def finish(wrapper: OptimWrapper, parameters: Iterable[Tensor]) -> bool:
     Returns:
         Whether a step was made.
     """
-    _follow_clock(wrapper)
+    _follow_schedule(wrapper)
     wrapper._inner_count += 1
     if not wrapper.should_update():
         return False
@@ -88,28 +88,34 @@ def finish(wrapper: OptimWrapper, parameters: Iterable[Tensor]) -> bool:
     return True
 
 
-def split_accumulations(wrappers: OptimWrapperDict, iteration: int) -> list[str]:
-    """Parts that are in the middle of an accumulation at an iteration.
+def split_accumulations(
+    wrappers: OptimWrapper | OptimWrapperDict, iteration: int
+) -> list[str]:
+    """Options whose accumulation is in the middle at an iteration.
 
     Gradients are not in checkpoints: a search that is resumed there steps
     without those of the accumulation's first iterations.
+
+    Returns:
+        ``'optim_wrapper'`` of the only wrapper, or
+        ``'optim_wrapper.architecture'`` and the like.
     """
-    return [
-        part
-        for part, wrapper in wrappers.items()
-        if iteration % wrapper._accumulative_counts
-    ]
+    if isinstance(wrappers, OptimWrapperDict):
+        named = [(f'optim_wrapper.{part}', one) for part, one in wrappers.items()]
+    else:
+        named = [('optim_wrapper', wrappers)]
+    return [name for name, one in named if iteration % one._accumulative_counts]
 
 
-def _follow_clock(wrapper: OptimWrapper) -> None:
+def _follow_schedule(wrapper: OptimWrapper) -> None:
     """Set MMEngine's counts to where the search is.
 
     Its own count starts at zero when a search is resumed, and for the chains
     when they begin to train. A wrapper that was built elsewhere has
-    no clock and counts for itself.
+    no schedule and counts for itself.
     """
-    clock = getattr(wrapper, 'clock', None)
-    if clock is not None:
-        wrapper._inner_count = clock.iteration
-        wrapper._max_counts = clock.max_iters
-        wrapper._remainder_counts = clock.max_iters % wrapper._accumulative_counts
+    schedule = getattr(wrapper, 'schedule', None)
+    if schedule is not None:
+        wrapper._inner_count = schedule.iteration
+        wrapper._max_counts = schedule.max_iters
+        wrapper._remainder_counts = schedule.max_iters % wrapper._accumulative_counts

@@ -6,15 +6,14 @@ from torch import Tensor
 from ..errors import ConfigError
 
 
-class Clock:
-    """Counts iterations of a search whose length a hook tells.
+class Schedule:
+    """Counts the iterations of a search, whose length a hook tells.
 
-    Args:
-        hook: Type of that hook, for the message if it is missing.
+    A *point* of a search is a ratio of its length (float) or an iteration
+    (int).
     """
 
-    def __init__(self, hook: str) -> None:
-        self.hook = hook
+    def __init__(self) -> None:
         self.iteration = 0
         self.max_iters = 0
 
@@ -22,24 +21,26 @@ class Clock:
         """Tell how many iterations the search has."""
         self.max_iters = max_iters
 
-    def require_length(self) -> None:
+    def require_length(self, hook: str) -> None:
         """Raise if the length was never set.
 
+        Args:
+            hook: Type of the hook that sets it.
+
         Raises:
-            ConfigError: Naming the hook that sets it.
+            ConfigError: Naming the hook.
         """
         if self.max_iters <= 0:
             raise ConfigError(
                 'the search does not know its length: add custom_hooks = '
-                f"[dict(type='{self.hook}')] to the config"
+                f"[dict(type='{hook}')] to the config"
             )
 
-    def when(self, moment: int | float) -> int:
-        """A moment, a share of the search (float) or an iteration (int), as
-        an iteration."""
-        if isinstance(moment, float):
-            return int(moment * self.max_iters)
-        return moment
+    def iteration_at(self, point: int | float) -> int:
+        """The iteration of a point."""
+        if isinstance(point, float):
+            return int(point * self.max_iters)
+        return point
 
     def advance(self) -> None:
         """One iteration is done."""
@@ -58,17 +59,17 @@ class Clock:
         self.max_iters = self.max_iters or max_iters
 
 
-def check_moment(name: str, moment: int | float) -> None:
-    """Raise unless it is a share from 0.0 to 1.0 or an iteration.
+def check_point(name: str, point: int | float) -> None:
+    """Raise unless it is a ratio from 0.0 to 1.0 or an iteration.
 
     Raises:
         ConfigError: Naming the option.
     """
-    if isinstance(moment, bool) or not (
-        (isinstance(moment, int) and moment >= 0)
-        or (isinstance(moment, float) and 0 <= moment <= 1)
+    if isinstance(point, bool) or not (
+        (isinstance(point, int) and point >= 0)
+        or (isinstance(point, float) and 0 <= point <= 1)
     ):
         raise ConfigError(
-            f'{name}={moment!r}: give a share of the search from 0.0 to 1.0, '
+            f'{name}={point!r}: give a ratio of the search from 0.0 to 1.0, '
             'or an iteration as an int'
         )

@@ -25,15 +25,14 @@ class SearchValLoop(ValLoop):
         runner: The runner.
         dataloader: Validation data.
         evaluator: Metrics.
-        nets: ``'max'``, ``'min'``, ``'expected'``.
+        nets: Names of networks, of those that the method can validate:
+            ``'max'``, ``'min'``, ``'expected'`` of DMCP.
         recalibration_batches: Training batches for the statistics.
         fp16: As in MMEngine; must be False.
 
     Raises:
         ConfigError: If an option is of the wrong type or out of range.
     """
-
-    known = ('max', 'min', 'expected')
 
     def __init__(
         self,
@@ -50,13 +49,20 @@ class SearchValLoop(ValLoop):
                 'val_cfg: SearchValLoop evaluates in the '
                 'precision of the weights; leave fp16 out'
             )
+        model = getattr(runner.model, 'module', runner.model)
+        known = getattr(model, 'validated', ())
+        if not known:
+            raise ConfigError(
+                f'val_cfg: a {type(model).__name__} has no networks to validate by '
+                'name; leave the type SearchValLoop out'
+            )
         if (
             not isinstance(nets, (list, tuple))
             or not nets
-            or any(net not in self.known for net in nets)
+            or any(net not in known for net in nets)
         ):
             raise ConfigError(
-                f'val_cfg: nets={nets!r}; give a list of one or more of {self.known}'
+                f'val_cfg: nets={nets!r}; give a list of one or more of {known}'
             )
         number('val_cfg: recalibration_batches', recalibration_batches, 1, whole=True)
         self.nets = tuple(nets)

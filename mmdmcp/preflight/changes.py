@@ -7,28 +7,11 @@ from mmengine.config import Config
 
 from ..checkpoints import read_checkpoint
 from ..errors import CheckpointError
-from .config import SEARCHES
+from .searches import search_class
 
-# State means something else, or nothing, where one of these differs.
-_FIXED = (
-    'model.type',
-    'model.cost',
-    'model.input_shape',
-    'model.mutator.type',
-    'model.mutator.grid',
-    'model.mutator.parametrisation',
-    'model.mutator.scope',
-)
-# These may change; one that was not meant to wastes what is left of the run.
-_FREE = (
-    'model.target',
-    'model.arch_start',
-    'model.ramp',
-    'model.freeze',
-    'train_cfg.max_epochs',
-    'train_cfg.max_iters',
-    'train_dataloader.batch_size',
-)
+# What may change with a warning, beside the method's own; one that was not meant
+# to wastes what is left of the run.
+_FREE = ('train_cfg.max_epochs', 'train_cfg.max_iters', 'train_dataloader.batch_size')
 
 
 def check_changes(cfg: Config, path: str) -> list[str]:
@@ -51,14 +34,14 @@ def check_changes(cfg: Config, path: str) -> list[str]:
     now = _settings(cfg.pretty_text)
     if not before.get('model') or not now.get('model'):
         return []  # not a config of plain values
+    fixed, free = _keys(cfg, before, now)
     changes = {
         key: (_value(before, key), _value(now, key))
-        for key in _FIXED + _FREE
+        for key in fixed + free
         if _value(before, key) != _value(now, key)
     }
-    searches = {_value(before, 'model.type'), _value(now, 'model.type')}
-    for key in _FIXED:
-        if key in changes and not searches.isdisjoint(SEARCHES):
+    for key in fixed:
+        if key in changes:
             raise CheckpointError(
                 f'{path} is of a run with {_change(key, *changes[key])}. '
                 'Set it back to go on with --resume, or start again in '
@@ -66,9 +49,20 @@ def check_changes(cfg: Config, path: str) -> list[str]:
             )
     return [
         f'{path} was written with {_change(key, *changes[key])} from now on'
-        for key in _FREE
+        for key in free
         if key in changes
     ]
+
+
+def _keys(cfg: Config, *settings: dict) -> tuple[list[str], list[str]]:
+    """What must stay and what may change, as the runs' methods say."""
+    fixed, free = [], list(_FREE)
+    for one in settings:
+        method = search_class(one['model'], cfg.get('default_scope'))
+        if method is not None:
+            fixed += ['model.type', *(f'model.{key}' for key in method.fixed_options)]
+            free += [f'model.{key}' for key in method.free_options]
+    return list(dict.fromkeys(fixed)), list(dict.fromkeys(free))
 
 
 def _check_length(cfg: Config, path: str, meta: dict) -> None:

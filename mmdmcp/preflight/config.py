@@ -14,8 +14,6 @@ from ..files import shipped_configs
 from ..options import did_you_mean
 from .walk import is_type, nodes, type_name
 
-#: Types of the models that search.
-SEARCHES = ('mmdmcp.DMCP', 'mmdmcp.TrainableGate')
 _EXACT_LOOP = 'mmdmcp.ResumableTrainLoop'
 # What MMEngine's Runner reads from a config beside its own arguments.
 _RUNNER_KEYS = {

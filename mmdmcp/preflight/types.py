@@ -11,9 +11,10 @@ from mmengine.config import Config
 
 from .. import registry
 from ..errors import ConfigError
+from ..methods import PruningAlgorithm, SearchOptimWrapperConstructor, SearchValLoop
 from ..options import did_you_mean
-from .config import SEARCHES
 from .device import optim_wrappers
+from .searches import search_class
 from .walk import is_type, nodes
 
 _OURS = [
@@ -22,7 +23,7 @@ _OURS = [
     if isinstance(getattr(registry, kind), root.Registry)
 ]
 _CONSTRUCTOR = 'mmdmcp.SearchOptimWrapperConstructor'
-_PARTS = ('architecture', 'mutator')
+_PARTS = SearchOptimWrapperConstructor.parts
 
 
 def check_types(cfg: Config) -> None:
@@ -41,9 +42,10 @@ def check_types(cfg: Config) -> None:
         name = node.get('type')
         if isinstance(name, str):
             _check_name(f'{key}.type', name, scope)
-    _check_wrappers(cfg, scope)
-    _check_schedules(cfg)
-    _check_validation(cfg)
+    method = search_class(cfg.model, scope)
+    _check_wrappers(cfg, scope, method)
+    _check_schedules(cfg, method)
+    _check_validation(cfg, scope, method)
 
 
 def _check_name(key: str, name: str, scope: str) -> None:
@@ -80,7 +82,9 @@ def _found(kind: str, name: str, scope: str) -> bool:
         return found.get(name) is not None
 
 
-def _check_wrappers(cfg: Config, scope: str) -> None:
+def _check_wrappers(
+    cfg: Config, scope: str, method: type[PruningAlgorithm] | None
+) -> None:
     wrapper = cfg.get('optim_wrapper')
     if wrapper is None:
         return
@@ -90,14 +94,20 @@ def _check_wrappers(cfg: Config, scope: str) -> None:
             'options inside it are given by their full key: '
             'optim_wrapper.optimizer.lr=0.1'
         )
-    if is_type(cfg.model.get('type'), *SEARCHES) and (
+    two = method is not None and method.trains_mutator
+    if two and (
         not is_type(wrapper.get('constructor'), _CONSTRUCTOR)
         or not all(isinstance(wrapper.get(p), Mapping) for p in _PARTS)
     ):
         raise ConfigError(
-            f'optim_wrapper: a search trains weights and {_PARTS[1]}, each '
+            f'optim_wrapper: {cfg.model.type} trains weights and {_PARTS[1]}, each '
             f"with an optimiser of its own: dict(constructor='{_CONSTRUCTOR}'"
             ', architecture=dict(optimizer=...), mutator=dict(optimizer=...))'
+        )
+    if method is not None and not two and 'mutator' in wrapper:
+        raise ConfigError(
+            f'optim_wrapper.mutator: the mutator of {cfg.model.type} learns nothing; '
+            'give one optim_wrapper, of the weights'
         )
     for one in optim_wrappers(cfg):
         name = (one.get('optimizer') or {}).get('type')
@@ -109,11 +119,12 @@ def _check_wrappers(cfg: Config, scope: str) -> None:
             )
 
 
-def _check_schedules(cfg: Config) -> None:
+def _check_schedules(cfg: Config, method: type[PruningAlgorithm] | None) -> None:
     """A search may have schedules for each of its two parts."""
     schedules = cfg.get('param_scheduler')
     if (
-        not is_type(cfg.model.get('type'), *SEARCHES)
+        method is None
+        or not method.trains_mutator
         or not isinstance(schedules, Mapping)
         or 'type' in schedules
     ):
@@ -126,13 +137,21 @@ def _check_schedules(cfg: Config) -> None:
         )
 
 
-def _check_validation(cfg: Config) -> None:
-    """Networks with gates have no expected widths to validate at."""
-    kind = (cfg.get('val_cfg') or {}).get('type')
-    if is_type(cfg.model.get('type'), 'mmdmcp.TrainableGate') and is_type(
-        kind, 'mmdmcp.SearchValLoop'
-    ):
+def _check_validation(
+    cfg: Config, scope: str, method: type[PruningAlgorithm] | None
+) -> None:
+    """Only some methods have networks to validate by name."""
+    val = cfg.get('val_cfg') or {}
+    kind = val.get('type')
+    if method is None or kind is None:
+        return
+    with root.LOOPS.switch_scope_and_registry(scope) as loops:
+        loop = loops.get(kind) if isinstance(kind, str) else kind
+    if not isinstance(loop, type) or not issubclass(loop, SearchValLoop):
+        return
+    if not method.validated:
         raise ConfigError(
-            f'val_cfg.type={kind!r} is for mmdmcp.DMCP; a network with gates '
-            'is validated as it stands: leave the type out'
+            f'val_cfg.type={kind!r} validates networks of a search by name, of '
+            f'which {cfg.model.type} has none; it is validated as it stands: leave '
+            'the type out'
         )

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from ..errors import CheckpointError, first_line
+from .searches import search_class
 from .walk import is_type
 
 _MISMATCH = 'The model and loaded state dict do not match exactly'
@@ -48,9 +49,11 @@ def remedy_for_load_from(cfg: Config) -> str | None:
     """What to do about a ``load_from`` that does not fit.
 
     None where it need not fit: the full network may be fine-tuned with
-    another head, and training with gates has a check of its own.
+    another head, and methods that prune a trained network have a check of their
+    own.
     """
-    if is_type(cfg.model.get('type'), 'mmdmcp.DMCP'):
+    method = search_class(cfg.model, cfg.get('default_scope'))
+    if method is not None and not method.starts_pretrained:
         return 'Give load_from a checkpoint of this search, or of the plain network'
     if _subnet(cfg.model) is not None:
         return (

@@ -1,10 +1,12 @@
 """Tables for people, as text."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from ..cost import MEASURES, Budget
 
 
 def render(table: Table, width: int = 100) -> str:
@@ -15,11 +17,6 @@ def render(table: Table, width: int = 100) -> str:
     with console.capture() as capture:
         console.print(table)
     return capture.get().rstrip()
-
-
-def millions(number: float) -> str:
-    """A count in millions."""
-    return f'{number / 1e6:,.2f} M'
 
 
 def quantity(number: float) -> str:
@@ -41,26 +38,27 @@ def preflight_table(algorithm: Any) -> str:
     Args:
         algorithm: A :class:`~mmdmcp.methods.PruningAlgorithm`.
     """
-    mutator, target = algorithm.mutator, algorithm.target
-    supernet = mutator.supernet
-    full = mutator.cost_of(mutator.choose('max'))
+    mutator, supernet = algorithm.mutator, algorithm.mutator.supernet
     shape = 'x'.join(map(str, algorithm.input_shape))
     table = Table(
-        title='What can be pruned', caption=f'FLOPs are multiply-accumulates at {shape}'
+        title='What can be pruned', caption=f'MACs: multiply-accumulates, at {shape}'
     )
-    for column in ('network', 'FLOPs', 'share', 'parameters'):
-        table.add_column(column, justify='left' if column == 'network' else 'right')
-    rows = [('full', full), ('narrowest', mutator.cost_of(mutator.choose('min')))]
-    for name, cost in rows:
-        table.add_row(
-            name,
-            millions(cost['macs']),
-            f'{cost["macs"] / full["macs"]:.1%}',
-            millions(cost['params']),
-        )
-    expected = float(algorithm.expected_cost().detach())
-    for name, cost in (('target', target), ('expected now', expected)):
-        table.add_row(name, *_measured(cost, full, algorithm.measure))
+    table.add_column('network')
+    for measure in MEASURES.values():
+        table.add_column(measure.title, justify='right')
+        table.add_column('of full', justify='right')
+    full = algorithm.cost_of('max')
+    expected = {
+        name: float(algorithm.expected_cost(name).detach())
+        for name in algorithm.budget.values
+    }
+    for name, cost in (
+        ('full', full),
+        ('narrowest', algorithm.cost_of('min')),
+        ('target', algorithm.budget.values),
+        ('expected now', expected),
+    ):
+        table.add_row(name, *_amounts(cost, full))
     lines = [render(table)]
     channels = sum(unit.num_channels for unit in mutator.units)
     lines.append(f'{len(mutator.units)} units with {channels} channels can be pruned')
@@ -68,59 +66,69 @@ def preflight_table(algorithm: Any) -> str:
     return '\n'.join(lines)
 
 
-def _measured(cost: float, full: dict, measure: str):
-    """The columns of a cost that is known in one measure only."""
-    if measure == 'macs':
-        return millions(cost), f'{cost / full["macs"]:.1%}', ''
-    return '', '', f'{millions(cost)} ({cost / full["params"]:.1%})'
+def _amounts(cost: Mapping[str, float], full: Mapping[str, float]) -> list[str]:
+    """Two columns per measure, blank where a cost is not known in it."""
+    columns = []
+    for name, measure in MEASURES.items():
+        if name in cost:
+            columns += [measure.format(cost[name]), f'{cost[name] / full[name]:.2%}']
+        else:
+            columns += ['', '']
+    return columns
 
 
 def network_table(rows: Sequence[tuple]) -> str:
     """Networks one below the other, the first being the full one.
 
     Args:
-        rows: Name, cost (``macs`` and ``params``) and metrics of each; a
+        rows: Name, cost by the measures' names, and metrics of each; a
             metric that a network lacks is left blank.
     """
     metrics = list(dict.fromkeys(key for *_, found in rows for key in found))
     table = Table(title='Before and after pruning')
     table.add_column('network')
-    for column in ('FLOPs', 'of full', 'parameters', 'of full', *metrics):
+    for measure in MEASURES.values():
+        table.add_column(measure.title, justify='right')
+        table.add_column('of full', justify='right')
+    for column in metrics:
         table.add_column(column, justify='right')
     full = rows[0][1]
     for name, cost, found in rows:
         table.add_row(
             name,
-            millions(cost['macs']),
-            f'{cost["macs"] / full["macs"]:.2%}',
-            millions(cost['params']),
-            f'{cost["params"] / full["params"]:.2%}',
+            *_amounts(cost, full),
             *(f'{float(found[key]):.4g}' if key in found else '' for key in metrics),
         )
     return render(table)
 
 
 def candidate_table(
-    candidates: Sequence[Any], best: Any, target: int, metric: str
+    candidates: Sequence[Any], best: Any, budget: Budget, metric: str
 ) -> str:
     """The subnets that were compared, the chosen one marked.
 
     Args:
-        candidates: With ``name``, ``macs`` and ``metrics``.
+        candidates: With ``name``, ``cost`` and ``metrics``.
         best: The chosen one.
-        target: MACs aimed at.
+        budget: What was aimed at.
         metric: Metric that decided.
     """
     table = Table(title='Candidates, with recalibrated batch norms')
     table.add_column('candidate')
-    for column in ('FLOPs', 'off target', metric):
-        table.add_column(column, justify='right')
+    for limit in budget:
+        table.add_column(limit.measure.title, justify='right')
+        table.add_column('off target', justify='right')
+    table.add_column(metric, justify='right')
     for candidate in candidates:
         mark = ' (chosen)' if candidate is best else ''
+        columns = []
+        for limit in budget:
+            amount = candidate.cost[limit.measure.name]
+            columns.append(limit.measure.format(amount))
+            columns.append(f'{amount / limit.value - 1:+.2%}')
         table.add_row(
             candidate.name + mark,
-            millions(candidate.macs),
-            f'{candidate.macs / target - 1:+.2%}',
+            *columns,
             f'{float(candidate.metrics[metric]):.4g}',
         )
     return render(table)

@@ -1,6 +1,7 @@
 """Checks of values that come from a file someone may have edited."""
 
 import itertools
+import re
 from collections.abc import Callable
 from operator import index as as_index
 from typing import Any, TypeVar
@@ -12,6 +13,8 @@ from ..errors import SubnetError
 MAX_WIDTH = 1 << 20
 MAX_KEPT = 1 << 22
 MAX_COUNT = 1 << 62  # of MACs and parameters
+
+_MEASURE = re.compile(r'[a-z][a-z0-9_]{0,31}')
 
 Kept = tuple[int, ...] | None
 T = TypeVar('T')
@@ -108,14 +111,18 @@ def checked_cost(cost: Any) -> dict[str, Any]:
 
 
 def checked_target(target: Any) -> dict[str, int]:
-    """The ``target`` of a file: ``macs``, ``params`` or both."""
-    target = mapping('target', target, (), ('macs', 'params'))
+    """The ``target`` of a file: amounts by the names of measures."""
+    target = mapping('target', target)
     if not target:
         raise SubnetError('target: is empty; write macs or params, or leave target out')
+    for key in target:
+        if not _MEASURE.fullmatch(key):
+            raise SubnetError(
+                f'target: {short(key)} is no name of a measure, such as macs or params'
+            )
     return {
-        key: whole_number(f'target: {key}', target[key], 1, MAX_COUNT)
-        for key in ('macs', 'params')
-        if key in target
+        key: whole_number(f'target: {key}', value, 1, MAX_COUNT)
+        for key, value in target.items()
     }
 
 

@@ -1,6 +1,7 @@
 """Format 1 of the subnet file: what it may say, and what it must."""
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from .rows import (
 )
 
 FORMAT = 1
-METHODS = ('dmcp', 'gate')
+_METHOD = re.compile(r'[a-z][a-z0-9_]{0,31}')
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,13 @@ class Subnet:
     """A pruned architecture: the content of a ``DMCP_SUBNET*.yaml``.
 
     Args:
-        method (str): What found it, ``'dmcp'`` or ``'gate'``.
+        method (str): What found it, such as ``'dmcp'`` or ``'gate'``.
         units (dict[str, UnitWidth]): By name of the unit's first layer.
         layers (dict[str, LayerWidth]): Every layer whose shape changes.
         cost (dict): ``macs``, ``params`` (of the whole pruned model) and
             ``input_shape``, the size that the MACs are counted at.
-        target (dict, optional): ``macs`` and/or ``params`` asked for.
+        target (dict, optional): What was asked for, by the names of measures
+            such as ``macs`` and ``params``.
 
     Raises:
         SubnetError: If anything is missing, unknown or out of range.
@@ -50,10 +52,10 @@ class Subnet:
     target: dict[str, int] | None = None
 
     def __post_init__(self):
-        if not isinstance(self.method, str) or self.method not in METHODS:
+        if not isinstance(self.method, str) or not _METHOD.fullmatch(self.method):
             raise SubnetError(
-                f'method: {short(self.method)} is no method; '
-                f'write one of {", ".join(METHODS)}'
+                f'method: {short(self.method)} is no name of a method; write one '
+                'such as dmcp, in up to 32 lower-case letters and digits'
             )
         freeze(
             self,

@@ -192,7 +192,7 @@ def test_architecture_gradient_is_that_of_finite_differences(build):
         from mmdmcp.dmcp.budget import budget_loss
 
         return task + 0.1 * budget_loss(
-            algorithm.expected_cost(), algorithm.target, 0.5
+            algorithm.expected_cost(), algorithm.budget.values['macs'], 0.5
         )
 
     loss().backward()
@@ -276,7 +276,9 @@ def test_cost_equals_torchs_own_count(build):
 @pytest.mark.parametrize('target', ['70%', '50%', '30%'])
 def test_chains_start_at_the_target(build, target, parametrisation):
     algorithm = build(target=target, mutator=dict(parametrisation=parametrisation))
-    assert algorithm.expected_cost().item() == pytest.approx(algorithm.target, rel=1e-5)
+    assert algorithm.expected_cost().item() == pytest.approx(
+        algorithm.budget.values['macs'], rel=1e-5
+    )
 
 
 # ---- export ----------------------------------------------------------
@@ -315,7 +317,7 @@ def test_export_names_every_unit_and_reloads(build, tmp_path):
     subnet = algorithm.export_subnet()
     subnet.save(tmp_path / 'DMCP_SUBNET_X.yaml')
     assert {n: u.channels for n, u in subnet.units.items()} == {
-        u.name: u.channels for u in algorithm.mutator.units
+        u.name: u.current_choice for u in algorithm.mutator.units
     }
     net = MODELS.build(
         dict(

@@ -44,8 +44,6 @@ def logged(tmp_path):
     'options,said',
     [
         (dict(name='a/b'), "name='a/b'"),
-        (dict(tolerance='1%'), "tolerance='1%': give a number above 0"),
-        (dict(tolerance=0), 'tolerance=0'),
         (dict(num_candidates=-1), 'num_candidates=-1'),
         (dict(max_draws=0.5), 'max_draws=0.5: give a whole number'),
         (dict(recalibration_batches=None), 'recalibration_batches=None'),
@@ -54,6 +52,11 @@ def logged(tmp_path):
 def test_options(options, said):
     with pytest.raises(ConfigError, match=f'DMCPSearchHook: {said}'):
         DMCPSearchHook(**options)
+
+
+def test_the_tolerance_is_the_models():
+    with pytest.raises(ConfigError, match='set model.tolerance'):
+        DMCPSearchHook(tolerance=0.05)
 
 
 def test_a_gate_hook_has_a_name_for_files_too():
@@ -141,12 +144,12 @@ def test_without_validation_it_says_that_nothing_is_ranked(search, tmp_path):
 
 
 def test_the_hook_of_the_other_method(search):
-    said = 'GateHook is the hook of mmdmcp.TrainableGate, .* is a DMCP'
+    said = 'GateHook is not the hook of DMCP, .* give mmdmcp.DMCPSearchHook'
     with pytest.raises(ConfigError, match=said):
         search(custom_hooks=[dict(type='mmdmcp.GateHook')]).train()
 
 
 def test_a_hook_twice(search):
     hook = dict(type='mmdmcp.DMCPSearchHook')
-    with pytest.raises(ConfigError, match='DMCPSearchHook is there more than'):
+    with pytest.raises(ConfigError, match='DMCPSearchHook is not the only hook'):
         search(custom_hooks=[hook, hook]).train()

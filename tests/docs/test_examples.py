@@ -9,15 +9,15 @@ import pytest
 @pytest.mark.parametrize(
     'name',
     [
-        'cost.target',
+        'cost.budget',
         'datasets.digits',
         'datasets.hold_out',
         'dmcp.grid',
+        'engine.launch',
         'gate.gate',
         'models.resnet_cifar',
         'ops.layout',
         'options',
-        'run.launch',
         'subnet.ranges',
     ],
 )

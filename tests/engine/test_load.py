@@ -11,7 +11,8 @@ from mmengine.registry import init_default_scope
 
 from mmdmcp.dmcp.hooks import DMCPSearchHook
 from mmdmcp.errors import CheckpointError
-from mmdmcp.gate.hooks import GateHook, _has_weights
+from mmdmcp.gate.hooks import GateHook
+from mmdmcp.methods.pretrained import has_weights
 from mmdmcp.registry import MODELS
 
 METHODS = {
@@ -154,4 +155,4 @@ def test_weights_are_found_in_any_form_of_init_cfg(init_cfg, expected):
     algorithm = build('mmdmcp.TrainableGate')
     algorithm.architecture.backbone.init_cfg = init_cfg
     runner = SimpleNamespace(_load_from=None)
-    assert _has_weights(runner, algorithm) == expected
+    assert has_weights(runner, algorithm) == expected

@@ -7,6 +7,7 @@ model = dict(
         backbone=dict(depth=8, base_channels=8), head=dict(in_channels=32)
     ),
     arch_start=0.5,
+    tolerance=0.05,
 )
 train_dataloader = dict(batch_size=128)
 train_cfg = dict(max_epochs=4, val_interval=2)
@@ -18,7 +19,6 @@ custom_hooks = [
         type='mmdmcp.DMCPSearchHook',
         name='TINY',
         num_candidates=2,
-        tolerance=0.05,
         recalibration_batches=4,
     )
 ]

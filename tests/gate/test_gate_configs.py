@@ -70,7 +70,9 @@ def test_config_builds(path):
         cfg.model.input_shape = SIZES[network(path)]
     algorithm = MODELS.build(cfg.model)
     assert isinstance(algorithm.schedule, GateSchedule)
-    assert algorithm.target == round(algorithm.full_cost / 2)
+    assert algorithm.budget.values == {
+        'macs': round(algorithm.cost_of('max')['macs'] / 2)
+    }
     assert [reason for _, reason in algorithm.mutator.supernet.unprunable] == [
         "its channels are the model's output"
     ]

@@ -8,7 +8,8 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmdmcp.errors import CheckpointError, TrainingError
-from mmdmcp.gate.hooks import GateHook, _has_weights
+from mmdmcp.gate.hooks import GateHook
+from mmdmcp.methods.pretrained import has_weights
 from mmdmcp.subnet import Subnet
 
 EPOCHS = 3  # of 9 iterations
@@ -126,7 +127,7 @@ def test_pretrained_weights_may_come_from_init_cfg(trained, repo_root, tmp_path)
     runner._init_model_weights()
     for key, value in runner.model.architecture.state_dict().items():
         assert torch.equal(value, start[key]), key
-    assert _has_weights(runner, runner.model)
+    assert has_weights(runner, runner.model)
 
 
 def test_a_resumed_training_ends_where_the_first_did(trained, repo_root, tmp_path):
@@ -184,7 +185,7 @@ def test_a_small_networks_checkpoint_is_refused(trained, repo_root, tmp_path):
     """Gates on what was left at random would prune noise."""
     *_, work = trained
     cfg = gate_config(repo_root, tmp_path, work / 'GATE_SUBNET_DIGITS.pth')
-    with pytest.raises(CheckpointError, match='layers that get gates have'):
+    with pytest.raises(CheckpointError, match='layers that are pruned have'):
         Runner.from_cfg(cfg).load_or_resume()
 
 

@@ -77,4 +77,7 @@ def test_the_last_iteration_steps(make):
 def test_accumulations_that_a_checkpoint_splits(make):
     _, wrappers = make(8, accumulative_counts=2)
     assert split_accumulations(wrappers, 4) == []
-    assert split_accumulations(wrappers, 5) == ['architecture', 'mutator']
+    assert split_accumulations(wrappers, 5) == [
+        'optim_wrapper.architecture',
+        'optim_wrapper.mutator',
+    ]

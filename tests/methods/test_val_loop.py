@@ -1,11 +1,20 @@
 """What the validation of a search refuses before it starts."""
 
+from types import SimpleNamespace
+
 import pytest
 from mmengine.evaluator import Evaluator
 from torch.utils.data import DataLoader
 
+from mmdmcp import DMCP, TrainableGate
 from mmdmcp.errors import ConfigError
 from mmdmcp.methods import SearchValLoop
+
+
+def loop(method, **options):
+    """Built for a model of which the class alone is asked."""
+    runner = SimpleNamespace(model=method)
+    return SearchValLoop(runner, DataLoader([1]), Evaluator([]), **options)
 
 
 @pytest.mark.parametrize(
@@ -23,4 +32,9 @@ from mmdmcp.methods import SearchValLoop
 )
 def test_options(options, said):
     with pytest.raises(ConfigError, match=f'^val_cfg: .*{said}'):
-        SearchValLoop(None, DataLoader([1]), Evaluator([]), **options)
+        loop(DMCP, **options)
+
+
+def test_a_method_without_named_networks_is_validated_as_it_stands():
+    with pytest.raises(ConfigError, match='val_cfg: a .* has no networks'):
+        loop(TrainableGate)

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from mmdmcp.cli import main
+from mmdmcp.cost import Budget
 from mmdmcp.errors import SubnetError
 from mmdmcp.report import candidate_table
 from mmdmcp.report.plots import plot_widths
@@ -22,10 +23,11 @@ def subnet(**units):
 
 def test_candidate_table_marks_the_chosen_one():
     rows = [
-        SimpleNamespace(name=n, macs=m, metrics=dict(top1=t))
+        SimpleNamespace(name=n, cost=dict(macs=m), metrics=dict(top1=t))
         for n, m, t in (('expected', 99e6, 71.25), ('direct1', 101e6, 70.0))
     ]
-    text = candidate_table(rows, rows[0], 100_000_000, 'top1')
+    budget = Budget.parse(100_000_000, dict(macs=200_000_000))
+    text = candidate_table(rows, rows[0], budget, 'top1')
     assert 'expected (chosen)' in text and 'direct1 (chosen)' not in text
     assert '-1.00%' in text and '+1.00%' in text and '71.25' in text
 

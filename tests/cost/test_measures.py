@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmdmcp.cost import parse_target
+from mmdmcp.cost import find_measure
 from mmdmcp.errors import TargetError
 
 FULL = 4_089_184_256
@@ -23,7 +23,7 @@ FULL = 4_089_184_256
     ],
 )
 def test_every_form_means_multiply_accumulates(target, macs):
-    assert parse_target(target, FULL) == macs
+    assert find_measure('flops').parse(target, FULL) == macs
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_every_form_means_multiply_accumulates(target, macs):
 )
 def test_what_cant_be_read_shows_the_right_forms(target):
     with pytest.raises(TargetError, match="'2.2G', '211M', '50%'"):
-        parse_target(target, FULL)
+        find_measure('flops').parse(target, FULL)
 
 
 @pytest.mark.parametrize(
@@ -54,27 +54,27 @@ def test_what_cant_be_read_shows_the_right_forms(target):
 )
 def test_a_target_is_a_positive_number(target):
     with pytest.raises(TargetError, match='not above zero'):
-        parse_target(target, FULL)
+        find_measure('flops').parse(target, FULL)
 
 
 def test_a_bare_share_is_no_target():
     with pytest.raises(TargetError, match="write 0.5 of .* as '50%'$"):
-        parse_target(0.5, FULL)
+        find_measure('flops').parse(0.5, FULL)
 
 
 def test_messages_name_what_is_counted():
     for target in ('half', -1, 1.5):
         with pytest.raises(TargetError, match='number of parameters, e.g.'):
-            parse_target(target, FULL, 'parameters')
+            find_measure('params').parse(target, FULL)
 
 
 @pytest.mark.parametrize('target', ['100%', FULL])
 def test_the_full_network_is_no_target(target):
     with pytest.raises(TargetError, match='all of the full network.*Lower'):
-        parse_target(target, FULL)
+        find_measure('flops').parse(target, FULL)
 
 
 @pytest.mark.parametrize('target', ['101%', '5G', FULL + 1])
 def test_a_target_above_the_full_network_is_refused(target):
     with pytest.raises(TargetError, match='above the full network'):
-        parse_target(target, FULL)
+        find_measure('flops').parse(target, FULL)

@@ -1,0 +1,181 @@
+"""What a target may count: one object per measure.
+
+A measure knows the words that options and files have for it, its value at
+any widths, and how amounts of it are written. ``register`` makes one known:
+every method, table and file takes it from then on.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from numbers import Real
+
+import torch
+from torch import Tensor
+
+from ..errors import TargetError
+from .model import CostModel
+
+_WRITTEN = re.compile(r'\s*([0-9]*\.?[0-9]+(?:e[0-9]+)?)\s*([a-z%]*)\s*', re.IGNORECASE)
+
+
+class Measure:
+    """Something that a network has an amount of, depending on its widths.
+
+    Attributes:
+        name (str): In costs, logs and subnet files.
+        words (tuple[str, ...]): In options: ``target=dict(flops='50%')``.
+        noun (str): In messages.
+        title (str): In tables.
+        units (Mapping[str, float]): What may follow a number, and what it
+            multiplies it by.
+        examples (tuple[str, str]): Two amounts as users write them.
+        suffix (str): In the default name of a subnet file.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    noun: str
+    title: str
+    units: Mapping[str, float] = {'': 1, 'K': 1e3, 'M': 1e6, 'G': 1e9, 'T': 1e12}
+    examples: tuple[str, str] = ('2.2G', '211M')
+    suffix = ''
+
+    def value(self, model: CostModel, widths: Tensor) -> Tensor:
+        """The amount at any widths, differentiable, exact at whole ones.
+
+        Args:
+            model: What layers contribute.
+            widths: Width of each unit, ``[..., units]``.
+
+        Returns:
+            Float64 tensor ``[...]``.
+        """
+        raise NotImplementedError
+
+    def exact(self, model: CostModel, widths: Sequence[int]) -> int:
+        """The amount at whole widths, one per unit."""
+        return round(float(self.value(model, torch.tensor(widths))))
+
+    def format(self, amount: float) -> str:
+        """An amount for people: ``'20.41 M'``."""
+        return f'{amount / 1e6:,.2f} M'
+
+    def parse(self, target: str | Real, full: int) -> int:
+        """A target as users write it, as an amount.
+
+        Args:
+            target: ``'2.2G'``, ``'50%'`` or a number.
+            full: The amount of the full network.
+
+        Returns:
+            The amount aimed at, rounded to an integer.
+
+        Raises:
+            TargetError: If it can't be read, is not positive, or is not
+                below the full network.
+        """
+        first, second = self.examples
+        forms = (
+            f"write it as '{first}', '{second}', '50%' (of the full network) or "
+            f'as a number of {self.noun}, e.g. 2200000000'
+        )
+        amount = self._read(target, full)
+        if amount is None:
+            raise TargetError(f"target={target!r} can't be read: {forms}")
+        if not (math.isfinite(amount) and amount > 0):
+            raise TargetError(f'target={target!r} is not above zero: {forms}')
+        if amount < 100 and not isinstance(target, str):
+            hint = (
+                f"; write {target:.4g} of the full network as '{100 * target:.4g}%'"
+                if amount < 1
+                else f': {forms}'
+            )
+            raise TargetError(f'target={target!r} means {amount:g} {self.noun}{hint}')
+        if amount >= full:
+            raise TargetError(
+                f'target={target!r} is {self.format(amount)} {self.noun}, '
+                f"{'above' if amount > full else 'all of'} the full network's "
+                f'{self.format(full)}: nothing is left to prune. Lower the '
+                'target, or widen the network'
+            )
+        return round(amount)
+
+    def _read(self, target: object, full: int) -> float | None:
+        """The amount that is written; None if it can't be read."""
+        if isinstance(target, str):
+            match = _WRITTEN.fullmatch(target)
+            if match is None:
+                return None
+            number, unit = float(match[1]), match[2].upper()
+            if unit == '%':
+                return number / 100 * full
+            factors = {key.upper(): factor for key, factor in self.units.items()}
+            return number * factors[unit] if unit in factors else None
+        if isinstance(target, Real) and not isinstance(target, bool):
+            return float(target)
+        return None
+
+
+class MultiplyAccumulates(Measure):
+    """Multiply-accumulates of convolutions and linear layers, for one sample.
+
+    The papers call them FLOPs, and so do options.
+    """
+
+    name = 'macs'
+    words = ('flops', 'macs')
+    noun = 'multiply-accumulates'
+    title = 'MACs'
+
+    def value(self, model: CostModel, widths: Tensor) -> Tensor:
+        return model.macs(widths)
+
+
+class Parameters(Measure):
+    """Parameters of the whole network."""
+
+    name = 'params'
+    words = ('params',)
+    noun = 'parameters'
+    title = 'parameters'
+    examples = ('10M', '500K')
+    suffix = '_PARAMS'
+
+    def value(self, model: CostModel, widths: Tensor) -> Tensor:
+        return model.params(widths)
+
+
+#: Every measure by its name, in the order of tables.
+MEASURES: dict[str, Measure] = {}
+
+
+def register(measure: Measure) -> Measure:
+    """Make a measure known: options, files and tables take it by its name.
+
+    Raises:
+        ValueError: If another one has its name, or a word of it.
+    """
+    taken = {word for known in MEASURES.values() for word in (known.name, *known.words)}
+    both = taken & {measure.name, *measure.words}
+    if both:
+        raise ValueError(f'a measure is called {sorted(both)[0]!r} already')
+    MEASURES[measure.name] = measure
+    return measure
+
+
+def find_measure(word: str) -> Measure:
+    """The measure that an option names.
+
+    Raises:
+        TargetError: If there is none.
+    """
+    for measure in MEASURES.values():
+        if word in measure.words:
+            return measure
+    known = [word for measure in MEASURES.values() for word in measure.words]
+    raise TargetError(f'target: {word!r} is no measure; choose from {", ".join(known)}')
+
+
+register(MultiplyAccumulates())
+register(Parameters())
