@@ -99,7 +99,7 @@ def split_indices(labels: np.ndarray) -> dict[str, list[int]]:
         dict[str, list[int]]: Sorted sample indices of each split.
     """
     order = sorted(range(len(labels)), key=lambda i: (labels[i], _card(i)))
-    splits = {name: [] for name in SPLITS}
+    splits: dict[str, list[int]] = {name: [] for name in SPLITS}
     for position, index in enumerate(order):
         splits[DEAL[position % len(DEAL)]].append(index)
     return {name: sorted(indices) for name, indices in splits.items()}

@@ -28,7 +28,7 @@ class ModelPair:
 
     full: dict[str, Any]
     pruned: dict[str, Any]
-    subnet: Subnet | None
+    subnet: Subnet
 
     def build_full(self) -> nn.Module:
         """The full model in eval mode, with random weights."""

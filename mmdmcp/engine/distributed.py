@@ -1,6 +1,7 @@
 """Data parallelism for searches."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from mmengine.dist import all_reduce_params, broadcast, get_world_size
@@ -28,7 +29,7 @@ class SearchDistributed(nn.Module):
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
-        self.module = module
+        self.module: Any = module
         if get_world_size() > 1:
             for tensor in module.state_dict(keep_vars=True).values():
                 if isinstance(tensor, torch.Tensor):
@@ -94,4 +95,4 @@ def average_statistics(model: nn.Module) -> None:
         for m in model.modules()
         if isinstance(m, BATCH_NORMS) and m.running_mean is not None
     ]
-    average([n.running_mean for n in norms] + [n.running_var for n in norms])
+    average(b for n in norms for b in (n.running_mean, n.running_var) if b is not None)

@@ -4,13 +4,14 @@ import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
 from mmengine.dataset import DefaultSampler
 from mmengine.dist import get_rank
 from mmengine.evaluator import Evaluator
-from torch import nn
+from mmengine.model import BaseModel
 from torch.utils.data import DataLoader
 
 from ..errors import ConfigError, DataError
@@ -62,14 +63,13 @@ def take_batches(dataloader: DataLoader, num: int) -> list[object]:
             'and batch norms are recalibrated with batches of that size; '
             'give it one, or leave batch_sampler out'
         )
-    sampler = DefaultSampler(
-        dataloader.dataset, seed=getattr(dataloader.sampler, 'seed', 0)
-    )
+    dataset: Any = dataloader.dataset
+    sampler = DefaultSampler(dataset, seed=getattr(dataloader.sampler, 'seed', 0))
     indices = list(islice(sampler, num * size))
     if not indices:
         raise DataError(
             'no batch to recalibrate batch norms with: train_dataloader has '
-            f'{len(dataloader.dataset)} samples and {num} batches are asked '
+            f'{len(dataset)} samples and {num} batches are asked '
             'for (recalibration_batches)'
         )
     seed_everything(0, get_rank())
@@ -89,7 +89,7 @@ def take_batches(dataloader: DataLoader, num: int) -> list[object]:
 
 
 @torch.no_grad()
-def recalibrate(model: nn.Module, batches: Sequence[object]) -> None:
+def recalibrate(model: BaseModel, batches: Sequence[object]) -> None:
     """Give the model's batch norms the statistics of these batches.
 
     A narrow network cut out of a supernet inherits statistics of other
@@ -131,11 +131,12 @@ def recalibrate(model: nn.Module, batches: Sequence[object]) -> None:
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, dataloader: DataLoader, evaluator: Evaluator
+    model: BaseModel, dataloader: DataLoader, evaluator: Evaluator
 ) -> dict[str, float]:
     """Metrics of a model on a data loader, as MMEngine's ValLoop has them."""
+    dataset: Any = dataloader.dataset
     model.eval()
     for batch in dataloader:
         outputs = model.val_step(batch)
         evaluator.process(data_samples=outputs, data_batch=batch)
-    return evaluator.evaluate(len(dataloader.dataset))
+    return evaluator.evaluate(len(dataset))

@@ -41,12 +41,12 @@ def frozen_statistics(model: nn.Module) -> Iterator[None]:
     ]
     for norm in norms:
         norm.track_running_stats = False
-    for norm, *_ in instance:
-        norm.running_mean = norm.running_var = None
+    for module, *_ in instance:
+        module.running_mean = module.running_var = None
     try:
         yield
     finally:
         for norm in norms:
             norm.track_running_stats = True
-        for norm, mean, variance in instance:
-            norm.running_mean, norm.running_var = mean, variance
+        for module, mean, variance in instance:
+            module.running_mean, module.running_var = mean, variance

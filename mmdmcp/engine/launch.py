@@ -76,7 +76,7 @@ def _from_torchrun(env: Mapping[str, str], port: int | None) -> RankInfo:
         local_rank=int(env['LOCAL_RANK']),
         master_addr=env.get('MASTER_ADDR', LOOPBACK),
         # torchrun has chosen the port that its own store listens on.
-        master_port=int(env.get('MASTER_PORT', port or DEFAULT_PORT)),
+        master_port=int(env.get('MASTER_PORT') or port or DEFAULT_PORT),
     )
 
 

@@ -47,4 +47,6 @@ def seed_workers(loader: DataLoader) -> None:
 def _reseed(init: Callable[[int], None] | None, worker: int) -> None:
     if init is not None:
         init(worker)
-    seed_everything(get_worker_info().seed)
+    info = get_worker_info()
+    assert info is not None  # this runs in a worker
+    seed_everything(info.seed)

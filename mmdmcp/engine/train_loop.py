@@ -125,7 +125,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             self._stop_signal = number
             signal.signal(signal.SIGINT, handlers[signal.SIGINT])
 
-        handlers = {
+        handlers: dict[int, Any] = {
             number: signal.getsignal(number)
             for number in (signal.SIGTERM, signal.SIGINT)
         }

@@ -173,7 +173,7 @@ class DistilledModel(BaseModel):
                 'pass; compare a module that both run alike'
             )
         if name in self.adapters:
-            ours = [adapt(a) for adapt, a in zip(self.adapters[name], ours)]
+            ours = [adapt(a) for adapt, a in zip(self.adapters[name].children(), ours)]
         for a, b in zip(ours, its):
             if a.shape != b.shape:
                 raise ConfigError(
@@ -265,11 +265,13 @@ def _check_normalisation(student: BaseModel, teacher: BaseModel) -> None:
     """The student's batch is all that the teacher sees."""
     for key in ('mean', 'std'):
         ours, its = (
-            getattr(model.data_preprocessor, key, None) for model in (student, teacher)
+            None if value is None else value.flatten().tolist()
+            for value in (
+                getattr(model.data_preprocessor, key, None)
+                for model in (student, teacher)
+            )
         )
-        if (ours is None) != (its is None) or (
-            ours is not None and ours.flatten().tolist() != its.flatten().tolist()
-        ):
+        if ours != its:
             raise ConfigError(
                 f'data_preprocessor.{key} of student and teacher differ, but the '
                 'teacher sees the images that the student sees: give both the '

@@ -197,7 +197,7 @@ def _check(part: nn.Module, name: str, channels: Sequence[int]) -> None:
     if found is None:
         return
     index = getattr(part, 'in_index', None)
-    right = list(channels)
+    right: int | list[int] = list(channels)
     if isinstance(index, (list, tuple)):
         right = [channels[i] for i in index]
     elif isinstance(index, int):

@@ -121,7 +121,7 @@ def PrunedBackbone(
         )
     subnet = load_subnet(subnet)
     full = _full_model(cfg, subnet, prefix, init_cfg)
-    backbone = apply(_build(cfg), subnet, prefix)
+    backbone: Any = apply(_build(cfg), subnet, prefix)
     _check_size(backbone, subnet)
     checked_init_cfgs(backbone, init_cfg, prefix, full)
     backbone.out_channels = output_channels(backbone, subnet.cost['input_shape'][0])

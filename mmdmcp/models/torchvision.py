@@ -1,9 +1,11 @@
 """A torchvision classifier as a model that MMEngine's Runner trains."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModel
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import ConfigError
 from ..registry import MODELS
@@ -97,8 +99,8 @@ class TorchvisionClassifier(BaseModel):
             return self._predict(logits, data_samples)
         raise ConfigError(f'mode={mode!r} is not tensor, loss or predict')
 
-    def _loss(self, logits: Tensor, data_samples: list) -> dict[str, Tensor]:
-        labels = torch.cat([sample.gt_label for sample in data_samples])
+    def _loss(self, logits: Tensor, data_samples: list | None) -> dict[str, Tensor]:
+        labels = torch.cat([sample.gt_label for sample in data_samples or ()])
         return dict(
             loss=F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
         )
@@ -113,7 +115,7 @@ class TorchvisionClassifier(BaseModel):
         return samples
 
 
-def _drop_auxiliary(model: nn.Module) -> None:
+def _drop_auxiliary(model: Any) -> None:
     """Leave out what only training runs and a trace does not see.
 
     As torchvision itself does: with pretrained weights it takes no

@@ -73,8 +73,9 @@ class SlicedWeights:
         module.load_state_dict(self.full.slice(self.weights))
         # MMEngine initialises the parts of a module after it, except where
         # that is done.
-        for part in module.modules():
-            if part is not module and hasattr(part, 'init_weights'):
+        parts: list[Any] = list(module.modules())[1:]
+        for part in parts:
+            if hasattr(part, 'init_weights'):
                 part.is_init = True
 
     def __deepcopy__(self, memo: dict) -> 'SlicedWeights':
@@ -132,7 +133,7 @@ def checked_init_cfgs(
         )
 
 
-def _replace(module: nn.Module, new: Callable[[dict], dict | None]) -> None:
+def _replace(module: Any, new: Callable[[dict], dict | None]) -> None:
     """Put others in place of what loads a checkpoint; None drops it."""
     entries = initialisers(getattr(module, 'init_cfg', None))
     if not any(map(is_pretrained, entries)):

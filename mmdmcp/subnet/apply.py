@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from typing import TypeVar
 
 from torch import nn
 
@@ -13,6 +14,7 @@ from .layers import Change, shrink, shrink_parameter
 from .rows import LayerWidth, UnitWidth
 from .schema import Subnet
 
+Row = TypeVar('Row')
 Prefix = str | Mapping[str, str] | None
 
 
@@ -69,8 +71,8 @@ def apply(
 
 
 def _rename(
-    rows: Mapping[str, object], prefix: Mapping[str, str] | None
-) -> dict[str, object]:
+    rows: Mapping[str, Row], prefix: Mapping[str, str] | None
+) -> dict[str, Row]:
     """Rows under the names of the model; the longest matching key wins."""
     if prefix is None:
         return dict(rows)
@@ -93,7 +95,8 @@ def _plan(
     """Every change, checked; the model is as it was."""
     modules = dict(model.named_modules(remove_duplicate=False))
     _check_present(model, modules, [*layers, *units])
-    changes, first_name = [], {}
+    changes: list[Change] = []
+    first_name: dict[int, str] = {}
     for name, row in layers.items():
         module = modules.get(name)
         try:

@@ -105,7 +105,7 @@ def _unit(name: str, value: Any) -> RazorUnit:
             "writes 'backbone.conv1_(0, 64)_64'"
         )
     of = named(short(name), whole_number, 'channels', int(match[4]))
-    options = {}
+    options: Any = {}
     if isinstance(value, dict):
         options = value.get('init_args', options)
         value = value.get('choice', value.get('chosen'))
@@ -151,7 +151,8 @@ def from_mmrazor(units: dict[str, RazorUnit], supernet) -> Subnet:
         SubnetError: If the units are not the model's, or wider.
     """
     layouts = {layer.name: layer.out_layout for layer in supernet.layers}
-    widths, source = list(supernet.full), {}
+    widths = list(supernet.full)
+    source: dict[int, str] = {}
     # Files of a search on a widened network name its units by the nominal
     # width; some of their choices are above it.
     widened = any(unit.channels > unit.of for unit in units.values())

@@ -72,7 +72,7 @@ def parse_yaml(text: str) -> Any:
             raise SubnetError('more than one YAML document in the file')
     except yaml.MarkedYAMLError as error:
         raise SubnetError(
-            f'{_place(error.problem_mark)}: not valid YAML: {first_line(error.problem)}'
+            f'{_place(error.problem_mark)}: not valid YAML: {first_line(error.problem or error)}'
         ) from None
     except (yaml.YAMLError, ValueError) as error:
         # PyYAML raises a bare ValueError for some malformed directives.
@@ -97,7 +97,7 @@ def _node(event, events, depth: int) -> Any:
     if depth == _MAX_DEPTH:
         raise SubnetError(f'{_where(event)}: nested too deeply')
     if isinstance(event, yaml.SequenceStartEvent):
-        items = []
+        items: list[Any] = []
         for event in iter(lambda: next(events), None):
             if isinstance(event, yaml.SequenceEndEvent):
                 return items

@@ -16,7 +16,7 @@ def format_ranges(indices: Iterable[int]) -> str:
     >>> format_ranges([0, 1, 2, 5, 7, 8])
     '0-2 5 7-8'
     """
-    ranges = []
+    ranges: list[list[int]] = []
     for index in indices:
         if ranges and index == ranges[-1][1] + 1:
             ranges[-1][1] = index
