@@ -30,7 +30,9 @@ JOBS ?= auto
 # Below this, tests of something are missing.
 COVERAGE := 90
 
-.PHONY: help env demo demo-gate lint test test-slurm env-downstream test-downstream clean
+DOCS_STAMP := $(VENV)/.docs
+
+.PHONY: help env docs demo demo-gate lint test test-slurm env-downstream test-downstream clean
 .DELETE_ON_ERROR:
 
 help:
@@ -41,6 +43,7 @@ help:
 	@echo 'make test             run the tests; PYTEST_ARGS="-k name" selects'
 	@echo 'make test-slurm       start a one-machine Slurm and submit a search to it'
 	@echo 'make test-downstream  detection and segmentation, in $(DOWNSTREAM)'
+	@echo 'make docs             build the documentation site into work_dirs/site'
 	@echo 'make clean            remove the environments and what was built'
 	@echo 'PYTHON=/path/to/python3.11 chooses the interpreter'
 
@@ -68,6 +71,10 @@ test-slurm: $(STAMP)
 	sh tests/slurm/install.sh
 	$(PY) -m pytest tests/slurm $(PYTEST_ARGS)
 
+# The package is read from here, not imported.
+docs: $(DOCS_STAMP)
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(VENV)/bin/mkdocs build --strict -q
+
 env-downstream: $(DOWNSTREAM_STAMP)
 
 test-downstream: $(DOWNSTREAM_STAMP)
@@ -86,6 +93,10 @@ $(STAMP): $(INPUTS)
 	$(call fresh_venv,$(VENV))
 	$(PY) $(PIP_INSTALL) -e '.[lite,onnx,dev]'
 	@echo '$(CURDIR)' > $@
+
+$(DOCS_STAMP): $(STAMP)
+	$(PY) $(PIP_INSTALL) -e '.[docs]'
+	touch $@
 
 # mmcv-lite and mmcv must not meet, hence a second environment. mmcv compiles
 # against the torch that is installed, hence torch first.
