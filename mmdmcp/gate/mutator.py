@@ -9,10 +9,9 @@ from ..cost import Budget
 from ..errors import ConfigError
 from ..methods import ChannelMutator, Choice, counts
 from ..options import number, refuse_unknown
+from ..ranking import channel_sizes, choose_open, open_mask
 from ..registry import MODELS
 from .gate import SHAPES, gate
-from .importance import channel_importance
-from .select import choose_open, open_mask
 
 Kept = tuple[int, ...]
 
@@ -91,7 +90,7 @@ class GateChannelMutator(ChannelMutator):
     def start(self) -> None:
         """Set the gates' first values; the weights are loaded by now."""
         if self.init == 'importance':
-            rows = channel_importance(self.supernet)
+            rows = channel_sizes(self.supernet)
             for row, values in zip(self.gates, rows):
                 row[: len(values)] = values
         else:

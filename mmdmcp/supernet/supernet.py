@@ -35,6 +35,8 @@ class Supernet:
         any_channels: Whether any of a unit's channels may be dropped, not
             only the last ones. Units for which zeroing a channel and
             dropping it are not the same are then left whole.
+        run: Runs one sample through the model; by default a random one of
+            the input shape, as models of OpenMMLab packages take it.
 
     Attributes:
         units (list[Unit]): What can be pruned, in the model's order.
@@ -53,14 +55,22 @@ class Supernet:
         input_shape: tuple[int, ...],
         scope: Sequence[str] | None = None,
         any_channels: bool = False,
+        run: Callable[[], object] | None = None,
     ) -> None:
         prefixes('mutator.scope', scope, dict(model.named_modules()))
         self.model = model
         self.input_shape = tuple(input_shape)
         with eval_mode(model):
-            self._build(scope, any_channels)
+            runs = demo_runs(model, self.input_shape) if run is None else (run, run)
+            self._build(scope, any_channels, *runs)
 
-    def _build(self, scope: Sequence[str] | None, any_channels: bool) -> None:
+    def _build(
+        self,
+        scope: Sequence[str] | None,
+        any_channels: bool,
+        run: Callable[[], object],
+        run_all: Callable[[], object],
+    ) -> None:
         model = self.model
         for name, module in model.named_modules():
             if kind_of(module) is not None and 'forward' in vars(module):
@@ -69,7 +79,6 @@ class Supernet:
                     'another search, or a patch), which a narrow layer would '
                     'not run; build the model anew, or make it a subclass'
                 )
-        run, run_all = demo_runs(model, self.input_shape)
         trace = analyze(model, self.input_shape, run_all)
         positions = read_positions(model, run)
         sites = find_gate_sites(model, run_all, close_channels=any_channels)

@@ -17,6 +17,7 @@ import pytest
         'gate.gate',
         'models.resnet_cifar',
         'ops.layout',
+        'ranking.select',
         'options',
         'subnet.ranges',
     ],

@@ -5,7 +5,7 @@ import torch
 from common.small_net import batch, classifier, plain_optimisers
 from torch import nn
 
-from mmdmcp.gate.importance import channel_importance
+from mmdmcp.ranking import channel_sizes
 from mmdmcp.subnet import Subnet
 
 
@@ -132,12 +132,10 @@ def test_importance_is_the_size_of_what_scales_a_channel(build):
         norm.weight.copy_(torch.arange(1.0, 9.0))
         norm.bias.copy_(torch.tensor([0.0] * 7 + [6.0]))
     units = [unit.name for unit in supernet.units]
-    found = channel_importance(supernet)[units.index('backbone.layer1.0.conv1')]
+    found = channel_sizes(supernet)[units.index('backbone.layer1.0.conv1')]
     size = torch.tensor([1.0, 2, 3, 4, 5, 6, 7, 10])
     assert torch.allclose(found, size / size.mean())
-    assert all(
-        row.mean().item() == pytest.approx(1) for row in channel_importance(supernet)
-    )
+    assert all(row.mean().item() == pytest.approx(1) for row in channel_sizes(supernet))
 
 
 def test_gates_start_open_where_asked(build):

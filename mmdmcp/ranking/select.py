@@ -1,5 +1,10 @@
-"""Choose which gates are open. Pure torch."""
+"""Choose which channels a budget keeps. Pure torch.
 
+Gates and importance ask the same question: the largest values stay, as many
+as the target pays for. A gate is open, a channel is kept.
+"""
+
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -73,6 +78,76 @@ def choose_open(
             mask[flip.unit, flip.channel] = flip.change > 0
         gap = abs(cost(mask.sum(1)) - target)
     return mask, threshold
+
+
+def choose_channels(
+    scores: Sequence[Tensor],
+    cost: Callable[[Tensor], float],
+    target: float,
+    tolerance: float,
+    kept: Sequence[Sequence[int]] | None = None,
+    min_ratio: float = 0.0,
+    divisor: int = 1,
+) -> list[tuple[int, ...]]:
+    """Keep the most important channels, as many as the target pays for.
+
+    The least important ones go first, whatever unit they are of. With a
+    divisor they go in steps of that many, by the mean of their scores.
+
+    Args:
+        scores: One ``[channels]`` per unit, comparable between units.
+        cost: Cost of the network, given ``[units]`` numbers of channels.
+        target: Cost wanted.
+        tolerance: Accepted distance, as a share of the target.
+        kept: Channels of each unit that may be kept; all by default.
+        min_ratio: Least share of a unit's channels that stays; one channel
+            always does.
+        divisor: Channels are kept in multiples of it, or all.
+
+    Returns:
+        Kept channels of each unit, ascending.
+    """
+    left = [range(len(row)) for row in scores] if kept is None else kept
+    orders, steps = [], []
+    for row, candidates in zip(scores, left):
+        candidates = torch.tensor(list(candidates))
+        order = row[candidates].argsort(descending=True, stable=True)
+        orders.append(candidates[order].tolist())
+        allowed = width_steps(len(row), min_ratio, divisor)
+        steps.append([n for n in allowed if n < len(candidates)] + [len(candidates)])
+    size = max(map(len, steps))
+    values = torch.zeros(len(steps), size, dtype=torch.float64)
+    widths = torch.zeros(len(steps), size, dtype=torch.long)
+    valid = torch.zeros(len(steps), size, dtype=torch.bool)
+    for unit, (row, order, counts) in enumerate(zip(scores, orders, steps)):
+        starts = [0, *counts[:-1]]
+        for step, (start, stop) in enumerate(zip(starts, counts)):
+            values[unit, step] = row[order[start:stop]].double().mean()
+        widths[unit, : len(counts)] = torch.tensor(counts)
+        valid[unit, : len(counts)] = True
+
+    def cost_of_steps(open_steps: Tensor) -> float:
+        return cost(widths.gather(1, open_steps[:, None] - 1).flatten())
+
+    mask, _ = choose_open(values, valid, cost_of_steps, target, tolerance)
+    counts = widths.gather(1, mask.sum(1, keepdim=True) - 1).flatten().tolist()
+    return [tuple(sorted(order[:n])) for order, n in zip(orders, counts)]
+
+
+def width_steps(channels: int, min_ratio: float = 0.0, divisor: int = 1) -> list[int]:
+    """Numbers of channels that a unit may keep, ascending.
+
+    Args:
+        channels: What it has.
+        min_ratio: Least ratio of them, rounded up to the divisor.
+        divisor: Step between them; the last one is all channels.
+
+    Example:
+        >>> width_steps(20, 0.25, 8)
+        [8, 16, 20]
+    """
+    least = max(1, math.ceil(min_ratio * channels / divisor - 1e-9)) * divisor
+    return [*range(least, channels, divisor), channels]
 
 
 class Flip(NamedTuple):

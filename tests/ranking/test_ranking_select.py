@@ -1,9 +1,14 @@
-"""Which gates are open, and how the target is met exactly."""
+"""Which gates are open, which channels stay, and how the target is met."""
 
 import pytest
 import torch
 
-from mmdmcp.gate.select import choose_open, open_mask
+from mmdmcp.ranking.select import (
+    choose_channels,
+    choose_open,
+    open_mask,
+    width_steps,
+)
 
 
 def padded(*rows):
@@ -94,3 +99,59 @@ def test_without_a_way_to_the_target_the_nearest_is_taken():
     gates, valid = padded([1.0, 2.0, 3.0])
     mask, _ = choose_open(gates, valid, lambda w: 100.0 * w.item(), 120.0, 0.01)
     assert mask.tolist() == [[False, False, True]]
+
+
+def keep(scores, target, **options):
+    scores = [torch.tensor(row).double() for row in scores]
+    return choose_channels(scores, cost, target, 0.01, **options)
+
+
+@pytest.mark.parametrize('seed', range(10))
+def test_channels_go_least_important_first(seed):
+    """As if every network that can be got so had been listed."""
+    generator = torch.Generator().manual_seed(seed)
+    scores = [torch.rand(n, generator=generator).tolist() for n in (4, 5)]
+    target = 0.55 * cost(torch.tensor([4, 5]))
+    order = sorted((value, row) for row in (0, 1) for value in scores[row])
+    widths, listed = [4, 5], [[4, 5]]
+    for _, row in order:
+        if widths[row] > 1:  # the last channel of a unit stays
+            widths[row] -= 1
+            listed.append(list(widths))
+    gaps = [abs(cost(torch.tensor(w)) - target) for w in listed]
+    kept = choose_channels(
+        [torch.tensor(row) for row in scores], cost, target, tolerance=1.0
+    )
+    assert list(map(len, kept)) == listed[gaps.index(min(gaps))]
+    for row, channels in zip(scores, kept):
+        largest = sorted(range(len(row)), key=lambda i: -row[i])[: len(channels)]
+        assert channels == tuple(sorted(largest))
+
+
+@pytest.mark.parametrize('divisor', [1, 4, 8])
+@pytest.mark.parametrize('min_ratio', [0.0, 0.3])
+def test_widths_are_multiples_and_not_below_the_least(min_ratio, divisor):
+    generator = torch.Generator().manual_seed(0)
+    scores = [torch.rand(64, generator=generator), torch.rand(92, generator=generator)]
+    target = 0.4 * cost(torch.tensor([64, 92]))
+    kept = choose_channels(
+        scores, cost, target, 0.05, min_ratio=min_ratio, divisor=divisor
+    )
+    for row, channels in zip(scores, kept):
+        assert len(channels) in width_steps(len(row), min_ratio, divisor)
+        assert len(channels) >= min_ratio * len(row)
+    assert abs(cost(torch.tensor(list(map(len, kept)))) - target) <= 0.05 * target
+
+
+def test_channels_that_are_gone_stay_gone():
+    scores = [[9.0, 1.0, 8.0, 7.0], [6.0, 5.0, 9.0, 8.0, 7.0]]
+    kept = keep(scores, 30.0, kept=[(1, 2, 3), (0, 1, 4)])
+    assert set(kept[0]) <= {1, 2, 3} and set(kept[1]) <= {0, 1, 4}
+    assert kept == [(2, 3), (0, 4)]
+
+
+def test_steps_of_widths():
+    assert width_steps(5) == [1, 2, 3, 4, 5]
+    assert width_steps(10, 0.3) == list(range(3, 11))
+    assert width_steps(20, 0.25, 8) == [8, 16, 20]
+    assert width_steps(4, 0.1, 8) == [4]
