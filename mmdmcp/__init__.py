@@ -33,7 +33,12 @@ _LAZY = {
     'ResNetCifar': 'mmdmcp.models',
     'TorchvisionClassifier': 'mmdmcp.models',
     'Subnet': 'mmdmcp.subnet',
+    'apply': 'mmdmcp.subnet',
+    'prune': 'mmdmcp.plain',
+    'inspect': 'mmdmcp.plain',
 }
+# Sub-packages that are used as attributes; `mmdmcp.cost` can be called, too.
+_PACKAGES = ('cost', 'subnet')
 
 __all__ = [
     'CheckpointError',
@@ -47,10 +52,13 @@ __all__ = [
     'TraceError',
     'TrainingError',
     *_LAZY,
+    *_PACKAGES,
 ]
 
 
 def __getattr__(name: str):
+    if name in _PACKAGES:
+        return import_module(f'{__name__}.{name}')
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
     # Types have capitals; `from mmdmcp import subnet` is to import no framework.
@@ -61,7 +69,7 @@ def __getattr__(name: str):
 
 
 def __dir__():
-    return sorted({*globals(), *_LAZY, *_types()})
+    return sorted({*globals(), *_LAZY, *_PACKAGES, *_types()})
 
 
 def _types() -> dict[str, type]:

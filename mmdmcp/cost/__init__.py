@@ -1,4 +1,10 @@
-"""What a choice of widths costs. Pure torch."""
+"""What a choice of widths costs. Pure torch.
+
+Called, the package counts any module: ``mmdmcp.cost(model, example_inputs)``.
+"""
+
+import sys
+from types import ModuleType
 
 from .budget import Budget, Limit
 from .count import count
@@ -18,3 +24,17 @@ __all__ = [
     'read_positions',
     'register',
 ]
+
+
+class _Callable(ModuleType):
+    """One name for the package and for the function that users call, so that
+    importing the one never hides the other."""
+
+    def __call__(self, model, example_inputs) -> dict[str, int]:
+        """Cost of a module as it is; see :func:`mmdmcp.plain.costs.cost_of`."""
+        from ..plain.costs import cost_of
+
+        return cost_of(model, example_inputs)
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -1,0 +1,50 @@
+"""From a user's model to a supernet, without touching the model."""
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from ..errors import ConfigError, TraceError, first_line
+from ..supernet import Supernet
+from .inputs import ExampleInputs, runner, sample_shape
+
+
+def traced_copy(
+    model: nn.Module,
+    example_inputs: ExampleInputs,
+    scope: Sequence[str] | None = None,
+) -> Supernet:
+    """A supernet of a copy of the model, on the CPU.
+
+    Any of a unit's channels may be dropped, not only the last ones.
+
+    Args:
+        model: Any module; stays as it is.
+        example_inputs: What it is called with.
+        scope: Prefixes of the names of units to prune; None for all.
+
+    Raises:
+        ConfigError: If the model is no module.
+        TraceError: If it can't be copied, traced or pruned.
+    """
+    if not isinstance(model, nn.Module):
+        raise ConfigError(f'model: a {type(model).__name__} is no torch.nn.Module')
+    try:
+        copied = copy.deepcopy(model).cpu()
+    except Exception as error:
+        raise TraceError(
+            f"{type(model).__name__} can't be copied ({first_line(error)}): it "
+            'holds something that is no weight, such as an activation of the '
+            'last pass. Build it anew'
+        ) from error
+    run = runner(copied, example_inputs, 'cpu')
+    return Supernet(
+        copied, sample_shape(example_inputs), scope, any_channels=True, run=run
+    )
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the first of a model's parameters is."""
+    return next((p.device for p in model.parameters()), torch.device('cpu'))
