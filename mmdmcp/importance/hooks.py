@@ -1,0 +1,88 @@
+"""What pruning by importance does around MMEngine's training loop."""
+
+from mmengine.runner import Runner
+
+from ..engine import same_randomness, take_batches
+from ..methods.pretrained import PretrainedHook
+from ..options import refuse_unknown
+from ..registry import HOOKS
+
+
+@HOOKS.register_module()
+class ImportanceHook(PretrainedHook):
+    """Removes channels when it is time, and writes the small network.
+
+    Before training it prints what can be pruned and evaluates the
+    pretrained network. After training it writes
+    ``IMPORTANCE_SUBNET_<name>.yaml``, with the small network's weights
+    beside it as ``.pth``, into the work dir, evaluates the small network on
+    its own and prints a table.
+
+    Args:
+        name: Name of the file; defaults to the target as a ratio of the
+            full network, e.g. ``50PERCENT``.
+    """
+
+    row = 'pruned'
+
+    def __init__(self, name: str | None = None, **unknown) -> None:
+        refuse_unknown(self, unknown)
+        super().__init__(name)
+
+    def before_train(self, runner: Runner) -> None:
+        """Look at the full network, unless the training was resumed."""
+        super().before_train(runner)
+        schedule = self._algorithm(runner).schedule
+        schedule.require_order()
+        if schedule.iteration:
+            return
+        self.look_first(runner)
+        moments = ', '.join(map(str, schedule.moments()))
+        runner.logger.info(
+            f'{runner.max_iters} iterations; channels are removed before iteration '
+            f'{moments}'
+        )
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None
+    ) -> None:
+        """Remove channels, if it is time."""
+        schedule = self._algorithm(runner).schedule
+        progress = schedule.moments().get(schedule.iteration)
+        if progress is not None:
+            self._prune(runner, progress)
+
+    def after_train(self, runner: Runner) -> None:
+        """Cut, write, evaluate, compare.
+
+        A training that was stopped before its last step is pruned to the
+        target all the same.
+        """
+        if not self._algorithm(runner).schedule.finished:
+            runner.logger.warning(
+                'the training ended before the last step of pruning: what is left '
+                'to remove is removed now, and the network did not train after it'
+            )
+            self._prune(runner, 1.0)
+        super().after_train(runner)
+
+    def _prune(self, runner: Runner, progress: float) -> None:
+        algorithm = self._algorithm(runner)
+        batches = []
+        with same_randomness():
+            if algorithm.needs_batches:
+                batches = take_batches(runner.train_dataloader, algorithm.batches)
+            algorithm.prune(progress, batches)
+        units = algorithm.mutator.units
+        kept = sum(map(len, algorithm.mutator.selections))
+        cost = algorithm.cost()
+        amounts = ', '.join(
+            f'{limit.measure.format(cost[limit.measure.name])} {limit.measure.noun} '
+            f'({cost[limit.measure.name] / limit.full:.1%})'
+            for limit in algorithm.budget
+        )
+        runner.logger.info(
+            f'pruned before iteration {algorithm.schedule.iteration}: '
+            f'{kept} of {sum(unit.num_channels for unit in units)} channels are left, '
+            f'{amounts}'
+        )
