@@ -29,6 +29,28 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='largest difference allowed, relative to the largest value of '
         'an output (absolute if that is below 1); 1e-4 by default',
     )
+    parser.add_argument(
+        '--int8',
+        metavar='FILE.onnx',
+        help='also write the network in int8 (QDQ), calibrated with validation images',
+    )
+    parser.add_argument(
+        '--calibration-images',
+        type=int,
+        default=256,
+        help='validation images that --int8 calibrates with; 256 by default',
+    )
+    parser.add_argument(
+        '--calibration',
+        choices=('minmax', 'entropy', 'percentile'),
+        default='minmax',
+        help='how --int8 chooses the range of activations; minmax by default',
+    )
+    parser.add_argument(
+        '--evaluate',
+        action='store_true',
+        help='print the validation metrics of PyTorch and of each file written',
+    )
     return parser.parse_args(argv)
 
 
@@ -59,6 +81,40 @@ def _export(args: argparse.Namespace) -> None:
         )
     if args.torch_export:
         print(f'{args.torch_export}: torch.export program')
+    if args.int8 or args.evaluate:
+        _validate(args, model, shape)
+
+
+def _validate(args: argparse.Namespace, model, shape) -> None:
+    """Quantise, and compare what was written on the validation data."""
+    from ..deploy.validation import Validation
+
+    validation = Validation(args.config, args.cfg_options)
+    files = {'ONNX': args.out}
+    if args.int8:
+        from ..deploy import int8
+
+        images = int8.calibration_images(
+            model, validation.loader, args.calibration_images, shape
+        )
+        int8.quantize(args.out, args.int8, images, args.calibration)
+        files['int8'] = args.int8
+        size = os.path.getsize(args.int8) / 2**20
+        apart = int8.largest_difference(args.out, args.int8, images[:1])
+        print(
+            f'{args.int8}: {size:.1f} MiB, calibrated with '
+            f'{sum(map(len, images))} images ({args.calibration}); outputs differ '
+            f'from float32 by up to {apart:.1%} of the largest value'
+        )
+    if args.evaluate:
+        from ..deploy.predictor import OnnxPredictor
+
+        found = {'PyTorch': validation.metrics(model)}
+        for name, path in files.items():
+            found[name] = validation.metrics(OnnxPredictor(model, path))
+        for name, metrics in found.items():
+            values = ', '.join(f'{k} {v:.4g}' for k, v in metrics.items())
+            print(f'  {name}: {values}')
 
 
 def _normalisation(model) -> str:
