@@ -25,8 +25,8 @@ class DMCP(PruningAlgorithm):
     """Searches the widths of a model's layers for a target.
 
     An iteration trains the weights (stage 1: the widest, the narrowest and
-    two sampled networks, one optimiser step) and, from ``arch_start`` on,
-    the chains (stage 2: one step, weights untouched).
+    two sampled networks, one optimiser step), up to ``weights_stop``, and,
+    from ``arch_start`` on, the chains (stage 2: one step, weights untouched).
 
     Args:
         architecture: The model to prune: a config of any OpenMMLab package,
@@ -39,6 +39,8 @@ class DMCP(PruningAlgorithm):
         input_shape: Channels, height and width that costs are computed for.
         arch_start: When the chains begin to train: a ratio of the search
             (float), or an iteration (int).
+        weights_stop: When the weights stop training, in the same way, but
+            not before the chains begin.
         random_sampling: Probability that a sampled network of stage 1 has
             random widths rather than widths drawn from the chains: at the
             first step of the chains and at the last. Before, it is 1.
@@ -79,6 +81,7 @@ class DMCP(PruningAlgorithm):
         mutator: dict | None = None,
         input_shape: Sequence[int] = (3, 224, 224),
         arch_start: int | float = 0.5,
+        weights_stop: int | float = 1.0,
         random_sampling: tuple[float, float] = (1.0, 0.2),
         budget_weight: float = 0.1,
         dead_zone: float = 0.95,
@@ -97,7 +100,7 @@ class DMCP(PruningAlgorithm):
             architecture,
             target,
             mutator,
-            SearchSchedule(arch_start, random_sampling),
+            SearchSchedule(arch_start, random_sampling, weights_stop),
             input_shape,
             tolerance,
             data_preprocessor,
@@ -130,7 +133,9 @@ class DMCP(PruningAlgorithm):
         self.schedule.require_length(self.hook)
         weights, chains = (optim_wrapper['architecture'], optim_wrapper['mutator'])
         data = self.data_preprocessor(data, True)
-        log = self._train_weights(data, weights)
+        log: dict[str, Tensor] = {}
+        if self.schedule.trains_weights:
+            log.update(self._train_weights(data, weights))
         if self.schedule.trains_chains:
             log.update(self._train_chains(data, chains))
         self.schedule.advance()
@@ -204,8 +209,9 @@ class DMCP(PruningAlgorithm):
             list(expected.values()), list(self.budget.values.values()), self.dead_zone
         )
         accumulate(wrapper, self.budget_weight * budget)
+        before = self.mutator.alpha.detach().clone()
         if finish(wrapper, [self.mutator.alpha]):
-            self.mutator.project()
+            self.mutator.project(before)
         return {
             'arch/loss': task.detach(),
             'arch/budget_loss': budget.detach(),

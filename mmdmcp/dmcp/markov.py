@@ -21,6 +21,8 @@ from torch import Tensor
 #: ``sigmoid``: p = sigmoid(alpha), as in the authors' release.
 #: ``exp``: p = exp(-max(alpha, 0)), as in the paper.
 PARAMETRISATIONS = ('sigmoid', 'exp')
+#: What an optimiser's step moves: the logit, as in the release, or log p.
+STEPS = ('logit', 'log_p')
 # Logits at which a transition is as good as certain, but still learns: its
 # gradient falls as exp(-|alpha|).
 _FAR = 8.0
@@ -33,10 +35,23 @@ class Chains:
         widths: Candidate widths of each unit, strictly ascending; the last
             is the unit's full width.
         parametrisation: ``'sigmoid'`` or ``'exp'``.
+        step: ``'logit'`` or ``'log_p'``. What the network sees of a chain is
+            log p, and a step of rate r along the gradient in ``alpha`` moves
+            it by ``r * (d log p / d alpha)**2`` times the slope in log p.
+            With ``'log_p'`` the gradient in ``alpha`` is that in log p, and
+            :meth:`project_` moves log p by as much as the optimiser moved
+            ``alpha``: the path of a chain does not depend on its
+            parametrisation.
     """
 
-    def __init__(self, widths: Sequence[Sequence[int]], parametrisation: str) -> None:
+    def __init__(
+        self,
+        widths: Sequence[Sequence[int]],
+        parametrisation: str,
+        step: str = 'logit',
+    ) -> None:
         self.parametrisation = parametrisation
+        self.step = step
         num_groups = max(len(w) for w in widths) - 1
         # Draws decide shapes, so they are made on the host, from tables that
         # stay there; gradients pass through the copies that `to` moves.
@@ -76,9 +91,20 @@ class Chains:
     def log_transitions(self, alpha: Tensor) -> Tensor:
         """log p, ``[units, groups]``."""
         if self.parametrisation == 'sigmoid':
-            return F.logsigmoid(alpha)
-        # The gradient of clamp at its bound is 1: alpha = 0 is alive.
-        return -alpha.clamp(min=0)
+            log_p = F.logsigmoid(alpha)
+        else:
+            # The gradient of clamp at its bound is 1: alpha = 0 is alive.
+            log_p = -alpha.clamp(min=0)
+        if self.step == 'log_p':
+            return log_p.detach() + (alpha - alpha.detach())
+        return log_p
+
+    def _logits(self, log_p: Tensor) -> Tensor:
+        """The inverse of :meth:`log_transitions`, as far as chains learn."""
+        if self.parametrisation == 'sigmoid':
+            log_p = log_p.clamp(max=F.logsigmoid(torch.tensor(_FAR)).item())
+            return log_p - (-log_p.expm1()).log()
+        return -log_p
 
     def shifted(self, alpha: Tensor, amount: float) -> Tensor:
         """Logits of chains that keep more, or less if ``amount`` < 0."""
@@ -89,12 +115,19 @@ class Chains:
         from which chains can still move."""
         return (-_FAR, _FAR) if self.parametrisation == 'sigmoid' else (_FAR, 0.0)
 
-    def project_(self, alpha: Tensor) -> None:
-        """Move logits, in place, to where their gradient lives.
+    def project_(self, alpha: Tensor, before: Tensor) -> None:
+        """Move logits, in place, to where a step leads and gradients live.
 
         ``exp`` clamps negative logits: below zero their gradient is exactly
         zero and they would never come back. The release clamps in place.
+
+        Args:
+            alpha: Logits that an optimiser has moved.
+            before: The logits before its step.
         """
+        if self.step == 'log_p':
+            moved = self.log_transitions(before) + (alpha - before)
+            alpha.copy_(self._logits(moved))
         if self.parametrisation == 'exp':
             alpha.clamp_(min=0)
 

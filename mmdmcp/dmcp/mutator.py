@@ -14,7 +14,7 @@ from ..options import build_options, refuse_unknown
 from ..registry import MODELS, registered
 from ..supernet import Unit
 from .grid import WidthGrid
-from .markov import PARAMETRISATIONS, Chains, solve_common_alpha
+from .markov import PARAMETRISATIONS, STEPS, Chains, solve_common_alpha
 from .unit import DMCPChannelUnit
 
 
@@ -25,6 +25,9 @@ class DMCPChannelMutator(ChannelMutator):
     Args:
         parametrisation: ``'sigmoid'`` (authors' release) or ``'exp'``
             (paper).
+        step: What a step of the chains' optimiser moves: ``'logit'`` as in
+            the release, or ``'log_p'``, which makes result and rate
+            independent of the parametrisation and of where chains start.
         init: ``'target'`` starts all chains at one common logit whose
             expected cost is the target; ``'zero'`` at alpha = 0, as the
             release does.
@@ -47,6 +50,7 @@ class DMCPChannelMutator(ChannelMutator):
     def __init__(
         self,
         parametrisation: str = 'sigmoid',
+        step: str = 'logit',
         init: str = 'target',
         grid: dict | None = None,
         scope: Sequence[str] | None = None,
@@ -60,12 +64,15 @@ class DMCPChannelMutator(ChannelMutator):
                 f'mutator: parametrisation={parametrisation!r};'
                 f' choose from {PARAMETRISATIONS}'
             )
+        if step not in STEPS:
+            raise ConfigError(f'mutator: step={step!r}; choose from {STEPS}')
         if init not in ('target', 'zero'):
             raise ConfigError(
                 f"mutator: init={init!r}; choose 'target' (the "
                 "default) or 'zero' (as the release)"
             )
         self.parametrisation = parametrisation
+        self.step = step
         self.init = init
         self.grid = build_options(WidthGrid, grid, 'mutator.grid')
         self.unit = registered('mutator.unit', unit, DMCPChannelUnit)
@@ -88,7 +95,9 @@ class DMCPChannelMutator(ChannelMutator):
             raise ConfigError(
                 'mutator.grid: no unit has more than one width; choose a smaller step'
             )
-        self.chains = Chains([unit.grid for unit in self.units], self.parametrisation)
+        self.chains = Chains(
+            [unit.grid for unit in self.units], self.parametrisation, self.step
+        )
         self.alpha = nn.Parameter(torch.zeros(self.chains.shape))
         self.set_widths('max')
 
@@ -139,9 +148,10 @@ class DMCPChannelMutator(ChannelMutator):
         return self.chains.to(self.alpha.device).channel_scales(self.alpha)
 
     @torch.no_grad()
-    def project(self) -> None:
-        """Keep alpha where its gradient lives, after a step."""
-        self.chains.project_(self.alpha)
+    def project(self, before: Tensor) -> None:
+        """After a step from ``before``: alpha is where the step leads, and
+        where its gradient lives."""
+        self.chains.project_(self.alpha, before)
 
     # ---- widths ------------------------------------------------------
 

@@ -19,16 +19,22 @@ class SearchSchedule(Schedule):
         arch_start: When the chains begin to train: a ratio of the search
             (float), or an iteration (int).
         random_sampling: First and last q.
+        weights_stop: When the weights stop training, in the same way as
+            ``arch_start``; not before it.
 
     Raises:
         ConfigError: If a value is out of range.
     """
 
     def __init__(
-        self, arch_start: int | float, random_sampling: tuple[float, float]
+        self,
+        arch_start: int | float,
+        random_sampling: tuple[float, float],
+        weights_stop: int | float = 1.0,
     ) -> None:
         super().__init__()
         check_point('arch_start', arch_start)
+        check_point('weights_stop', weights_stop)
         if not isinstance(random_sampling, (list, tuple)) or len(random_sampling) != 2:
             raise ConfigError(
                 f'random_sampling={random_sampling!r}: give two '
@@ -37,6 +43,7 @@ class SearchSchedule(Schedule):
         for probability in random_sampling:
             number('random_sampling: probability', probability, low=0, high=1)
         self.arch_start = arch_start
+        self.weights_stop = weights_stop
         self.random_sampling = tuple(random_sampling)
 
     @property
@@ -48,6 +55,12 @@ class SearchSchedule(Schedule):
     def trains_chains(self) -> bool:
         """Whether this iteration trains the chains."""
         return self.iteration >= self.first_arch_iteration
+
+    @property
+    def trains_weights(self) -> bool:
+        """Whether this iteration trains the weights."""
+        stopped = self.iteration >= self.iteration_at(self.weights_stop)
+        return not (stopped and self.trains_chains)
 
     @property
     def random_probability(self) -> float:

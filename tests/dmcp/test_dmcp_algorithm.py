@@ -110,6 +110,20 @@ def test_accumulation_counts_iterations(build):
     assert not torch.equal(algorithm.mutator.alpha, alpha)
 
 
+def test_weights_that_stopped_stay_as_they_are(build):
+    """Chains go on; before the chains begin, weights do not stop."""
+    algorithm = start(build(arch_start=2, weights_stop=1))
+    wrappers = optimisers(algorithm)
+    for iteration in range(4):
+        before = tensors(algorithm.architecture)
+        alpha = algorithm.mutator.alpha.clone()
+        algorithm.train_step(batch(seed=iteration), wrappers)
+        after = tensors(algorithm.architecture)
+        same = all(torch.equal(after[name], before[name]) for name in before)
+        assert same == (iteration >= 2)
+        assert torch.equal(algorithm.mutator.alpha, alpha) == (iteration < 2)
+
+
 def test_a_sampled_supernet_is_its_static_net(build):
     """The same output, with trained weights and statistics."""
     algorithm = start(build(arch_start=0))

@@ -187,3 +187,42 @@ def test_common_logit_meets_the_target(parametrisation, bounds):
     for target in (40.0, 60.0, 120.0):
         logit = solve_common_alpha(cost, target, *bounds)
         assert cost(logit) == pytest.approx(target, rel=1e-6)
+
+
+def test_steps_in_log_p_do_not_depend_on_the_parametrisation():
+    """Both take the path of gradient descent on log p itself."""
+    widths, rate = [(2, 4, 7), (1, 2, 4, 8)], 0.02
+    sizes = torch.tensor([[2.0, 3.0, 0.0], [1.0, 2.0, 4.0]])
+    log_p = torch.full((2, 3), math.log(0.9))
+    for _ in range(5):
+        log_p.requires_grad_()
+        ((log_p.cumsum(1).exp() * sizes).sum() ** 2 / 20).backward()
+        log_p = (log_p - rate * log_p.grad).detach()
+    for parametrisation, first in (('sigmoid', math.log(9)), ('exp', -math.log(0.9))):
+        chains = Chains(widths, parametrisation, step='log_p')
+        alpha = torch.nn.Parameter(torch.full(chains.shape, first))
+        optimiser = torch.optim.SGD([alpha], rate)
+        for _ in range(5):
+            optimiser.zero_grad()
+            ((chains.expected(alpha) - chains.table[:, 0]).sum() ** 2 / 20).backward()
+            before = alpha.detach().clone()
+            optimiser.step()
+            with torch.no_grad():
+                chains.project_(alpha, before)
+        torch.testing.assert_close(
+            Chains(widths, parametrisation).log_transitions(alpha)[sizes > 0],
+            log_p[sizes > 0],
+        )
+
+
+@pytest.mark.parametrize('parametrisation', PARAMETRISATIONS)
+def test_steps_in_log_p_end_where_chains_still_learn(parametrisation):
+    """However far the optimiser went: p stays at 1 at most, and finite."""
+    chains = Chains([(1, 2, 3)], parametrisation, step='log_p')
+    alpha = torch.tensor([[1.0, 1.0]])
+    moved = alpha + torch.tensor([[100.0, -1.0]])
+    chains.project_(moved, alpha)
+    p = Chains([(1, 2, 3)], parametrisation).log_transitions(moved).exp()
+    assert torch.isfinite(moved).all()
+    assert 0.999 < p[0, 0] <= 1
+    assert p[0, 1] < p[0, 0]

@@ -1,0 +1,1 @@
+"""Searches judged by tables of trained networks; see :mod:`.__main__`."""

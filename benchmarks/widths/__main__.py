@@ -1,0 +1,148 @@
+"""Searches judged by tables of trained networks, without retraining.
+
+    python -m benchmarks.widths run nats --data-root data/cifar10
+    python -m benchmarks.widths report
+
+``run`` computes what the results lack, arm by arm, and appends each result to
+``benchmarks/widths/results/<table>.jsonl``. It can be killed at any moment
+and started again, and several can run side by side. ``report`` prints the
+tables and writes them, with a plot, into ``docs/``. CIFAR-10 in its
+canonical files and the folder of tables come from elsewhere.
+"""
+
+import argparse
+import os
+import sys
+import time
+import warnings
+from pathlib import Path
+
+# A search meets thousands of shapes: keep the kernels prepared for them.
+os.environ.setdefault('ONEDNN_PRIMITIVE_CACHE_CAPACITY', '20000')
+# One process, one thread: searches run side by side.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+warnings.simplefilter('ignore')  # of the packages that are imported
+
+from . import arms, records, report, tables
+from .data import CIFAR10
+
+_HERE = Path(__file__).resolve().parent
+
+
+def main() -> int:
+    """Run or report; return the exit code."""
+    args = parse_args()
+    if args.verb == 'report':
+        report.write(args.tables, args.results, args.docs)
+        return 0
+    return run(args)
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        prog='python -m benchmarks.widths', description=__doc__.split('\n\n')[0]
+    )
+    verbs = parser.add_subparsers(dest='verb', required=True)
+    for verb in ('run', 'report'):
+        one = verbs.add_parser(
+            verb, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        )
+        one.add_argument(
+            '--tables',
+            type=Path,
+            default=Path('../shared/data/width_bench'),
+            help='folder of the tables',
+        )
+        one.add_argument('--results', type=Path, default=_HERE / 'results')
+    one.add_argument('--docs', type=Path, default=_HERE.parents[1] / 'docs')
+    one = verbs.choices['run']
+    one.add_argument('table', choices=tables.LOADERS)
+    one.add_argument('--data-root', help='the folder that holds cifar-10-batches-py')
+    one.add_argument('--arms', nargs='+', choices=arms.ARMS, default=[*arms.ARMS])
+    one.add_argument('--shares', type=float, nargs='+', default=[0.3, 0.15, 0.5])
+    one.add_argument('--seeds', type=int, nargs='+', default=[0])
+    one.add_argument('--iterations', type=int, default=400, help='of a search')
+    one.add_argument('--batch', type=int, default=32)
+    one.add_argument(
+        '--work-dir',
+        type=Path,
+        default=Path('work_dirs/widths'),
+        help='checkpoints of searches that are under way',
+    )
+    args = parser.parse_args()
+    trained = args.verb == 'run' and set(args.arms) - set(arms.UNTRAINED)
+    if trained and not args.data_root:
+        parser.error(f'--data-root: {", ".join(trained)} train on CIFAR-10')
+    return args
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compute what is missing; return the exit code."""
+    bench = arms.Bench(
+        tables.load(args.table, args.tables),
+        CIFAR10(args.data_root) if args.data_root else None,
+        args.work_dir / args.table,
+        args.iterations,
+        args.batch,
+    )
+    path = args.results / f'{args.table}.jsonl'
+    for seed in args.seeds:
+        for share in args.shares:
+            for arm in args.arms:
+                _run_one(bench, path, arm, share, seed)
+    return 0
+
+
+def _run_one(bench: arms.Bench, path: Path, arm: str, share: float, seed: int) -> None:
+    """One result, unless it is there or another process is at it."""
+    trains = arm not in arms.UNTRAINED
+    record = dict(
+        table=bench.table.name,
+        arm=arm,
+        share=share,
+        seed=seed if trains else None,
+        iterations=bench.iterations if trains else None,
+        batch=bench.batch if trains else None,
+    )
+    name = '_'.join(map(str, records.key(record)))
+    with records.locked(bench.folder / f'{name}.lock', wait=False) as free:
+        done = {records.key(r) for r in records.read(path)}
+        if not free or records.key(record) in done:
+            return
+        wall, busy = time.perf_counter(), time.process_time()
+        found = arms.ARMS[arm](bench, share, seed)
+        record.update(_placed(bench.table, found))
+        record.update(
+            seconds=round(time.perf_counter() - wall, 1),
+            cpu_seconds=round(time.process_time() - busy, 1),
+            **records.circumstances(' '.join(['python', '-m', *_command()])),
+        )
+        records.append(path, record)
+        print(report.line(record), flush=True)
+
+
+def _command() -> list[str]:
+    return ['benchmarks.widths', *sys.argv[1:]]
+
+
+def _placed(table: tables.Table, found: dict) -> dict:
+    """What an arm found, with its place in the table and its price."""
+    found = dict(found)
+    if found['widths'] is not None:
+        place = table.place(found['widths'])
+        found.update(
+            accuracy=place.accuracy,
+            percentile=place.percentile,
+            median=place.median,
+            best=place.best,
+            share_found=place.share,
+        )
+    # A plain epoch: every image of the training set once, three passes.
+    plain = 3 * int(table.macs.max()) * 50_000
+    found['epochs'] = round(found.pop('macs', 0) / plain, 3)
+    return found
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,243 @@
+"""The ways to choose widths that are compared.
+
+An arm gets a :class:`Bench`, a share and a seed, and returns what it found:
+a dict with ``widths`` (or, for averages, the figures themselves), the
+search's cost in multiply-accumulates, and whatever is worth keeping.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmdmcp.dmcp.candidates import direct_candidates, expected_candidate
+from mmdmcp.dmcp.evolve import evolve
+
+from .data import CIFAR10
+from .pretrained import gates
+from .ranking import Ranking, rank_correlation
+from .records import locked
+from .search import Plan, Search
+from .tables import Table
+
+#: Accepted distance of a candidate from the target; the band's, as a table
+#: of few widths has few networks within the shipped 0.01.
+TOLERANCE = 0.03
+#: As shipped: direct draws beside the expected network.
+DRAWS = 5
+#: Random networks that a supernet ranks: as many as candidates, and more.
+FEW, MANY = 6, 50
+
+
+@dataclass
+class Bench:
+    """What all arms share.
+
+    Attributes:
+        table: The table.
+        data: The images; None for arms that need none.
+        folder: Where checkpoints are.
+        iterations: Length of a search.
+        batch: Images in a batch.
+    """
+
+    table: Table
+    data: CIFAR10 | None
+    folder: Path
+    iterations: int
+    batch: int
+
+    def target(self, share: float) -> float:
+        """Multiply-accumulates aimed at."""
+        return share * int(self.table.macs.max())
+
+    def plan(self, share: float, seed: int, **changes) -> Plan:
+        """A search of this benchmark's length."""
+        settings = dict(iterations=self.iterations, batch=self.batch)
+        return Plan(share=share, seed=seed, **{**settings, **changes})
+
+    def search(self, plan: Plan) -> Search:
+        """A search whose weights have trained up to the chains' first step.
+
+        One process trains them, others that want the same ones wait.
+        """
+        search = Search(self.table, self.data, plan, self.folder)
+        with locked(search.shared.with_suffix('.lock')):
+            search.run(until=search.start)
+        return search
+
+    def random(self, share: float, seed: int, count: int) -> list[list[int]]:
+        """Different random networks at the target."""
+        rows = self.table.band(self.target(share))
+        chosen = np.random.default_rng(seed).choice(rows, count, replace=False)
+        return self.table.widths[chosen].tolist()
+
+
+Arm = Callable[[Bench, float, int], dict]
+
+
+# ---- without training ---------------------------------------------------
+
+
+def uniform(bench: Bench, share: float, seed: int) -> dict:
+    """All positions narrowed alike."""
+    widths = bench.table.full * share**0.5
+    return dict(widths=bench.table.nearest(widths, bench.target(share)))
+
+
+def random(bench: Bench, share: float, seed: int) -> dict:
+    """The mean over all networks at the target."""
+    return _mean(bench, bench.table.band(bench.target(share)))
+
+
+def pyramid(bench: Bench, share: float, seed: int) -> dict:
+    """The mean over all networks at the target that never get narrower."""
+    rows = bench.table.band(bench.target(share))
+    shares = bench.table.widths[rows]
+    return _mean(bench, rows[(np.diff(shares, axis=1) >= 0).all(axis=1)])
+
+
+def _mean(bench: Bench, rows: np.ndarray) -> dict:
+    places = [bench.table.place(bench.table.widths[row]) for row in rows]
+    return dict(
+        widths=None,
+        networks=len(rows),
+        accuracy=round(float(np.mean([p.accuracy for p in places])), 3),
+        accuracy_sd=round(float(np.std([p.accuracy for p in places])), 3),
+        percentile=round(float(np.mean([p.percentile for p in places])), 2),
+        percentile_min=min(p.percentile for p in places),
+        median=round(float(np.mean([p.median for p in places])), 3),
+        best=round(float(np.mean([p.best for p in places])), 3),
+        share_found=round(float(np.mean([p.share for p in places])), 4),
+    )
+
+
+# ---- a supernet's ranking -----------------------------------------------
+
+
+def best_of_few(bench: Bench, share: float, seed: int) -> dict:
+    """Random networks, as many as a search has candidates."""
+    return _best_of(bench, share, seed, FEW)
+
+
+def best_of_many(bench: Bench, share: float, seed: int) -> dict:
+    """More random networks; also how well the supernet ranks them."""
+    return _best_of(bench, share, seed, MANY)
+
+
+def _best_of(bench: Bench, share: float, seed: int, count: int) -> dict:
+    search = bench.search(bench.plan(share, seed))
+    ranking = Ranking(search.algorithm, bench.data)
+    networks = bench.random(share, seed, count)
+    widths = ranking.best(networks)
+    found = dict(widths=widths, macs=search.meter.macs + ranking.macs)
+    if count == MANY:
+        found.update(correlation=_correlation(bench, ranking, networks))
+    return found
+
+
+def _correlation(bench: Bench, ranking: Ranking, networks: list[list[int]]) -> float:
+    """Between the supernet's accuracies and the table's."""
+    table = [bench.table.accuracy[bench.table.row(net)] for net in networks]
+    return round(rank_correlation([ranking.score(net) for net in networks], table), 3)
+
+
+# ---- DMCP ---------------------------------------------------------------
+
+
+def dmcp(rate: float, **mutator) -> Arm:
+    """A search, and the best of the candidates that the hook would draw."""
+
+    def arm(bench: Bench, share: float, seed: int) -> dict:
+        search = bench.search(bench.plan(share, seed, rate=rate, mutator=mutator))
+        search.run()
+        return choose(bench, search)
+
+    return arm
+
+
+def frozen(travel: float, steps: int, evolved: int = 0, **mutator) -> Arm:
+    """The weights train alone, then the chains alone.
+
+    Args:
+        travel: The chains' rate, times their steps.
+        steps: Of the chains.
+        evolved: Networks that evolution evaluates beside the candidates.
+        **mutator: Options of the mutator.
+    """
+
+    def arm(bench: Bench, share: float, seed: int) -> dict:
+        start = bench.iterations // 2
+        plan = bench.plan(
+            share,
+            seed,
+            iterations=start + steps,
+            rate=travel / steps,
+            mutator=mutator,
+            options=dict(arch_start=start, weights_stop=start),
+        )
+        search = bench.search(plan)
+        search.run()
+        return choose(bench, search, evolved)
+
+    return arm
+
+
+def choose(bench: Bench, search: Search, evolved: int = 0) -> dict:
+    """The best candidate of a finished search, and all of them."""
+    mutator, target = search.algorithm.mutator, search.algorithm.target
+
+    def affordable(widths: Sequence[int]) -> bool:
+        return abs(mutator.cost_of(widths)['macs'] / target - 1) <= TOLERANCE
+
+    drawn = [
+        expected_candidate(mutator, target, TOLERANCE),
+        *direct_candidates(mutator, target, TOLERANCE, DRAWS),
+    ]
+    names = {tuple(c.widths): c.name for c in reversed(drawn)}
+    ranking = Ranking(search.algorithm, bench.data)
+    near = [n for n in names if affordable(n)] or [tuple(drawn[0].widths)]
+    scores = {network: ranking.score(network) for network in near}
+    scores = evolve(
+        scores,
+        ranking.score,
+        affordable,
+        lambda unit, width, up: mutator.grid.neighbour(
+            width, mutator.units[unit].grid, up
+        ),
+        evolved,
+        mutator.generator,
+    )
+    return dict(
+        widths=list(max(scores, key=scores.__getitem__)),
+        macs=search.meter.macs + ranking.macs,
+        candidates=[
+            dict(
+                name=names.get(network, 'evolved'),
+                widths=list(network),
+                supernet=scores.get(network),
+                percentile=bench.table.place(network).percentile,
+            )
+            for network in dict.fromkeys([*names, *scores])
+        ],
+        expected=[round(w, 1) for w in mutator.expected_widths().tolist()],
+    )
+
+
+#: The arms by name, in the order of the report.
+ARMS: dict[str, Arm] = {
+    'uniform': uniform,
+    'random': random,
+    'pyramid': pyramid,
+    'best_of_6': best_of_few,
+    'best_of_50': best_of_many,
+    'gates': gates,
+    'dmcp_sigmoid': dmcp(0.5),
+    'dmcp_exp': dmcp(0.05, parametrisation='exp'),
+    'frozen_sigmoid': frozen(50.0, 100),
+    'frozen_log_p': frozen(10.0, 100, step='log_p'),
+    'frozen_log_p_evolved': frozen(10.0, 100, 24, step='log_p'),
+}
+#: Those that train nothing: one seed says all, and no images are needed.
+UNTRAINED = ('uniform', 'random', 'pyramid')

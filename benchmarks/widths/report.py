@@ -1,0 +1,177 @@
+"""Tables and plots of the results."""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmdmcp.files import atomic_file
+
+from . import records, tables
+
+BEGIN = '<!-- python -m benchmarks.widths report: begin -->'
+END = '<!-- python -m benchmarks.widths report: end -->'
+TITLES = {
+    'nats': "NATS-Bench's size space",
+    'channel_bench': "Channel-Bench-Macro's ResNet",
+}
+_COMMANDS = {
+    name: f'`python -m benchmarks.widths run {name} --data-root data/cifar10`'
+    for name in TITLES
+}
+
+
+def line(record: dict) -> str:
+    """One result, for the terminal."""
+    widths = record['widths']
+    shape = ':'.join(map(str, widths)) if widths else 'mean'
+    seed = '' if record['seed'] is None else f'seed {record["seed"]}, '
+    return (
+        f'{record["table"]} {record["arm"]} {record["share"]:.0%}: {seed}{shape}, '
+        f'{record["accuracy"]:.2f} %, percentile {record["percentile"]:.0f} '
+        f'(median {record["median"]:.2f}, best {record["best"]:.2f}), '
+        f'{record["epochs"]:.2f} plain epochs, {record["cpu_seconds"]:.0f} s'
+    )
+
+
+def write(folder: Path, results: Path, docs: Path) -> None:
+    """Print the tables; write them and the plots into the docs.
+
+    Args:
+        folder: Of the tables; without it there are no plots.
+        results: Folder of the result files.
+        docs: Folder of ``results.md``.
+    """
+    parts = []
+    for name in TITLES:
+        found = records.read(results / f'{name}.jsonl')
+        if not found:
+            continue
+        parts.append(section(name, found))
+        if folder.exists():
+            plot(tables.load(name, folder), found, docs / f'widths_{name}.png')
+    text = '\n\n'.join(parts)
+    print(text)
+    _insert(docs / 'results.md', text)
+
+
+def section(name: str, found: Sequence[dict]) -> str:
+    """A table of the docs: an arm a row, a target a column."""
+    shares = sorted({r['share'] for r in found}, reverse=True)
+    groups = defaultdict(list)
+    for record in found:
+        groups[_setting(record)].append(record)
+    rows = [
+        '| widths from | iterations x images | '
+        + ' | '.join(f'{share:.0%}' for share in shares)
+        + ' | mean percentile | plain epochs |',
+        '|' + '---|' * (len(shares) + 4),
+    ]
+    for (arm, length), group in sorted(groups.items(), key=_order):
+        cells = [_cell([r for r in group if r['share'] == share]) for share in shares]
+        mean = statistics.mean(r['percentile'] for r in group)
+        epochs = statistics.mean(r['epochs'] for r in group)
+        rows.append(
+            f'| {arm} | {length} | {" | ".join(cells)} | {mean:.0f} | {epochs:.2f} |'
+        )
+    lines = [f'### {TITLES[name]}', '', _COMMANDS[name], '', *rows]
+    correlations = [r for r in found if r.get('correlation') is not None]
+    if correlations:
+        lines += ['', _correlations(correlations)]
+    lines += ['', f'![Accuracy over FLOPs](widths_{name}.png)']
+    return '\n'.join(lines)
+
+
+def _setting(record: dict) -> tuple[str, str]:
+    if record['iterations'] is None:
+        return record['arm'], ''
+    return record['arm'], f'{record["iterations"]} x {record["batch"]}'
+
+
+def _order(item: tuple) -> tuple:
+    (arm, length), group = item
+    trained = bool(length)
+    return trained, statistics.mean(r['percentile'] for r in group), arm, length
+
+
+def _cell(group: Sequence[dict]) -> str:
+    """Percentile and accuracy, with their range over the seeds."""
+    if not group:
+        return ''
+    percentiles = [r['percentile'] for r in group]
+    accuracy = statistics.mean(r['accuracy'] for r in group)
+    text = f'**{statistics.mean(percentiles):.0f}**'
+    if len(group) > 1:
+        text += f' ({min(percentiles):.0f} to {max(percentiles):.0f})'
+    return f'{text}, {accuracy:.2f}'
+
+
+def _correlations(found: Sequence[dict]) -> str:
+    by_share = defaultdict(list)
+    for record in found:
+        by_share[record['share']].append(record['correlation'])
+    values = ', '.join(
+        f'{statistics.mean(by_share[share]):.2f} at {share:.0%} '
+        f'({len(by_share[share])} supernets)'
+        for share in sorted(by_share, reverse=True)
+    )
+    return (
+        'Rank correlation (Spearman) between what the supernet says of random '
+        f'networks at the target and the table: {values}.'
+    )
+
+
+def plot(table: tables.Table, found: Sequence[dict], path: Path) -> None:
+    """Accuracy over FLOPs: every network of the table, and those found."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout='constrained')
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.plot(table.macs / 1e6, table.accuracy, ',', color='#BBBBBB', rasterized=True)
+    arms = sorted({r['arm'] for r in found if r['widths']})
+    for number, arm in enumerate(arms):
+        rows = [table.row(r['widths']) for r in found if r['arm'] == arm]
+        axes.plot(
+            table.macs[rows] / 1e6,
+            table.accuracy[rows],
+            'osD^v<>P'[number % 8],
+            color=_COLOURS[number % len(_COLOURS)],
+            markersize=6,
+            markeredgecolor='white',
+            markeredgewidth=0.5,
+            label=arm,
+        )
+    shown = [r['share'] for r in found]
+    low, high = 0.7 * min(shown), min(1.0, 1.3 * max(shown))
+    inside = (table.macs >= low * table.macs.max()) & (
+        table.macs <= high * table.macs.max()
+    )
+    axes.set_xlim(low * table.macs.max() / 1e6, high * table.macs.max() / 1e6)
+    axes.set_ylim(
+        sorted(table.accuracy[inside])[inside.sum() // 50],
+        table.accuracy[inside].max() + 0.2,
+    )
+    axes.set_xlabel('FLOPs (M multiply-accumulates)')
+    axes.set_ylabel('test accuracy after full training, %')
+    axes.set_title(f'{TITLES[table.name]}: {len(table.macs):,} networks', fontsize=10)
+    axes.spines[['top', 'right']].set_visible(False)
+    figure.legend(loc='outside right upper', frameon=False, fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
+# Okabe and Ito's palette, which colour-blind readers tell apart.
+_COLOURS = ('#0072B2', '#E69F00', '#009E73', '#CC79A7', '#D55E00', '#56B4E9', '#000000')
+
+
+def _insert(path: Path, text: str) -> None:
+    """Put a text between its marks, or at the end of the file."""
+    page = path.read_text() if path.exists() else '# Results\n'
+    before, mark, rest = page.partition(BEGIN)
+    after = rest.partition(END)[2] if mark else '\n'
+    if not mark:
+        before = before.rstrip('\n') + '\n\n'
+    with atomic_file(path) as file:
+        file.write(f'{before}{BEGIN}\n\n{text}\n\n{END}{after}'.encode())

@@ -1,0 +1,253 @@
+"""A search on a table's network, that can be killed and goes on.
+
+The algorithm is :class:`mmdmcp.DMCP` itself; only data and loop are made for
+the benchmark. Rates are those of the shipped CIFAR-10 configs. Up to the
+chains' first step neither the target nor the parametrisation enters, so the
+searches of one seed share these iterations: the second one starts from the
+first one's checkpoint, and ends as if it had made them itself.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from mmdmcp.dmcp import DMCPChannelMutator
+from mmdmcp.dmcp.grid import WidthGrid
+from mmdmcp.files import atomic_file
+from mmdmcp.methods import SearchOptimWrapperConstructor
+from mmdmcp.registry import MODELS
+
+from .data import CIFAR10
+from .networks import Classifier
+from .tables import Table
+
+INPUT_SHAPE = (3, 32, 32)
+_SAVE_EVERY = 50
+
+
+class TableGrid(WidthGrid):
+    """The widths of a table, and no others between them."""
+
+    def __init__(self, table: Table) -> None:
+        super().__init__()
+        self._widths = {widths[-1]: widths for widths in table.candidates}
+
+    def __call__(self, channels: int) -> tuple[int, ...]:
+        """The table's widths of a position with so many channels."""
+        return self._widths[channels]
+
+    def nearest(self, expected: float, widths: tuple[int, ...]) -> int:
+        """The table's width nearest to an expected one."""
+        return min(widths, key=lambda width: abs(width - expected))
+
+    def neighbour(self, width: int, widths: tuple[int, ...], up: bool) -> int:
+        """The table's next width above or below; the same one at the end."""
+        place = widths.index(width) + (1 if up else -1)
+        return widths[min(max(place, 0), len(widths) - 1)]
+
+
+@MODELS.register_module(force=True)
+class TableMutator(DMCPChannelMutator):
+    """DMCP's mutator on a table's widths."""
+
+    def __init__(self, table: Table, **options: Any) -> None:
+        super().__init__(**options)
+        self.grid = TableGrid(table)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A search.
+
+    Attributes:
+        share: The target as a share of the full network.
+        seed: Of weights, batches and draws.
+        iterations: Length of the search.
+        batch: Images in a batch.
+        weights_rate: The weights' first learning rate.
+        rate: The chains' first learning rate.
+        mutator: Options of the mutator.
+        options: Options of the algorithm.
+    """
+
+    share: float
+    seed: int
+    iterations: int = 400
+    batch: int = 32
+    weights_rate: float = 0.05
+    rate: float = 0.5
+    mutator: dict = field(default_factory=dict)
+    options: dict = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Of its checkpoint: the same only for the same search."""
+        return 'search_' + hashlib.sha256(repr(self).encode()).hexdigest()[:16]
+
+
+class Meter:
+    """Multiply-accumulates that training took: three times a forward pass,
+    two times where no weight needs a gradient.
+
+    Args:
+        model: What runs.
+        cost: Multiply-accumulates of the network as it runs now.
+    """
+
+    def __init__(self, model: nn.Module, cost: Callable[[], int]) -> None:
+        self.macs = 0
+        self._model, self._cost = model, cost
+        self._weight = next(p for p in model.parameters() if p.requires_grad)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Count what runs inside."""
+        hook = self._model.register_forward_pre_hook(self._count, with_kwargs=True)
+        try:
+            yield
+        finally:
+            hook.remove()
+
+    def state_dict(self) -> dict[str, int]:
+        """For a checkpoint."""
+        return dict(macs=self.macs)
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on counting."""
+        self.macs = state['macs']
+
+    def _count(self, _module: nn.Module, _args: tuple, inputs: dict) -> None:
+        passes = 3 if self._weight.requires_grad else 2
+        self.macs += passes * self._cost() * len(inputs['inputs'])
+
+
+class Search:
+    """A search that goes on where its checkpoint stands.
+
+    Args:
+        table: The table.
+        data: The images.
+        plan: What to search.
+        folder: Where checkpoints are.
+    """
+
+    def __init__(self, table: Table, data: CIFAR10, plan: Plan, folder: Path) -> None:
+        self.table, self.data, self.plan = table, data, plan
+        torch.manual_seed(plan.seed)
+        model = Classifier(table.network(table.full.tolist(), search=True))
+        self.algorithm = MODELS.build(
+            dict(
+                type='mmdmcp.DMCP',
+                architecture=model.to(memory_format=torch.channels_last),
+                target=round(plan.share * int(table.macs.max())),
+                input_shape=INPUT_SHAPE,
+                distillation='net.fc',
+                mutator=dict(type='TableMutator', table=table, **plan.mutator),
+                **plan.options,
+            )
+        )
+        self.algorithm.mutator.generator.manual_seed(plan.seed)
+        self.algorithm.schedule.set_length(plan.iterations)
+        self.wrappers = optimisers(self.algorithm, plan.rate)
+        self.meter = Meter(
+            self.algorithm.architecture, lambda: self.algorithm.cost()['macs']
+        )
+        self.start = self.algorithm.schedule.first_arch_iteration
+        shared = f'weights_s{plan.seed}_b{plan.batch}_a{self.start}'
+        self.shared, self._own = folder / f'{shared}.pth', folder / f'{plan.name}.pth'
+
+    def run(self, until: int | None = None) -> None:
+        """Train to the end of the search, or up to an iteration."""
+        algorithm, schedule = self.algorithm, self.algorithm.schedule
+        until = self.plan.iterations if until is None else until
+        self._resume()
+        algorithm.train()
+        while schedule.iteration < until:
+            self._set_rates(schedule.iteration)
+            batch = self.data.train_batch(
+                self.plan.seed, schedule.iteration, self.plan.batch
+            )
+            with self.meter.watching():
+                algorithm.train_step(batch, self.wrappers)
+            if schedule.iteration % _SAVE_EVERY == 0 or schedule.iteration in (
+                self.start,
+                until,
+            ):
+                self._save()
+
+    def _set_rates(self, iteration: int) -> None:
+        """Cosines of the shipped schedules: to a tenth for the weights, over
+        twice the time that they train alone, which is the shipped search; to
+        a fifth for the chains, from their first step on."""
+        length = self.plan.iterations
+        rates = dict(
+            architecture=cosine(
+                self.plan.weights_rate, 0.1, min(1.0, iteration / (2 * self.start))
+            ),
+            mutator=cosine(
+                self.plan.rate,
+                0.2,
+                max(0, iteration - self.start) / (length - self.start),
+            ),
+        )
+        for part, rate in rates.items():
+            self.wrappers[part].optimizer.param_groups[0]['lr'] = rate
+
+    # ---- checkpoints -------------------------------------------------
+
+    def _save(self) -> None:
+        done = self.algorithm.schedule.iteration
+        state = dict(
+            model=self.algorithm.state_dict(),
+            weights=self.wrappers['architecture'].state_dict(),
+            chains=self.wrappers['mutator'].state_dict(),
+            meter=self.meter.state_dict(),
+        )
+        path = self.shared if done <= self.start else self._own
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(path) as file:
+            torch.save(state, file)
+
+    def _resume(self) -> None:
+        path = next((p for p in (self._own, self.shared) if p.exists()), None)
+        if path is None:
+            return
+        state = torch.load(path, weights_only=True)
+        if path is self.shared:
+            # Where the chains start depends on the target.
+            state['model']['mutator.alpha'] = self.algorithm.mutator.alpha
+        self.algorithm.load_state_dict(state['model'])
+        self.wrappers['architecture'].load_state_dict(state['weights'])
+        if path is self._own:
+            self.wrappers['mutator'].load_state_dict(state['chains'])
+        self.meter.load_state_dict(state['meter'])
+
+
+def optimisers(algorithm: Any, rate: float) -> Any:
+    """The shipped optimisers, in bfloat16."""
+    return SearchOptimWrapperConstructor(
+        dict(
+            architecture=dict(
+                type='mmdmcp.CPUAmpOptimWrapper',
+                optimizer=dict(
+                    type='SGD', lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True
+                ),
+            ),
+            mutator=dict(
+                type='mmdmcp.CPUAmpOptimWrapper',
+                optimizer=dict(type='SGD', lr=rate, momentum=0.9, nesterov=True),
+            ),
+        )
+    )(algorithm)
+
+
+def cosine(first: float, ratio: float, done: float) -> float:
+    """A rate that falls from ``first`` to ``ratio * first``."""
+    return first * (ratio + (1 - ratio) * (1 + math.cos(math.pi * done)) / 2)

@@ -1,0 +1,147 @@
+"""The tables: what every choice of widths costs and how accurate it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from .networks import ChannelBenchNet, NATSNet
+
+#: A found network is compared with those of 0.97 to 1.01 times its cost.
+BAND = (0.97, 1.01)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a network stands among those of its cost.
+
+    Attributes:
+        accuracy: Its test accuracy after full training, in percent.
+        percentile: Share of the band that is less accurate, in percent.
+        median: Of the band's accuracies.
+        best: Of the band's accuracies.
+        share: Its multiply-accumulates as a share of the full network's.
+    """
+
+    accuracy: float
+    percentile: float
+    median: float
+    best: float
+    share: float
+
+
+class Table:
+    """Every network of a search space, trained by others.
+
+    Args:
+        name: ``'nats'`` or ``'channel_bench'``.
+        network: The class of its networks.
+        widths: ``[networks, positions]``.
+        accuracy: ``[networks]``, test accuracy in percent.
+        macs: ``[networks]``.
+        epochs: That each network was trained for.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        network: type[nn.Module],
+        widths: np.ndarray,
+        accuracy: np.ndarray,
+        macs: np.ndarray,
+        params: np.ndarray,
+        epochs: int,
+    ) -> None:
+        self.name, self.network, self.epochs = name, network, epochs
+        self.widths, self.accuracy = widths.astype(int), accuracy.astype(float)
+        self.macs, self.params = macs.astype(int), params.astype(int)
+        self.full = self.widths.max(axis=0)
+        self._rows = {tuple(row): i for i, row in enumerate(self.widths.tolist())}
+
+    @property
+    def candidates(self) -> list[tuple[int, ...]]:
+        """The widths that each position may take, ascending."""
+        return [tuple(np.unique(column).tolist()) for column in self.widths.T]
+
+    def row(self, widths: Sequence[int]) -> int:
+        """The row of a network.
+
+        Raises:
+            KeyError: If the table lacks these widths.
+        """
+        return self._rows[tuple(widths)]
+
+    def band(self, macs: float) -> np.ndarray:
+        """Rows of the networks that cost about as much."""
+        low, high = (bound * macs for bound in BAND)
+        return np.flatnonzero((self.macs >= low) & (self.macs <= high))
+
+    def place(self, widths: Sequence[int]) -> Place:
+        """Where a network stands in its band."""
+        row = self.row(widths)
+        accuracies = self.accuracy[self.band(self.macs[row])]
+        own = self.accuracy[row]
+        return Place(
+            accuracy=round(float(own), 3),
+            percentile=round(100 * float((accuracies < own).mean()), 2),
+            median=round(float(np.median(accuracies)), 3),
+            best=round(float(accuracies.max()), 3),
+            share=round(float(self.macs[row] / self.macs.max()), 4),
+        )
+
+    def nearest(self, widths: Sequence[float], target: float) -> list[int]:
+        """The network at the target whose shape is nearest.
+
+        Of those that cost 0.97 to 1.01 times the target: the one whose
+        widths, as shares of the full ones, are nearest in least squares.
+
+        Args:
+            widths: One a position, not necessarily the table's.
+            target: Multiply-accumulates.
+        """
+        rows = self.band(target)
+        gaps = (self.widths[rows] - np.asarray(widths)) / self.full
+        return self.widths[rows[(gaps**2).sum(axis=1).argmin()]].tolist()
+
+
+def load(name: str, folder: str | Path) -> Table:
+    """Read a table.
+
+    Args:
+        name: ``'nats'`` or ``'channel_bench'``.
+        folder: Where the ``.npz`` files are.
+
+    Raises:
+        FileNotFoundError: If it is not there.
+    """
+    return LOADERS[name](Path(folder))
+
+
+def _nats(folder: Path) -> Table:
+    data = np.load(folder / 'nats_sss_cifar10.npz')
+    accuracy = 100 * data['correct'].astype(float) / int(data['images'])
+    # The table counts the ten biases of the classifier.
+    return Table(
+        'nats', NATSNet, data['widths'], accuracy, data['macs'], data['params'], 90
+    )
+
+
+def _channel_bench(folder: Path) -> Table:
+    data = np.load(folder / 'channel_bench_macro_resnet.npz')
+    full = np.array([256] * 3 + [512] * 4)
+    accuracy = data['acc_x100'].mean(axis=1) / 100
+    return Table(
+        'channel_bench',
+        ChannelBenchNet,
+        full * data['arch'] // 4,
+        accuracy,
+        data['flops'],
+        data['params'],
+        60,
+    )
+
+
+#: The tables by name.
+LOADERS = {'nats': _nats, 'channel_bench': _channel_bench}

@@ -1,0 +1,170 @@
+"""Searches judged by tables: networks, tables, records, and going on."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from benchmarks.widths import arms, records, search, tables
+from benchmarks.widths.networks import ChannelBenchNet, NATSNet
+from benchmarks.widths.ranking import rank_correlation
+from mmdmcp.cost import count
+
+FOLDER = Path(__file__).resolve().parents[3] / 'shared' / 'data' / 'width_bench'
+IMAGE = torch.zeros(1, 3, 32, 32)
+
+
+def params(net):
+    return sum(p.numel() for p in net.parameters())
+
+
+def small_table(per_channel=1000, widths=(8, 16), positions=5):
+    """Every choice among a few widths; wider is better."""
+    grid = np.stack(np.meshgrid(*[widths] * positions, indexing='ij'), -1)
+    rows = grid.reshape(-1, positions)
+    macs = (rows * per_channel).sum(axis=1)
+    return tables.Table('small', NATSNet, rows, rows.sum(axis=1) / 2, macs, macs, 1)
+
+
+class Images:
+    """Batches of noise, each a function of its number."""
+
+    def train_batch(self, seed, number, batch):
+        generator = torch.Generator().manual_seed(1000 * seed + number)
+        return dict(
+            inputs=torch.randn(batch, 3, 32, 32, generator=generator),
+            data_samples=torch.randint(10, (batch,), generator=generator),
+        )
+
+
+# ---- networks -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ('width', 'parameters', 'macs'), [(8, 11714, 4481114), (64, 713674, 274399882)]
+)
+def test_nats_networks_have_the_published_counts(width, parameters, macs):
+    net = NATSNet([width] * 5).eval()
+    assert params(net) == parameters
+    # The authors count the ten biases of the classifier.
+    assert count(lambda: net(IMAGE)) == macs - 10
+
+
+@pytest.mark.parametrize(('name', 'uncounted'), [('nats', 10), ('channel_bench', 0)])
+def test_networks_have_the_counts_of_their_rows(name, uncounted):
+    if not FOLDER.exists():
+        pytest.skip(f'{FOLDER} is not there')
+    table = tables.load(name, FOLDER)
+    for row in np.random.default_rng(0).choice(len(table.macs), 3):
+        net = table.network(table.widths[row].tolist()).eval()
+        assert params(net) == table.params[row]
+        assert count(lambda: net(IMAGE)) == table.macs[row] - uncounted
+
+
+@pytest.mark.parametrize(
+    ('network', 'widths'),
+    [(NATSNet, [16] * 5), (ChannelBenchNet, [16, 16, 16, 32, 32, 32, 32])],
+)
+def test_a_full_net_has_the_units_of_its_table(network, widths):
+    from mmdmcp.supernet import Supernet
+
+    supernet = Supernet(network(widths, search=True), (3, 32, 32))
+    assert [unit.num_channels for unit in supernet.units] == widths
+
+
+# ---- tables -------------------------------------------------------------
+
+
+def test_a_place_is_the_share_of_the_band_that_is_worse():
+    table = tables.Table(
+        'one',
+        NATSNet,
+        np.array([[1], [2], [3], [4], [5]]),
+        np.array([10.0, 30.0, 20.0, 40.0, 99.0]),
+        np.array([970, 1000, 1000, 1010, 1011]),
+        np.zeros(5),
+        1,
+    )
+    place = table.place([2])  # its band: the first four
+    assert place.percentile == 50
+    assert (place.accuracy, place.median, place.best) == (30, 25, 40)
+
+
+def test_the_nearest_network_costs_what_it_should():
+    table = small_table()
+    # Twice 16 and three times 8: the two that are wanted widest stay wide.
+    found = table.nearest([3, 20, 4, 15, 5], 2 * 16000 + 3 * 8000)
+    assert found == [8, 16, 8, 16, 8]
+
+
+def test_rank_correlation_is_spearmans():
+    first, second = np.random.default_rng(0).integers(0, 5, (2, 30))
+    expected = stats.spearmanr(first, second).statistic
+    assert rank_correlation(first, second) == pytest.approx(expected)
+
+
+# ---- records ------------------------------------------------------------
+
+
+def test_a_line_that_a_killed_process_left_is_dropped(tmp_path):
+    path = tmp_path / 'x.jsonl'
+    records.append(path, dict(arm='a'))
+    with open(path, 'a') as file:
+        file.write('{"arm": "ha')
+    assert records.read(path) == [dict(arm='a')]
+    records.append(path, dict(arm='b'))
+    assert records.read(path) == [dict(arm='a'), dict(arm='b')]
+
+
+def test_a_lock_is_held_by_one(tmp_path):
+    path = tmp_path / 'x.lock'
+    with records.locked(path, wait=False) as first:
+        with records.locked(path, wait=False) as second:
+            assert (first, second) == (True, False)
+    with records.locked(path, wait=False) as again:
+        assert again
+
+
+# ---- a search -----------------------------------------------------------
+
+
+def run(folder, share=0.5, stops=(4,), **options):
+    plan = search.Plan(share, 0, iterations=4, batch=8, **options)
+    for stop in stops:  # a new process each time
+        one = search.Search(small_table(220_000), Images(), plan, folder)
+        one.run(until=stop)
+    return one
+
+
+def test_a_search_that_was_killed_ends_as_it_would_have(tmp_path):
+    whole = run(tmp_path / 'whole').algorithm.state_dict()
+    killed = run(tmp_path / 'killed', stops=(1, 2, 3, 4)).algorithm.state_dict()
+    assert all(torch.equal(whole[key], killed[key]) for key in whole)
+
+
+def test_weights_before_the_chains_are_the_same_for_every_target(tmp_path):
+    run(tmp_path, share=0.6, stops=(2,))
+    shared = run(tmp_path, share=0.5).algorithm.state_dict()
+    alone = run(tmp_path / 'alone', share=0.5).algorithm.state_dict()
+    assert all(torch.equal(shared[key], alone[key]) for key in alone)
+
+
+def test_training_is_metered(tmp_path):
+    one = run(tmp_path, stops=(1,))
+    # Three times the widest, the narrowest and two others, for 8 images.
+    full, least = (
+        one.algorithm.mutator.cost_of(widths)['macs'] for widths in ([16] * 5, [8] * 5)
+    )
+    assert 3 * 8 * (full + 3 * least) <= one.meter.macs <= 3 * 8 * (3 * full + least)
+
+
+def test_gates_find_a_network_of_the_table(tmp_path):
+    """The second time from its checkpoints alone, and the same."""
+    bench = arms.Bench(small_table(220_000), Images(), tmp_path, 12, 8)
+    found = arms.ARMS['gates'](bench, 0.7, 0)
+    assert bench.table.place(found['widths']).share == 0.7
+    assert found['macs'] > 0
+    assert all(1 <= count <= 16 for count in found['counts'])
+    assert arms.ARMS['gates'](bench, 0.7, 0) == found
