@@ -21,9 +21,6 @@ from .records import locked
 from .search import Plan, Search
 from .tables import Table
 
-#: Accepted distance of a candidate from the target; the band's, as a table
-#: of few widths has few networks within the shipped 0.01.
-TOLERANCE = 0.03
 #: As shipped: direct draws beside the expected network.
 DRAWS = 5
 #: Random networks that a supernet ranks: as many as candidates, and more.
@@ -186,17 +183,18 @@ def frozen(travel: float, steps: int, evolved: int = 0, **mutator) -> Arm:
 
 def choose(bench: Bench, search: Search, evolved: int = 0) -> dict:
     """The best candidate of a finished search, and all of them."""
-    mutator, target = search.algorithm.mutator, search.algorithm.target
+    algorithm = search.algorithm
+    mutator, budget = algorithm.mutator, algorithm.budget
 
     def affordable(widths: Sequence[int]) -> bool:
-        return abs(mutator.cost_of(widths)['macs'] / target - 1) <= TOLERANCE
+        return budget.gap(mutator.cost_of(widths)) <= algorithm.tolerance
 
     drawn = [
-        expected_candidate(mutator, target, TOLERANCE),
-        *direct_candidates(mutator, target, TOLERANCE, DRAWS),
+        expected_candidate(mutator, budget, algorithm.tolerance),
+        *direct_candidates(mutator, budget, algorithm.tolerance, DRAWS),
     ]
     names = {tuple(c.widths): c.name for c in reversed(drawn)}
-    ranking = Ranking(search.algorithm, bench.data)
+    ranking = Ranking(algorithm, bench.data)
     near = [n for n in names if affordable(n)] or [tuple(drawn[0].widths)]
     scores = {network: ranking.score(network) for network in near}
     scores = evolve(

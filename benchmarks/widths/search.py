@@ -30,6 +30,9 @@ from .tables import Table
 
 INPUT_SHAPE = (3, 32, 32)
 _SAVE_EVERY = 50
+#: Accepted distance of a candidate from the target; the band's, as a table
+#: of few widths has few networks within the shipped 0.01.
+TOLERANCE = 0.03
 
 
 class TableGrid(WidthGrid):
@@ -148,6 +151,7 @@ class Search:
                 architecture=model.to(memory_format=torch.channels_last),
                 target=round(plan.share * int(table.macs.max())),
                 input_shape=INPUT_SHAPE,
+                tolerance=TOLERANCE,
                 distillation='net.fc',
                 mutator=dict(type='TableMutator', table=table, **plan.mutator),
                 **plan.options,
