@@ -73,11 +73,15 @@ class Follower(TorchDispatchMode):
 
     # ---- one pass ----------------------------------------------------
 
-    def follow(self, run: Callable[[], object]) -> None:
+    def follow(
+        self, run: Callable[[], object], kept: Callable[[], list[Tensor]] = list
+    ) -> None:
         """Run once and number everything.
 
         Args:
             run: Runs one sample through the model and returns its output.
+            kept: What its modules keep of it. Where no layer reads that, it
+                is an output, too (deep supervision).
         """
         for name, module in self._modules.items():
             module.forward = self._watch(name, module)
@@ -97,6 +101,7 @@ class Follower(TorchDispatchMode):
         for leaf in tree_leaves(output):
             if isinstance(leaf, Tensor):
                 self._tensors.fix(leaf, "its channels are the model's output")
+        self._fix_unread(kept())
         outside = {
             name: f'the weights of {name} are used outside its forward'
             for name in self._used_outside
@@ -107,6 +112,18 @@ class Follower(TorchDispatchMode):
                     self.classes.fix(side[name], reason)
         del self._model, self._names
         del self._tensors  # every tensor of the pass is alive in it
+
+    def _fix_unread(self, kept: list[Tensor]) -> None:
+        """Mark channels that are kept and that no layer reads."""
+        read = {
+            number
+            for labels in self.inputs.values()
+            for number in self.classes.find(labels).unique().tolist()
+        }
+        for tensor in kept:
+            labels = self._tensors.get(tensor)
+            if not read.intersection(labels.unique().tolist()):
+                self.classes.fix(labels, 'a module keeps what is made of its channels')
 
     def _note_running(self, name: str, module: nn.Module) -> tuple:
         """Hooks that keep the names of the modules that are running."""

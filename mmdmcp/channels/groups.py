@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import TraceError, first_line
 from ..layers import kind_of
@@ -41,7 +41,10 @@ class Trace:
 
 
 def analyze(
-    model: nn.Module, input_shape: tuple[int, ...], run: Callable[[], object]
+    model: nn.Module,
+    input_shape: tuple[int, ...],
+    run: Callable[[], object],
+    kept: Callable[[], list[Tensor]] = list,
 ) -> Trace:
     """Group the channels of a model.
 
@@ -49,13 +52,14 @@ def analyze(
         model: The model, on the CPU and in eval mode.
         input_shape: Shape of one sample, for messages.
         run: Runs one sample.
+        kept: What its modules keep of the last run.
 
     Raises:
         TraceError: If the model does not run.
     """
     follower = Follower(model)
     try:
-        follower.follow(run)
+        follower.follow(run, kept)
     except Exception as error:
         raise TraceError(
             f'{type(model).__name__} does not run with an input of shape '

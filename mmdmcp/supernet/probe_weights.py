@@ -65,11 +65,16 @@ def _take_statistics(model: nn.Module, run: Callable[[], object]) -> None:
     One mean and one variance for all of its channels: in one sample, a
     channel on its own may be a single number.
     """
+    taken: dict[nn.Module, tuple[Tensor, Tensor]] = {}
 
     def take(norm: nn.Module, inputs: tuple) -> None:
         if norm.running_mean is not None:
-            norm.running_mean.fill_(inputs[0].mean())
-            norm.running_var.fill_(inputs[0].var(unbiased=False))
+            taken[norm] = inputs[0].mean(), inputs[0].var(unbiased=False)
+            set_(norm, *taken[norm])
+
+    def set_(norm: nn.Module, mean: Tensor, var: Tensor) -> None:
+        norm.running_mean.fill_(mean)
+        norm.running_var.fill_(var)
 
     hooks = [
         module.register_forward_pre_hook(take)
@@ -81,3 +86,5 @@ def _take_statistics(model: nn.Module, run: Callable[[], object]) -> None:
     finally:
         for hook in hooks:
             hook.remove()
+    for norm, statistics in taken.items():  # a run undoes what is written in it
+        set_(norm, *statistics)

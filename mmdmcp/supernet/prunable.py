@@ -1,7 +1,8 @@
 """Which units can be pruned: decided by running the model narrow."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from types import MappingProxyType
 
 import torch
 from torch import nn
@@ -9,6 +10,7 @@ from torch.utils._pytree import tree_leaves
 
 from ..channels.groups import Trace
 from ..errors import first_line
+from ..layers import kind_of
 from ..ops import SlicedLayer
 from .gate_sites import GateSites
 from .probe_weights import probe_weights
@@ -24,6 +26,7 @@ def find_prunable(
     scope: Sequence[str] | None,
     run: Callable[[], object],
     sites: GateSites | None = None,
+    refused: Mapping[int, str] = MappingProxyType({}),
 ) -> tuple[list[int], list[tuple[str, str]]]:
     """Sort the trace's groups into prunable ones and others.
 
@@ -36,6 +39,7 @@ def find_prunable(
         run: Runs one sample.
         sites: Where channels are scaled. If given, any channels of a unit must be prunable, and
             zeroing them must give what dropping them gives.
+        refused: Groups that are not to be tried, each with the reason.
 
     Returns:
         Groups that can be pruned, in the model's order; and the names of
@@ -43,7 +47,7 @@ def find_prunable(
     """
     candidates, others = [], list(trace.fixed)
     for group, name in first.items():
-        reason = _refuse(group, name, trace, scope)
+        reason = refused.get(group) or _refuse(group, name, trace, scope)
         if reason is None:
             candidates.append(group)
         else:
@@ -214,3 +218,46 @@ def _shapes(output: object):
     if isinstance(output, (list, tuple)):
         return [_shapes(value) for value in output]
     return type(output)
+
+
+def unmet_layers(model: nn.Module, trace: Trace) -> list[str]:
+    """Names of layers of a kind that is pruned which no pass ran."""
+    return [
+        name
+        for name, module in model.named_modules()
+        if kind_of(module) is not None and name not in trace.sides
+    ]
+
+
+def unseen_readers(
+    model: nn.Module, trace: Trace, unmet: Sequence[str], untried: str | None
+) -> dict[int, str]:
+    """Groups that a layer which ran in no pass may read, by its size.
+
+    Args:
+        model: The model.
+        trace: What the passes showed.
+        unmet: Layers that they did not run.
+        untried: Why what training runs could not be tried; None if it was,
+            and the layers are not used at all.
+
+    Returns:
+        The groups, each with the reason to leave it whole.
+    """
+    refused: dict[int, str] = {}
+    if untried is None:
+        return refused
+    readers: dict[int, str] = {}
+    for name in unmet:
+        module = model.get_submodule(name)
+        readers.setdefault(kind_of(module).size(module, 'in'), name)
+    for _, outputs in trace.sides.values():
+        reader = readers.get(outputs.size)
+        if reader is not None:
+            for group in outputs.units:
+                refused.setdefault(
+                    group,
+                    f'{reader} takes as many channels and may read them in '
+                    f'training, which could not be tried ({untried})',
+                )
+    return refused

@@ -1,96 +1,239 @@
 """One sample through a model: what it costs, and all that depends on it.
 
-The two differ where training runs a head that inference does not: a
-segmentor's auxiliary head costs nothing at inference, yet its inputs shrink
-with the backbone.
+The two differ where training runs what inference does not, an auxiliary
+head, say: it costs nothing at inference, yet its inputs shrink with the
+backbone.
 """
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
-from .. import compat
+from ..errors import first_line
+from ..modes import slow_attention, training_mode, unchanged
+from .samples import forward_arguments, takes_losses
 
 Run = Callable[[], object]
 _PROPOSALS = 1000  # of a two-stage detector whose config does not say
 
 
-def demo_runs(model: nn.Module, input_shape: tuple[int, ...]) -> tuple[Run, Run]:
-    """Functions that run one random sample, the same at every call.
+class SampleRuns:
+    """Runs random samples, each the same whenever it is asked for.
+
+    The model is as it was after each: neither buffers nor attributes (an
+    activation that a module keeps) change, nor does the random state.
 
     Args:
         model: A model of an OpenMMLab package, or any module that takes
-            ``[1, *input_shape]``.
+            ``[1, *input_shape]``; in eval mode.
         input_shape: Channels, height and width.
+        run: Runs one sample of a caller's own, in place of those.
 
-    Returns:
-        What inference runs, and that with every head. Two-stage detectors
-        get as many boxes as their config proposes, always the same ones, so
-        that shapes and costs don't depend on what is detected.
+    Attributes:
+        untried (str | None): Why what training runs could not be tried.
+        kept (list[Tensor]): What modules kept of the last run.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+
+    def __init__(
+        self,
+        model: nn.Module,
+        input_shape: tuple[int, ...],
+        run: Callable[[], object] | None = None,
+    ) -> None:
+        self.model = model
+        self._own = run
+        self.input_shape = tuple(input_shape)
+        self.untried: str | None = None
+        self.kept: list[Tensor] = []
+        self._passes = [self._heads]
+
+    # ---- runs --------------------------------------------------------
+
+    def inference(self, seed: int = 0) -> object:
+        """What inference runs.
+
+        Two-stage detectors get as many boxes as their config proposes,
+        always the same ones, so that shapes and costs don't depend on what
+        is detected.
+        """
+        return self._run(self._forward, seed)
+
+    def everything(self, seed: int = 0) -> object:
+        """The same with every head, and what training runs beside them."""
+        outputs, kept = [], []
+        for part in self._passes:
+            outputs.append(self._run(part, seed))
+            kept += self.kept
+        self.kept = kept
+        return outputs
+
+    def look_at_training(self) -> bool:
+        """Let :meth:`everything` run in training mode as well, if that runs
+        anything else.
+
+        Returns:
+            Whether it does. Where it fails (it needs labels), ``untried``
+            says why.
+        """
+        with _Calls() as inference:
+            self._run(self._heads, 0)
+        try:
+            with _Calls() as training:
+                self._run(self._training, 0)
+        except Exception as error:
+            self.untried = first_line(error)
+            return False
+        if training.seen == inference.seen:
+            return False
+        self._passes.append(self._training)
+        return True
+
+    def look_at_losses(self) -> bool:
+        """Let :meth:`everything` compute losses as well.
+
+        Returns:
+            Whether the model can do it; if not, ``untried`` says why.
+        """
+        if self._own is not None or not takes_losses(self.model):
+            return False
+        try:
+            self._run(self._losses, 0)
+        except Exception as error:
+            self.untried = first_line(error)
+            return False
+        self._passes.append(self._losses)
+        self.untried = None
+        return True
+
+    # ---- what they do ------------------------------------------------
+
+    def _run(self, part: Callable[[Tensor], object], seed: int) -> object:
+        before = {id(x) for x in _attributes(self.model)}
+        with torch.random.fork_rng(devices=[]), unchanged(self.model):
+            with slow_attention(), torch.no_grad():
+                torch.manual_seed(seed)
+                output = part(self._image(seed))
+            self.kept = [x for x in _attributes(self.model) if id(x) not in before]
+        return output
+
+    def _image(self, seed: int) -> Tensor:
+        """Numbers from 0 to 1; for other seeds, of either sign and larger."""
+        image = torch.rand(1, *self.input_shape)
+        image = image if seed == 0 else (image - 0.5) * 2.0**seed
+        like = next((p for p in self.model.parameters() if p.is_floating_point()), None)
+        return image if like is None else image.to(like)
+
+    def _forward(self, image: Tensor) -> object:
+        model = self.model
+        if self._own is not None:
+            return self._own()
         if _has(model, 'rpn_head') and _has(model, 'roi_head'):
-            run = _two_stage(model, torch.rand(1, *input_shape))
-        else:
-            run = _plain(model, input_shape)
-        if not _has(model, 'auxiliary_head'):
-            return run, run
-        image = torch.rand(1, *input_shape)
-    return run, lambda: (run(), _auxiliary(model, image))
+            return _two_stage(model, image)
+        return model(image, **forward_arguments(model, image))
+
+    def _heads(self, image: Tensor) -> object:
+        output = self._forward(image)
+        if self._own is not None or not _has(self.model, 'auxiliary_head'):
+            return output
+        heads = self.model.auxiliary_head
+        heads = heads if isinstance(heads, nn.ModuleList) else [heads]
+        features = self.model.extract_feat(image)
+        return output, [head(features) for head in heads]
+
+    def _training(self, image: Tensor) -> object:
+        with training_mode(self.model), _NoDropout():
+            return self._heads(image)
+
+    def _losses(self, image: Tensor) -> object:
+        with training_mode(self.model), _NoDropout():
+            return self.model(image, **forward_arguments(self.model, image, 'loss'))
+
+
+class _Calls(TorchDispatchMode):
+    """Notes operations and the shapes of what they make.
+
+    Attributes:
+        seen: In order, the name of each and its shapes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        shapes = [x.shape for x in tree_leaves(out) if isinstance(x, Tensor)]
+        self.seen.append((func, *shapes))
+        return out
+
+
+class _NoDropout(TorchFunctionMode):
+    """Inside, no entry is dropped at random: two runs can be compared."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = dict(kwargs or {})
+        if func in _RANDOM:
+            kwargs['training'] = False
+        elif 'dropout_p' in kwargs:
+            kwargs['dropout_p'] = 0.0
+        return func(*args, **kwargs)
+
+
+_RANDOM = {
+    F.dropout,
+    F.dropout1d,
+    F.dropout2d,
+    F.dropout3d,
+    F.alpha_dropout,
+    F.feature_alpha_dropout,
+    F.rrelu,
+}
+
+
+def _attributes(model: nn.Module) -> list[Tensor]:
+    """Tensors that are attributes of modules, or in lists and dicts that
+    are, and neither parameters nor buffers."""
+    return [
+        leaf
+        for module in model.modules()
+        for name, value in vars(module).items()
+        if name not in ('_parameters', '_buffers', '_modules')
+        and isinstance(value, (Tensor, list, tuple, dict))
+        for leaf in tree_leaves(value)
+        if isinstance(leaf, Tensor)
+    ]
 
 
 def _has(model: nn.Module, part: str) -> bool:
     return isinstance(getattr(model, part, None), nn.Module)
 
 
-def _plain(model: nn.Module, input_shape: tuple[int, ...]) -> Run:
-    """The model's own forward, in mode ``tensor``."""
-    compat.apply()
-    from mmrazor.models.task_modules.demo_inputs import DefaultDemoInput
-
-    data = DefaultDemoInput((1, *input_shape), False).get_data(model)
-    if isinstance(data, dict):
-        return lambda: model(**data)
-    return lambda: model(data)
-
-
-def _auxiliary(model: nn.Module, image: Tensor) -> list:
-    """Outputs of a segmentor's auxiliary heads."""
-    heads = model.auxiliary_head
-    heads = heads if isinstance(heads, nn.ModuleList) else [heads]
-    features = model.extract_feat(image)
-    return [head(features) for head in heads]
-
-
-def _two_stage(model: nn.Module, image: Tensor) -> Run:
+def _two_stage(model: nn.Module, image: Tensor) -> list:
     """Backbone, neck, proposals and the heads on fixed boxes."""
     options = (getattr(model, 'test_cfg', None) or {}).get('rpn') or {}
     rois = _boxes(options.get('max_per_img', _PROPOSALS), image)
     head = model.roi_head
-
-    def run():
-        features = model.extract_feat(image)
-        outputs = [model.rpn_head(features)]
-        # A cascade has stages and names them first.
-        for stage in (
-            [(i,) for i in range(head.num_stages)]
-            if hasattr(head, 'num_stages')
-            else [()]
-        ):
-            outputs.append(head._bbox_forward(*stage, features, rois))
-            if head.with_mask:
-                outputs.append(head._mask_forward(*stage, features, rois))
-        return outputs
-
-    return run
+    features = model.extract_feat(image)
+    outputs = [model.rpn_head(features)]
+    # A cascade has stages and names them first.
+    for stage in (
+        [(i,) for i in range(head.num_stages)] if hasattr(head, 'num_stages') else [()]
+    ):
+        outputs.append(head._bbox_forward(*stage, features, rois))
+        if head.with_mask:
+            outputs.append(head._mask_forward(*stage, features, rois))
+    return outputs
 
 
 def _boxes(count: int, image: Tensor) -> Tensor:
     """Random boxes ``[count, 5]`` of all sizes: image 0, x1, y1, x2, y2."""
     size = image.new_tensor([image.shape[-1], image.shape[-2]])
-    corners = torch.rand(count, 2, 2) * size
+    corners = torch.rand(count, 2, 2).to(image) * size
     return torch.cat(
-        [torch.zeros(count, 1), corners.amin(dim=1), corners.amax(dim=1)], 1
+        [image.new_zeros(count, 1), corners.amin(dim=1), corners.amax(dim=1)], 1
     )

@@ -5,19 +5,20 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
-from ..channels.groups import analyze
+from ..channels.groups import Trace, analyze
 from ..cost import CostModel, count, read_positions
 from ..errors import TraceError
-from ..layers import BATCH_NORMS, kind_of
+from ..layers import kind_of
 from ..modes import eval_mode
 from ..ops import Layout, Selection, SlicedLayer, SlicedParameter
 from ..options import prefixes
 from ..subnet import LayerWidth, Subnet, UnitWidth
 from .costs import layer_costs, other_params, require_exact_params
 from .gate_sites import find_gate_sites
-from .prunable import find_prunable
-from .sample_run import demo_runs
+from .prunable import find_prunable, unmet_layers, unseen_readers
+from .sample_run import SampleRuns
 from .units import Unit, layer_sides, producers, scaled_layers, sliced_layers
 
 
@@ -42,6 +43,8 @@ class Supernet:
         units (list[Unit]): What can be pruned, in the model's order.
         unprunable (list[tuple[str, str]]): Units that can't be, with the
             reason.
+        unmet (list[str]): Layers that ran neither in inference nor in
+            training; they stay as they are.
         cost (CostModel): MACs and parameters as functions of the widths.
 
     Raises:
@@ -60,16 +63,16 @@ class Supernet:
         prefixes('mutator.scope', scope, dict(model.named_modules()))
         self.model = model
         self.input_shape = tuple(input_shape)
+        self._fast: dict[str, int] = {}  # transformer layers of torch
         with eval_mode(model):
-            runs = demo_runs(model, self.input_shape) if run is None else (run, run)
-            self._build(scope, any_channels, *runs)
+            runs = SampleRuns(model, self.input_shape, run)
+            self._build(scope, any_channels, runs)
 
     def _build(
         self,
         scope: Sequence[str] | None,
         any_channels: bool,
-        run: Callable[[], object],
-        run_all: Callable[[], object],
+        runs: SampleRuns,
     ) -> None:
         model = self.model
         for name, module in model.named_modules():
@@ -79,9 +82,9 @@ class Supernet:
                     'another search, or a patch), which a narrow layer would '
                     'not run; build the model anew, or make it a subclass'
                 )
-        trace = analyze(model, self.input_shape, run_all)
-        positions = read_positions(model, run)
-        sites = find_gate_sites(model, run_all, close_channels=any_channels)
+        trace = self._trace(runs)
+        positions = read_positions(model, runs.inference)
+        sites = find_gate_sites(model, runs.everything, close_channels=any_channels)
         sides = layer_sides(model, trace)
         first = producers(model, sides)
         groups, self.unprunable = find_prunable(
@@ -90,8 +93,9 @@ class Supernet:
             sides,
             first,
             scope,
-            run_all,
+            runs.everything,
             sites if any_channels else None,
+            unseen_readers(model, trace, self.unmet, runs.untried),
         )
         if not groups:
             reasons = '; '.join(f'{n}: {r}' for n, r in self.unprunable[:5])
@@ -107,7 +111,24 @@ class Supernet:
         self.cost = CostModel(costs, len(self.units), other_params(model, costs))
         require_exact_params(model, self.cost.exact(self.full)['params'])
         self.bind()
-        self.cost.other_macs = self._other_macs(run)
+        self.cost.other_macs = self._other_macs(runs.inference)
+
+    def _trace(self, runs: SampleRuns) -> Trace:
+        """Follow the channels through all that inference and training run."""
+
+        def follow() -> Trace:
+            trace = analyze(
+                self.model, self.input_shape, runs.everything, lambda: runs.kept
+            )
+            self.unmet = unmet_layers(self.model, trace)
+            return trace
+
+        trace = follow()
+        if runs.look_at_training():
+            trace = follow()
+        if self.unmet and runs.look_at_losses():
+            trace = follow()
+        return trace
 
     def _other_macs(self, run: Callable[[], object]) -> int:
         """MACs of operations that are no layers (attention, say).
@@ -158,19 +179,20 @@ class Supernet:
         """
         for layer in self.layers:
             layer.attach(self.model)
-        self._witness = next(
-            (x for x in self.layers if isinstance(x.module, BATCH_NORMS)),
-            self.layers[0],
-        )
+        for name, module in self.model.named_modules():
+            # torch's fast path for inference would read whole weights.
+            if isinstance(module, nn.TransformerEncoderLayer):
+                self._fast.setdefault(name, module.activation_relu_or_gelu)
+                module.activation_relu_or_gelu = 0
+        self._links = _links(self.model, [layer.name for layer in self.layers])
 
     def _bind_replaced(self) -> None:
         """Bind again if layers were replaced.
 
         SyncBN conversion, and its undoing, puts new modules in place of the
-        batch norms, all of them or none: looking at one is enough.
+        batch norms, or of some of them.
         """
-        witness = self._witness
-        if self.model.get_submodule(witness.name) is not witness.module:
+        if any(modules.get(key) is not part for modules, key, part in self._links):
             self.bind()
 
     def plain_copy(self) -> nn.Module:
@@ -182,12 +204,15 @@ class Supernet:
         """
         widths = self._selections
         self.select(self.full)
-        model = copy.deepcopy(self.model)
+        with _WithoutGraphs():
+            model = copy.deepcopy(self.model)
         self.select(widths)
         for layer in self.layers:
             layer.detach(model)
         for module in model.modules():
             vars(module).pop('forward', None)
+        for name, value in self._fast.items():
+            model.get_submodule(name).activation_relu_or_gelu = value
         return model
 
     def select(self, selections: Sequence[Selection]) -> None:
@@ -240,6 +265,39 @@ class Supernet:
         return Subnet(
             method=method, units=units, layers=layers, cost=cost, target=target
         )
+
+
+def _links(model: nn.Module, names: Sequence[str]) -> list[tuple]:
+    """From the model down to some of its layers: where each module is kept.
+
+    Returns:
+        The parts of a module by name, one of these names, and that part.
+    """
+    links: dict[tuple[int, str], tuple] = {}
+    for name in names:
+        module = model
+        for key in name.split('.'):
+            part = module._modules.get(key)
+            if part is None:  # a bare parameter
+                break
+            links[id(module), key] = module._modules, key, part
+            module = part
+    return list(links.values())
+
+
+class _WithoutGraphs(TorchFunctionMode):
+    """Inside, a copy of a tensor that was computed is its value alone.
+
+    A module may keep an activation; torch refuses to copy it with all that
+    it was computed from.
+    """
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func is Tensor.__deepcopy__ and not args[0].is_leaf:
+            tensor, memo = args
+            memo[id(tensor)] = tensor.detach().clone()
+            return memo[id(tensor)]
+        return func(*args, **(kwargs or {}))
 
 
 def _layer_width(
