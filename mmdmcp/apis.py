@@ -28,7 +28,7 @@ from .engine.work_dir import Ownership, own_work_dir
 from .errors import ConfigError
 from .files import atomic_file
 from .models.fit import check_fit
-from .preflight.changes import check_changes
+from .preflight.changes import check_changes, settings
 from .preflight.config import (
     check_kept,
     check_loop,
@@ -108,8 +108,9 @@ def train(
     with process_group(launcher, device, _dist_cfg(cfg)), _own(cfg) as owner:
         check_pretrained(cfg.model)
         notices += _start(cfg, resume, owner)
+        record = RunRecord(owner.run, settings(cfg))
         runner = _build(cfg, owner.notices + notices)
-        runner.register_hook(RunRecord(owner.run))
+        runner.register_hook(record)
         remedy = _REMEDY_RESUME if cfg.get('resume') else remedy_for_load_from(cfg)
         if remedy is not None:
             insist_on_fit(runner, remedy)

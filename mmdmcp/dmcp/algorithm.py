@@ -70,7 +70,6 @@ class DMCP(PruningAlgorithm):
         'mutator.grid',
         'mutator.parametrisation',
     )
-    free_options = (*PruningAlgorithm.free_options, 'arch_start')
     mutator: DMCPChannelMutator
     schedule: SearchSchedule
 

@@ -54,7 +54,6 @@ class TrainableGate(PruningAlgorithm):
     default_mutator = 'mmdmcp.GateChannelMutator'
     hook = 'mmdmcp.GateHook'
     starts_pretrained = True
-    free_options = (*PruningAlgorithm.free_options, 'ramp', 'freeze')
     mutator: GateChannelMutator
     schedule: GateSchedule
 

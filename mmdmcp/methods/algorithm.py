@@ -55,9 +55,7 @@ class PruningAlgorithm(BaseModel):
         validated (tuple[str, ...]): Networks that can be validated during
             the search; none if it is validated as it stands.
         fixed_options (tuple[str, ...]): Options of the model that must stay
-            when a search is resumed.
-        free_options (tuple[str, ...]): Those that may change then, with a
-            warning.
+            when a search is resumed; others may change, with a warning.
         budget (Budget): What the network may cost.
 
     Raises:
@@ -75,7 +73,6 @@ class PruningAlgorithm(BaseModel):
     starts_pretrained = False
     validated: tuple[str, ...] = ()
     fixed_options: tuple[str, ...] = ('input_shape', 'mutator.type', 'mutator.scope')
-    free_options: tuple[str, ...] = ('target', 'tolerance')
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -15,8 +15,8 @@ from ..options import did_you_mean
 from .walk import is_type, nodes, type_name
 
 _EXACT_LOOP = 'mmdmcp.ResumableTrainLoop'
-# What MMEngine's Runner reads from a config beside its own arguments.
-_RUNNER_KEYS = {
+#: What MMEngine's Runner reads from a config: its own arguments, and these.
+RUNNER_KEYS = {
     *inspect.signature(Runner.__init__).parameters,
     'activation_checkpointing',
     'compile',
@@ -145,10 +145,10 @@ def _check_options(cfg: Config, options: Mapping) -> None:
     """Find misspelt keys, which would otherwise be added and never read."""
     for option in options:
         top, *inner = option.split('.')
-        if top not in cfg and top not in _RUNNER_KEYS:
+        if top not in cfg and top not in RUNNER_KEYS:
             raise ConfigError(
                 f'--cfg-options {option}: the config has no `{top}`.'
-                + did_you_mean(top, {*cfg, *_RUNNER_KEYS})
+                + did_you_mean(top, {*cfg, *RUNNER_KEYS})
             )
         node = cfg.get(top)
         # The last key may be new, and so may a branch: that is how an option

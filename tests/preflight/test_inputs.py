@@ -132,7 +132,7 @@ def test_datasets_that_download_themselves(tmp_path):
 
 def test_checkpoints(tmp_path):
     check_checkpoint(None, 'load_from')
-    check_checkpoint('https://example.org/x.pth', 'load_from')
+    check_checkpoint('s3://example/x.pth', 'load_from')
     torch.save(dict(state_dict={}), tmp_path / 'x.pth')
     check_checkpoint(str(tmp_path / 'x.pth'), 'load_from')
     with pytest.raises(CheckpointError, match='no meta, optimizer'):
