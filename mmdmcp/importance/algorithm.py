@@ -58,7 +58,6 @@ class ImportancePruning(PruningAlgorithm):
     hook = 'mmdmcp.ImportanceHook'
     trains_mutator = False
     starts_pretrained = True
-    free_options = (*PruningAlgorithm.free_options, 'steps', 'until')
     mutator: ImportanceChannelMutator
     schedule: ImportanceSchedule
 

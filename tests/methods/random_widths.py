@@ -51,7 +51,6 @@ class RandomWidths(PruningAlgorithm):
     hook = 'RandomWidthsHook'
     trains_mutator = False
     validated = ('max', 'random')
-    free_options = (*PruningAlgorithm.free_options, 'narrow_from')
 
     def __init__(
         self,
