@@ -167,17 +167,18 @@ class LayerKind:
     def fold_scale(self, tensors: dict[str, Tensor], scale: Tensor) -> bool:
         """Multiply the layer's tensors such that its outputs are scaled.
 
-        Saves a pass over the feature map.
+        Saves a pass over the feature map. By default it leaves them alone:
+        the outputs of a layer that makes or normalises channels are then
+        multiplied, and those of another follow from its inputs.
 
         Args:
             tensors: Its parameters at the chosen width, to be replaced.
             scale: Of its outputs, ``[out]``.
 
         Returns:
-            Whether that was done. If not, which is the default, the outputs
-            themselves are multiplied.
+            Whether nothing is left to be done to the outputs.
         """
-        return False
+        return not (self.makes_channels or self.normalises)
 
     def open_forward(
         self, module: nn.Module

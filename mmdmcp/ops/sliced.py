@@ -14,6 +14,10 @@ from ..layers import LayerKind, kind_of
 from .layout import Layout, Ranges, Selection
 from .weight_slice import WeightSlice, slice_parameter
 
+# Sizes by attribute, and slices: of the outputs, and of tensors by name.
+_Plan = tuple[dict[str, object], WeightSlice | None, dict[str, WeightSlice]]
+_MOST_PLANS = 256
+
 
 class SlicedLayer:
     """Runs one layer at a chosen width, with its outputs scaled if asked.
@@ -45,15 +49,16 @@ class SlicedLayer:
         self.out_layout = out_layout
         self.groups = self.kind.groups(module)
         self._one_layout = in_layout == out_layout
-        # Tensors that are sliced alike share a slice.
-        self._alike: dict[tuple, list[str]] = {}
-        for tensor, dims in self.kind.tensors.items():
-            self._alike.setdefault(dims, []).append(tensor)
+        self._plans: dict[tuple, _Plan] = {}  # by what was kept before
         self._slices: dict[str, WeightSlice] = {}
         self._kept: WeightSlice | None = None
         self._narrow = False
         self._scale: Tensor | None = None
         self._open_forward = None
+
+    def __getstate__(self) -> dict:
+        """A copy of a model plans anew: copying plans would take longer."""
+        return dict(vars(self), _plans={})
 
     def attach(self, model: nn.Module) -> None:
         """Run the model's layer of this name from now on."""
@@ -76,21 +81,35 @@ class SlicedLayer:
         ins = outs
         if not self._one_layout:
             ins = partial_ranges(self.in_layout, selections)
-        self._resize(ins, outs)
+        key = ins, outs
+        if key not in self._plans:
+            if len(self._plans) == _MOST_PLANS:
+                self._plans.clear()
+            self._plans[key] = self._plan(ins, outs)
+        sizes, self._kept, self._slices = self._plans[key]
+        self.module.__dict__.update(sizes)  # past nn.Module's slow __setattr__
         self._narrow = ins is not None or outs is not None
-        self._kept = None if outs is None else WeightSlice(outs)
-        self._slices = {}
         self._buffers: dict[str, tuple[Tensor, Tensor]] = {}
-        if not self._narrow:
-            return
-        kept = {'in': ins, 'out': outs, None: None}
-        if not self.kind.groups_follow:
+
+    def _plan(self, ins: Ranges | None, outs: Ranges | None) -> _Plan:
+        """The layer's sizes, and what to keep of its outputs and tensors."""
+        kind = self.kind
+        inputs = _count(ins, self.in_layout)
+        sizes = kind.new_sizes(
+            inputs,
+            _count(outs, self.out_layout),
+            inputs if kind.groups_follow else self.groups,
+        )
+        kept = {'in': ins, 'out': outs}
+        if not kind.groups_follow:
             kept['in/groups'] = self._of_one_group(ins, self.in_layout)
             kept['out/groups'] = self._of_one_group(outs, self.out_layout)
-        for dims, tensors in self._alike.items():
+        slices = {}
+        for name, dims in kind.tensors.items():
             ranges = [kept.get(dim) for dim in dims]
             if any(r is not None for r in ranges):
-                self._slices.update(dict.fromkeys(tensors, WeightSlice(*ranges)))
+                slices[name] = WeightSlice(*ranges)
+        return sizes, None if outs is None else WeightSlice(outs), slices
 
     def _of_one_group(self, ranges: Ranges | None, layout: Layout) -> Ranges | None:
         """What each group keeps: all keep the same."""
@@ -98,15 +117,6 @@ class SlicedLayer:
             return ranges
         size = layout.size // self.groups
         return tuple((a, min(b, size)) for a, b in ranges if a < size)
-
-    def _resize(self, ins: Ranges | None, outs: Ranges | None) -> None:
-        """Set the layer's sizes to those of the kept ranges."""
-        inputs = _count(ins, self.in_layout)
-        groups = inputs if self.kind.groups_follow else self.groups
-        # Past nn.Module's slow __setattr__.
-        self.module.__dict__.update(
-            self.kind.new_sizes(inputs, _count(outs, self.out_layout), groups)
-        )
 
     def scale(self, values: Sequence[Tensor] | None, open_only: bool = False) -> None:
         """Scale the outputs channel by channel; None stops scaling.

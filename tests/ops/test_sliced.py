@@ -13,6 +13,7 @@ from mmdmcp.subnet.layers import shrink
 
 ONE = Layout([Segment(0, 8, unit=0)])
 TWO = Layout([Segment(0, 6, unit=1)])
+DOUBLE = Layout([Segment(0, 16, unit=0, expand=2)])
 CONCAT = Layout([Segment(0, 8, unit=0), Segment(8, 14, unit=1)])
 GROUPS = Layout([Segment(0, 4, unit=2), Segment(4, 8, unit=2)])
 FLAT = Layout([Segment(0, 32, unit=0, expand=4)])
@@ -38,6 +39,27 @@ CASES = {
     'only outputs': (lambda: nn.Conv2d(3, 8, 1), Layout.fixed(3), ONE),
     'grouped': (lambda: nn.Conv2d(8, 8, 3, groups=2), GROUPS, GROUPS),
     'depthwise': (lambda: nn.Conv2d(8, 8, 3, groups=8), ONE, ONE),
+    'depthwise with a multiplier': (
+        lambda: nn.Conv2d(8, 16, 3, groups=8),
+        ONE,
+        DOUBLE,
+    ),
+    'transposed': (lambda: nn.ConvTranspose2d(8, 6, 3, stride=2), ONE, TWO),
+    'transposed after a concatenation': (
+        lambda: nn.ConvTranspose2d(14, 8, 2, bias=False),
+        CONCAT,
+        ONE,
+    ),
+    'transposed, grouped': (
+        lambda: nn.ConvTranspose2d(8, 8, 3, groups=2),
+        GROUPS,
+        GROUPS,
+    ),
+    'transposed, depthwise': (
+        lambda: nn.ConvTranspose2d(8, 16, 3, groups=8),
+        ONE,
+        DOUBLE,
+    ),
     'conv1d': (lambda: nn.Conv1d(8, 6, 3), ONE, TWO),
     'linear': (lambda: nn.Linear(8, 6), ONE, TWO),
     'linear after flatten': (lambda: nn.Linear(32, 6), FLAT, TWO),
@@ -51,11 +73,25 @@ CASES = {
         ONE,
     ),
     'layer norm': (lambda: nn.LayerNorm(8), ONE, ONE),
+    'prelu': (lambda: nn.PReLU(8), ONE, ONE),
 }
 
 
 def reference(module, rows, cols, x):
     """The layer with plainly indexed tensors: autograd's own slicing."""
+    if isinstance(module, nn.PReLU):
+        return F.prelu(x, module.weight[rows])
+    if isinstance(module, nn.ConvTranspose2d):
+        # As one matrix from all inputs to all outputs, zero between groups.
+        size = module.weight.size(1)
+        weight = torch.cat(
+            [
+                F.pad(w, (0, 0, 0, 0, i * size, module.out_channels - (i + 1) * size))
+                for i, w in enumerate(module.weight.chunk(module.groups))
+            ]
+        )[cols][:, rows]
+        bias = None if module.bias is None else module.bias[rows]
+        return F.conv_transpose2d(x, weight, bias, module.stride)
     weight, bias = (
         None if tensor is None else tensor[rows]
         for tensor in (module.weight, module.bias)
@@ -63,7 +99,7 @@ def reference(module, rows, cols, x):
     if isinstance(module, (nn.Conv1d, nn.Conv2d)):
         groups = module.groups
         if groups == module.in_channels:
-            groups = len(rows)
+            groups = len(cols)
         else:
             size = module.in_channels // groups
             weight = weight[:, [c for c in cols if c < size]]
@@ -104,11 +140,12 @@ def sample(module, channels):
 @pytest.mark.parametrize('case', CASES)
 def test_output_and_gradients_are_those_of_plain_slicing(case, selections):
     module, inputs, outputs = make(case)
+    module.double()
     other = copy.deepcopy(module)
     layer = SlicedLayer('layer', module, inputs, outputs)
     layer.select(selections)
     rows, cols = (list(side.indices(selections)) for side in (outputs, inputs))
-    x = sample(module, len(cols))
+    x = sample(module, len(cols)).detach().double().requires_grad_()
     y = x.detach().clone().requires_grad_()
 
     for _ in range(2):  # gradients add up over networks
@@ -174,6 +211,8 @@ def test_sizes_are_those_of_the_narrow_layer(case, selections):
     [
         'conv',
         'conv without bias',
+        'transposed',
+        'transposed, grouped',
         'batch norm',
         'linear',
         'layer norm',
