@@ -45,6 +45,27 @@ class ExportError(MmdmcpError):
     """A model can't be exported, or the export computes something else."""
 
 
+def shown(value: object, limit: int = 120) -> str:
+    """``repr`` of a wrong value, short enough to stand inside a message.
+
+    Python refuses to print numbers of several thousand digits, and a class
+    may fail to print itself; neither may hide what the message is about.
+
+    Args:
+        value: What was written.
+        limit: Longest text. Defaults to 120 characters.
+
+    Example:
+        >>> shown('50')
+        "'50'"
+    """
+    try:
+        text = repr(value)
+    except Exception:
+        text = f'<{type(value).__name__}>'
+    return text if len(text) <= limit else text[: limit - 3] + '...'
+
+
 def first_line(error: BaseException | str, limit: int = 120) -> str:
     """What an error says, short enough to stand inside another message.
 

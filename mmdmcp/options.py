@@ -4,12 +4,15 @@ import difflib
 import inspect
 import math
 import operator
-from collections.abc import Callable, Iterable
-from numbers import Integral, Real
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral, Rational, Real
 from pathlib import Path
 from typing import Any
 
-from .errors import ConfigError
+from .errors import ConfigError, shown
+
+#: Longest name of a file that an option may give, in bytes.
+_LONGEST_NAME = 180
 
 
 def refuse_unknown(owner: Any, unknown: dict) -> None:
@@ -37,7 +40,7 @@ def build_options(cls: type, options: dict | None, place: str) -> Any:
         ConfigError: If it is no dict, or an option is unknown.
     """
     if not isinstance(options, (dict, type(None))):
-        raise ConfigError(f'{place}={options!r}: give its options as a dict')
+        raise ConfigError(f'{place}={shown(options)}: give its options as a dict')
     options = dict(options or {})
     known = _known(cls)
     _refuse([option for option in options if option not in known], cls, place)
@@ -56,7 +59,7 @@ def _refuse(unknown: Iterable[str], cls: type, place: str) -> None:
     known = _known(cls)
     for option in unknown:
         raise ConfigError(
-            f'{place} has no option {option!r}.{did_you_mean(option, known)} '
+            f'{place} has no option {shown(option)}.{did_you_mean(option, known)} '
             f'Its options are {", ".join(known)}'
         )
 
@@ -101,27 +104,64 @@ def number(
         )
         if limit is not None
     ]
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, Integral if whole else Real)
-        or not math.isfinite(value)
-        or not all(holds(value, limit) for _, limit, holds in limits)
+    if not _is_usable(value, whole) or not all(
+        holds(value, limit) for _, limit, holds in limits
     ):
         range_ = ' and '.join(f'{word} {limit}' for word, limit, _ in limits)
         raise ConfigError(
-            f'{name}={value!r}: give a {"whole " if whole else ""}number {range_}'
+            f'{name}={shown(value)}: give a '
+            f'{"whole " if whole else ""}number {range_}'.rstrip()
         )
     return value
 
 
+def _is_usable(value: Any, whole: bool) -> bool:
+    """Whether tensors can be multiplied with it: an ``int`` or a ``float`` of
+    any library, finite. A ``Fraction`` is none, nor is an int that no float
+    can hold."""
+    if isinstance(value, bool) or not isinstance(value, Integral if whole else Real):
+        return False
+    if isinstance(value, Rational) and not isinstance(value, Integral):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def one_of(name: str, value: Any, known: Sequence[str]) -> None:
+    """Check that an option is one of a few names.
+
+    Raises:
+        ConfigError: Naming the option, its value and the names.
+    """
+    # An array compares element by element, and has no truth value then.
+    if not isinstance(value, str) or value not in known:
+        raise ConfigError(f'{name}={shown(value)}; choose from {tuple(known)}')
+
+
 def file_name(name: str, value: Any) -> None:
-    """Check that an option can be part of a file's name.
+    """Check that an option can be part of a file's name; None is one.
 
     Raises:
         ConfigError: Naming the option and its value.
     """
-    if Path(str(value)).name != str(value):
-        raise ConfigError(f'{name}={value!r}: give a name for a file, without a folder')
+    if value is None:
+        return
+    text = value if isinstance(value, str) else ''
+    if _is_usable(value, whole=False):
+        text = str(value)
+    if not text.isprintable() or Path(text).name != text or not text:
+        raise ConfigError(
+            f'{name}={shown(value)}: give a name for a file, without a folder'
+        )
+    # 255 bytes is what file systems allow; a prefix, a suffix and the number
+    # of the process that writes it come on top.
+    if len(text.encode()) > _LONGEST_NAME:
+        raise ConfigError(
+            f'{name}={shown(value, 40)}: too long for the name of a file; '
+            f'give one of at most {_LONGEST_NAME} bytes'
+        )
 
 
 def prefixes(name: str, value: Any, known: Iterable[str]) -> None:
@@ -142,13 +182,13 @@ def prefixes(name: str, value: Any, known: Iterable[str]) -> None:
         isinstance(prefix, str) for prefix in value
     ):
         raise ConfigError(
-            f"{name}={value!r}: give a list of names, such as ['backbone']"
+            f"{name}={shown(value)}: give a list of names, such as ['backbone']"
         )
     known = set(known)
     for prefix in value:
         if prefix.rstrip('.') not in known:
             raise ConfigError(
-                f'{name}: the model has no module {prefix!r}.'
+                f'{name}: the model has no module {shown(prefix)}.'
                 + did_you_mean(prefix, known)
             )
 
@@ -171,5 +211,7 @@ def did_you_mean(
         >>> did_you_mean('traget', ['target', 'mutator'])
         " Did you mean 'target'?"
     """
+    if not isinstance(name, str) or len(name) > 200:  # it takes the square of it
+        return ''
     close = difflib.get_close_matches(name, known, 1, cutoff)
     return f' Did you mean {shown(close[0])}?' if close else ''

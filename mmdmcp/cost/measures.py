@@ -13,10 +13,13 @@ from numbers import Real
 import torch
 from torch import Tensor
 
-from ..errors import TargetError
+from ..errors import TargetError, shown
 from .model import CostModel
 
-_WRITTEN = re.compile(r'\s*([0-9]*\.?[0-9]+(?:e[0-9]+)?)\s*([a-z%]*)\s*', re.IGNORECASE)
+# No part can match what another one can: a text of any length is read once.
+_WRITTEN = re.compile(
+    r'((?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:e[0-9]+)?)\s*([a-z%]*)', re.IGNORECASE
+)
 
 
 class Measure:
@@ -82,19 +85,21 @@ class Measure:
         )
         amount = self._read(target, full)
         if amount is None:
-            raise TargetError(f"target={target!r} can't be read: {forms}")
-        if not (math.isfinite(amount) and amount > 0):
-            raise TargetError(f'target={target!r} is not above zero: {forms}')
-        if amount < 100 and not isinstance(target, str):
+            raise TargetError(f"target={shown(target)} can't be read: {forms}")
+        if math.isnan(amount) or amount <= 0:
+            raise TargetError(f'target={shown(target)} is not above zero: {forms}')
+        if amount < 100 and not (isinstance(target, str) and target.strip()[-1] == '%'):
             hint = (
-                f"; write {target:.4g} of the full network as '{100 * target:.4g}%'"
+                f"; write {amount:.4g} of the full network as '{100 * amount:.4g}%'"
                 if amount < 1
                 else f': {forms}'
             )
-            raise TargetError(f'target={target!r} means {amount:g} {self.noun}{hint}')
+            raise TargetError(
+                f'target={shown(target)} means {amount:g} {self.noun}{hint}'
+            )
         if amount >= full:
             raise TargetError(
-                f'target={target!r} is {self.format(amount)} {self.noun}, '
+                f'target={shown(target)} is {self.format(amount)} {self.noun}, '
                 f"{'above' if amount > full else 'all of'} the full network's "
                 f'{self.format(full)}: nothing is left to prune. Lower the '
                 'target, or widen the network'
@@ -104,7 +109,7 @@ class Measure:
     def _read(self, target: object, full: int) -> float | None:
         """The amount that is written; None if it can't be read."""
         if isinstance(target, str):
-            match = _WRITTEN.fullmatch(target)
+            match = _WRITTEN.fullmatch(target.strip())
             if match is None:
                 return None
             number, unit = float(match[1]), match[2].upper()
@@ -113,8 +118,16 @@ class Measure:
             factors = {key.upper(): factor for key, factor in self.units.items()}
             return number * factors[unit] if unit in factors else None
         if isinstance(target, Real) and not isinstance(target, bool):
-            return float(target)
+            return _as_float(target)
         return None
+
+
+def _as_float(number: Real) -> float:
+    """A number of any library; infinite where no float can hold it."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 class MultiplyAccumulates(Measure):
@@ -174,7 +187,9 @@ def find_measure(word: str) -> Measure:
         if word in measure.words:
             return measure
     known = [word for measure in MEASURES.values() for word in measure.words]
-    raise TargetError(f'target: {word!r} is no measure; choose from {", ".join(known)}')
+    raise TargetError(
+        f'target: {shown(word)} is no measure; choose from {", ".join(known)}'
+    )
 
 
 register(MultiplyAccumulates())

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import ConfigError
+from ..errors import ConfigError, shown
 
 # Modules whose output is the prediction, by the model's attribute: heads of
 # mmpretrain classifiers, and what a mmseg decode head ends with.
@@ -33,7 +33,7 @@ class InPlaceDistillation:
 
     def __init__(self, model: nn.Module, module: str = 'auto') -> None:
         names = dict(model.named_modules())
-        if module == 'auto':
+        if isinstance(module, str) and module == 'auto':
             found = [name for name in _USUAL if name in names]
             linears = [
                 name
@@ -49,9 +49,9 @@ class InPlaceDistillation:
                     'distillation=None: every network learns from the labels'
                 )
             module = found[0]
-        elif not isinstance(module, str) or module not in names:
+        elif not isinstance(module, str) or not module or module not in names:
             raise ConfigError(
-                f'distillation={module!r}: the model has no module of that name'
+                f'distillation={shown(module)}: the model has no module of that name'
             )
         self.module = module
         self._output: object | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ..errors import ConfigError
-from ..options import number
+from ..options import number, one_of
 
 GRIDS = ('even', 'release')
 # The vectors of today's CPUs and the tiles of GPUs hold 8 or 16 channels.
@@ -51,8 +51,7 @@ class WidthGrid:
         step: float = 0.1,
         divisor: int | str = 'auto',
     ) -> None:
-        if type not in GRIDS:
-            raise ConfigError(f'mutator.grid: type={type!r}; choose from {GRIDS}')
+        one_of('mutator.grid: type', type, GRIDS)
         number('mutator.grid: max_ratio', max_ratio, above=0)
         number('mutator.grid: min_ratio', min_ratio, above=0, below=max_ratio)
         number('mutator.grid: step', step, above=0)
@@ -61,8 +60,10 @@ class WidthGrid:
                 f'mutator.grid: step={step} does not fit between '
                 f'min_ratio={min_ratio} and max_ratio={max_ratio}'
             )
-        if divisor != 'auto':
-            number("mutator.grid: divisor (if not 'auto')", divisor, 1, whole=True)
+        if not isinstance(divisor, str) or divisor != 'auto':
+            divisor = int(
+                number("mutator.grid: divisor (if not 'auto')", divisor, 1, whole=True)
+            )
         if type == 'release' and divisor not in (1, 'auto'):
             raise ConfigError(
                 "mutator.grid: the release's grid has no divisor; use type='even'"
@@ -105,7 +106,12 @@ class WidthGrid:
 
     @property
     def _num_groups(self) -> int:
-        return int((self.max_ratio - self.min_ratio) / self.step + _ROUNDING)
+        return int(self._steps)
+
+    @property
+    def _steps(self) -> float:
+        """How many steps fit between the ratios; a tiny step has no count."""
+        return (self.max_ratio - self.min_ratio) / self.step + _ROUNDING
 
     def _release(self, channels: int) -> tuple[int, ...]:
         size = int(self.step * channels / self.max_ratio + 1e-9)
@@ -125,6 +131,11 @@ class WidthGrid:
 
     def _even(self, channels: int) -> tuple[int, ...]:
         d = self._divisor(channels)
+        if self._steps > 4 * channels:  # a border within every channel
+            first = max(
+                d, int(channels * self.min_ratio / self.max_ratio / d + 0.5) * d
+            )
+            return (*range(first, channels, d), channels)
         widths = set()
         for g in range(self._num_groups + 1):
             ratio = (self.min_ratio + g * self.step) / self.max_ratio

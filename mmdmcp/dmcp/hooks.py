@@ -5,13 +5,17 @@ from collections.abc import Iterable
 from mmengine.runner import Runner
 
 from ..engine import evaluate, recalibrate, same_randomness, take_batches
-from ..errors import ConfigError
+from ..engine.evaluate import MOST_BATCHES
+from ..errors import ConfigError, shown
 from ..methods import SearchHook, SearchValLoop
 from ..options import number, refuse_unknown
 from ..registry import HOOKS
 from ..report import candidate_table, preflight_table
 from .algorithm import DMCP
 from .candidates import Candidate, direct_candidates, expected_candidate
+
+#: The draws take about a minute then.
+MOST_DRAWS = 10_000_000
 
 
 @HOOKS.register_module()
@@ -48,14 +52,19 @@ class DMCPSearchHook(SearchHook):
                 'DMCPSearchHook has no tolerance of its own: set model.tolerance'
             )
         refuse_unknown(self, unknown)
-        number('DMCPSearchHook: num_candidates', num_candidates, 0, whole=True)
-        number('DMCPSearchHook: max_draws', max_draws, 1, whole=True)
+        number('DMCPSearchHook: num_candidates', num_candidates, 0, 1000, whole=True)
+        number('DMCPSearchHook: max_draws', max_draws, 1, MOST_DRAWS, whole=True)
         number(
             'DMCPSearchHook: recalibration_batches',
             recalibration_batches,
             1,
+            MOST_BATCHES,
             whole=True,
         )
+        if not isinstance(rank_by, (str, type(None))):
+            raise ConfigError(
+                f'DMCPSearchHook: rank_by={shown(rank_by)}: give the name of a metric'
+            )
         super().__init__(name)
         self.num_candidates = num_candidates
         self.max_draws = max_draws

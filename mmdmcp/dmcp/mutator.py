@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..cost import Budget
 from ..errors import ConfigError
 from ..methods import ChannelMutator
-from ..options import build_options, refuse_unknown
+from ..options import build_options, one_of, refuse_unknown
 from ..registry import MODELS, registered
 from ..supernet import Unit
 from .grid import WidthGrid
@@ -59,18 +59,9 @@ class DMCPChannelMutator(ChannelMutator):
     ) -> None:
         super().__init__(scope)
         refuse_unknown(self, unknown)
-        if parametrisation not in PARAMETRISATIONS:
-            raise ConfigError(
-                f'mutator: parametrisation={parametrisation!r};'
-                f' choose from {PARAMETRISATIONS}'
-            )
-        if step not in STEPS:
-            raise ConfigError(f'mutator: step={step!r}; choose from {STEPS}')
-        if init not in ('target', 'zero'):
-            raise ConfigError(
-                f"mutator: init={init!r}; choose 'target' (the "
-                "default) or 'zero' (as the release)"
-            )
+        one_of('mutator: parametrisation', parametrisation, PARAMETRISATIONS)
+        one_of('mutator: step', step, STEPS)
+        one_of('mutator: init', init, ('target', 'zero'))
         self.parametrisation = parametrisation
         self.step = step
         self.init = init

@@ -19,6 +19,9 @@ from ..layers import BATCH_NORMS
 from .distributed import average_statistics
 from .seeding import seed_everything
 
+#: Batches to recalibrate with: all of them are held in memory at once.
+MOST_BATCHES = 100_000
+
 
 @contextmanager
 def same_randomness() -> Iterator[None]:

@@ -8,7 +8,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
 from ..cost.budget import Target
-from ..errors import ConfigError
+from ..errors import ConfigError, shown
 from ..methods import Leaves, PruningAlgorithm, accumulate, finish
 from ..options import number, refuse_unknown
 from ..registry import MODELS
@@ -73,7 +73,7 @@ class TrainableGate(PruningAlgorithm):
     ) -> None:
         if 'cost' in unknown:
             raise ConfigError(
-                f'TrainableGate has no option cost={unknown["cost"]!r} any more: '
+                f'TrainableGate has no option cost={shown(unknown["cost"])} any more: '
                 "what the target counts stands in it, as in target=dict(params='50%')"
             )
         refuse_unknown(self, unknown)

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ..cost import Budget
-from ..errors import ConfigError
 from ..methods import ChannelMutator, Choice, counts
-from ..options import number, refuse_unknown
+from ..options import number, one_of, refuse_unknown
 from ..ranking import channel_sizes, choose_open, open_mask
 from ..registry import MODELS
 from .gate import SHAPES, gate
@@ -54,12 +53,11 @@ class GateChannelMutator(ChannelMutator):
     ) -> None:
         super().__init__(scope)
         refuse_unknown(self, unknown)
-        if shape not in tuple(SHAPES):
-            raise ConfigError(f'mutator: shape={shape!r}; choose from {tuple(SHAPES)}')
+        one_of('mutator: shape', shape, tuple(SHAPES))
         # With less, closed channels show in the output; with more, float32
         # can't tell the value of an open gate from 1.
         number('mutator: magnification', magnification, 1000, 1000000)
-        if init != 'importance':
+        if not isinstance(init, str) or init != 'importance':
             number("mutator: init (if not 'importance')", init, above=0)
         self.shape = shape
         self.magnification = magnification

@@ -7,13 +7,15 @@ from typing import Any
 
 import torch
 from mmengine.model import BaseModel
+from mmengine.registry import WEIGHT_INITIALIZERS
 from torch import Tensor, nn
 
+from ..checkpoints import initialisers
 from ..cost import Budget
 from ..cost.budget import Limit, Target
-from ..errors import CheckpointError, ConfigError, TargetError
+from ..errors import CheckpointError, ConfigError, TargetError, shown
 from ..options import number
-from ..registry import MODELS
+from ..registry import MODELS, build
 from ..subnet import Subnet, apply
 from .mutator import Choice
 from .schedule import Schedule
@@ -96,11 +98,12 @@ class PruningAlgorithm(BaseModel):
     ) -> None:
         _check_types(architecture, mutator, input_shape)
         number('tolerance', tolerance, above=0, below=1)
+        _check_parts(data_preprocessor, init_cfg)
         if isinstance(architecture, dict):
             architecture = dict(architecture)
             if data_preprocessor is not None:
                 architecture.setdefault('data_preprocessor', data_preprocessor)
-            architecture = MODELS.build(architecture)
+            architecture = build('architecture', architecture)
         if not isinstance(architecture, BaseModel):
             raise ConfigError(
                 f'architecture: a {type(architecture).__name__} is no model '
@@ -115,7 +118,9 @@ class PruningAlgorithm(BaseModel):
         self.schedule = schedule
         self.input_shape = tuple(input_shape)
         self.tolerance = tolerance
-        self.mutator = MODELS.build({'type': self.default_mutator, **(mutator or {})})
+        self.mutator = build(
+            'mutator', {'type': self.default_mutator, **(mutator or {})}
+        )
         own = MODELS.get(self.default_mutator)
         if not isinstance(self.mutator, own):
             raise ConfigError(
@@ -276,15 +281,32 @@ def _check_types(
     is_config = isinstance(architecture, dict) and 'type' in architecture
     if not is_config and not isinstance(architecture, nn.Module):
         raise ConfigError(
-            f'architecture={architecture!r}: give the config '
+            f'architecture={shown(architecture)}: give the config '
             'of a model, a dict with its type, or a module'
         )
     if not isinstance(mutator, (dict, type(None))):
-        raise ConfigError(f'mutator={mutator!r}: give its options as a dict')
+        raise ConfigError(f'mutator={shown(mutator)}: give its options as a dict')
     if not isinstance(input_shape, (list, tuple)) or len(input_shape) != 3:
         raise ConfigError(
-            f'input_shape={input_shape!r}: give channels, '
+            f'input_shape={shown(input_shape)}: give channels, '
             'height and width, such as (3, 224, 224)'
         )
     for size in input_shape:
         number('input_shape: size', size, low=1, whole=True)
+
+
+def _check_parts(data_preprocessor: Any, init_cfg: Any) -> None:
+    """What the host's own classes would answer with a traceback, the second
+    of them only when the training begins."""
+    if not isinstance(data_preprocessor, (dict, nn.Module, type(None))):
+        raise ConfigError(
+            f'data_preprocessor={shown(data_preprocessor)}: give its options as a dict'
+        )
+    for entry in initialisers(init_cfg):
+        if not isinstance(entry, dict):
+            raise ConfigError(
+                f'init_cfg={shown(init_cfg)}: give the config of an initialiser, '
+                "such as dict(type='Pretrained', checkpoint=...), or a list of them"
+            )
+        options = {key: value for key, value in entry.items() if key != 'override'}
+        build('init_cfg', options, WEIGHT_INITIALIZERS)

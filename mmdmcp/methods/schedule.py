@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError
+from ..errors import ConfigError, shown
 
 
 class Schedule:
@@ -70,6 +70,6 @@ def check_point(name: str, point: int | float) -> None:
         or (isinstance(point, float) and 0 <= point <= 1)
     ):
         raise ConfigError(
-            f'{name}={point!r}: give a ratio of the search from 0.0 to 1.0, '
+            f'{name}={shown(point)}: give a ratio of the search from 0.0 to 1.0, '
             'or an iteration as an int'
         )

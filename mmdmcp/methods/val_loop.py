@@ -6,8 +6,14 @@ from mmengine.evaluator import Evaluator
 from mmengine.runner import ValLoop
 from torch.utils.data import DataLoader
 
-from ..engine.evaluate import evaluate, recalibrate, same_randomness, take_batches
-from ..errors import ConfigError
+from ..engine.evaluate import (
+    MOST_BATCHES,
+    evaluate,
+    recalibrate,
+    same_randomness,
+    take_batches,
+)
+from ..errors import ConfigError, shown
 from ..options import number
 from ..registry import LOOPS
 
@@ -59,12 +65,18 @@ class SearchValLoop(ValLoop):
         if (
             not isinstance(nets, (list, tuple))
             or not nets
-            or any(net not in known for net in nets)
+            or not all(isinstance(net, str) and net in known for net in nets)
         ):
             raise ConfigError(
-                f'val_cfg: nets={nets!r}; give a list of one or more of {known}'
+                f'val_cfg: nets={shown(nets)}; give a list of one or more of {known}'
             )
-        number('val_cfg: recalibration_batches', recalibration_batches, 1, whole=True)
+        number(
+            'val_cfg: recalibration_batches',
+            recalibration_batches,
+            1,
+            MOST_BATCHES,
+            whole=True,
+        )
         self.nets = tuple(nets)
         self.recalibration_batches = recalibration_batches
 

@@ -7,17 +7,16 @@ needed.
 """
 
 import os
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from ..checkpoints import initialisers, is_pretrained
-from ..errors import ConfigError, SubnetError, first_line
+from ..errors import ConfigError, SubnetError, first_line, shown
 from ..files import shipped_configs
 from ..modes import eval_mode
-from ..registry import MODELS
+from ..registry import MODELS, build
 from ..subnet import Subnet, apply
 from .weights import FullModel, InitCfg, checked_init_cfgs
 
@@ -115,7 +114,7 @@ def PrunedBackbone(
     """
     if pretrained is not None:
         raise ConfigError(
-            f'pretrained={pretrained!r} are weights of the full backbone; '
+            f'pretrained={shown(pretrained)} are weights of the full backbone; '
             "set model.pretrained=None and give the pruned classifier's "
             'checkpoint as model.backbone.init_cfg'
         )
@@ -149,11 +148,12 @@ def load_subnet(subnet: SubnetLike) -> Subnet:
         return subnet
     if not isinstance(subnet, (str, os.PathLike)):
         raise ConfigError(
-            f'subnet must be the path of a DMCP_SUBNET*.yaml, not {subnet!r}'
+            f'subnet must be the path of a DMCP_SUBNET*.yaml, not {shown(subnet)}'
         )
-    path = Path(subnet).expanduser()
+    # Those of os.path take a name of any length and any characters.
+    path = os.path.expanduser(subnet)
     shipped = shipped_configs() / path
-    if not path.exists() and shipped.is_file():
+    if not os.path.exists(path) and os.path.isfile(shipped):
         path = shipped
     return Subnet.load(path)
 
@@ -163,12 +163,12 @@ def _build(cfg: dict | nn.Module, data_preprocessor: dict | None = None) -> nn.M
         return cfg
     if not isinstance(cfg, dict) or 'type' not in cfg:
         raise ConfigError(
-            f'cfg must be the config of a model, a dict with type, not {cfg!r}'
+            f'cfg must be the config of a model, a dict with type, not {shown(cfg)}'
         )
     cfg = cfg.copy()
     if data_preprocessor is not None and not cfg.get('data_preprocessor'):
         cfg['data_preprocessor'] = data_preprocessor
-    return MODELS.build(cfg)
+    return build('cfg', cfg)
 
 
 def _check_size(backbone: nn.Module, subnet: Subnet) -> None:

@@ -53,6 +53,7 @@ def apply(
         subnet = Subnet.load(subnet)
     if isinstance(prefix, str):
         prefix = {prefix: ''}
+    _check_prefix(prefix)
     layers = _rename(subnet.layers, prefix)
     units = _rename(subnet.units, prefix)
     if prefix is not None and not layers and not units:
@@ -68,6 +69,18 @@ def apply(
     for change in [*block_changes(model, changes), *changes]:
         change.carry_out()
     return model
+
+
+def _check_prefix(prefix: Prefix) -> None:
+    if prefix is None or (
+        isinstance(prefix, Mapping)
+        and all(isinstance(name, str) for pair in prefix.items() for name in pair)
+    ):
+        return
+    raise SubnetError(
+        f'prefix {short(prefix)} is none; give the beginning of names in the file, '
+        "such as 'backbone.', or what to put in its place: {'backbone.': ''}"
+    )
 
 
 def _rename(

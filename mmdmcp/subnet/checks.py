@@ -6,7 +6,7 @@ from collections.abc import Callable
 from operator import index as as_index
 from typing import Any, TypeVar
 
-from ..errors import SubnetError
+from ..errors import SubnetError, shown
 
 # Wider than any layer, small enough that a damaged number can't ask for
 # gigabytes: no dimension, and no file's lists of kept indices together.
@@ -128,9 +128,6 @@ def checked_target(target: Any) -> dict[str, int]:
 
 def short(value: Any) -> str:
     """``repr`` of a value from a file, of bearable length."""
-    text = (
-        repr(value)
-        if not isinstance(value, int) or abs(value) < 10**30
-        else 'a huge number'
-    )
-    return text if len(text) <= 60 else text[:57] + '...'
+    if isinstance(value, int) and abs(value) >= 10**30:
+        return 'a huge number'
+    return shown(value, 60)

@@ -32,6 +32,8 @@ def read_yaml(path: str | os.PathLike) -> Any:
         SubnetError: If the file can't be read or isn't plain YAML. The
             message does not name the file; the caller does.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise SubnetError('not a path; give that of a DMCP_SUBNET*.yaml')
     path = Path(path)
     try:
         if not path.exists():

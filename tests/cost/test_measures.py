@@ -1,5 +1,7 @@
 """Targets as users write them."""
 
+from fractions import Fraction
+
 import pytest
 
 from mmdmcp.cost import find_measure
@@ -49,17 +51,28 @@ def test_what_cant_be_read_shows_the_right_forms(target):
         find_measure('flops').parse(target, FULL)
 
 
-@pytest.mark.parametrize(
-    'target', [0, -1, '0%', '0G', float('nan'), float('inf'), '1e999']
-)
+@pytest.mark.parametrize('target', [0, -1, '0%', '0G', float('nan'), -(10**400)])
 def test_a_target_is_a_positive_number(target):
     with pytest.raises(TargetError, match='not above zero'):
         find_measure('flops').parse(target, FULL)
 
 
 def test_a_bare_share_is_no_target():
-    with pytest.raises(TargetError, match="write 0.5 of .* as '50%'$"):
-        find_measure('flops').parse(0.5, FULL)
+    for target in (0.5, '0.5', Fraction(1, 2)):
+        with pytest.raises(TargetError, match="write 0.5 of .* as '50%'$"):
+            find_measure('flops').parse(target, FULL)
+
+
+@pytest.mark.parametrize('target', ['50', 50, '0.02K'])
+def test_a_few_operations_are_no_target(target):
+    with pytest.raises(TargetError, match='means [25]0 multiply-accumulates: write'):
+        find_measure('flops').parse(target, FULL)
+
+
+def test_a_long_text_is_read_once():
+    for target in ('9' * 10**6 + 'x', '5' + ' ' * 10**6 + 'x'):
+        with pytest.raises(TargetError, match="[.]{3} can't be read"):
+            find_measure('flops').parse(target, FULL)
 
 
 def test_messages_name_what_is_counted():
@@ -74,7 +87,9 @@ def test_the_full_network_is_no_target(target):
         find_measure('flops').parse(target, FULL)
 
 
-@pytest.mark.parametrize('target', ['101%', '5G', FULL + 1])
+@pytest.mark.parametrize(
+    'target', ['101%', '5G', FULL + 1, 10**400, Fraction(10**400, 3), '1e999']
+)
 def test_a_target_above_the_full_network_is_refused(target):
     with pytest.raises(TargetError, match='above the full network'):
         find_measure('flops').parse(target, FULL)

@@ -98,6 +98,15 @@ class Hidden(nn.Module):
         (dict(dead_zone=1.2), ConfigError, 'dead_zone'),
         (dict(distillation='head.nothing'), ConfigError, 'no module'),
         (dict(distillation=['head.fc']), ConfigError, 'no module'),
+        (dict(distillation=''), ConfigError, 'no module'),
+        (dict(data_preprocessor=5), ConfigError, 'data_preprocessor=5: give'),
+        (dict(init_cfg=7), ConfigError, 'init_cfg=7: give'),
+        (dict(init_cfg=dict(type='x')), ConfigError, "init_cfg.type='x': nothing"),
+        (dict(init_cfg=[dict(type='Pretrained')]), ConfigError, "'checkpoint'"),
+        (dict(mutator=dict(type='x')), ConfigError, "mutator.type='x': nothing"),
+        (dict(mutator=dict(unit='../../x')), ConfigError, "unit='../../x': give"),
+        (dict(architecture=dict(type='x')), ConfigError, "architecture.type='x'"),
+        (dict(budget_weight=10**400), ConfigError, 'budget_weight=1000.*: give'),
     ],
 )
 def test_bad_options(build, options, error, words):

@@ -129,3 +129,24 @@ def test_rounding_keeps_to_the_divisor(channels, share, divisor):
     down = grid.neighbour(width, grid(channels), up=False)
     assert up == min([w for w in allowed if w > width], default=width)
     assert down == max([w for w in allowed if w < width], default=width)
+
+
+@pytest.mark.parametrize(
+    'options',
+    [dict(step=1e-12), dict(step=5e-324), dict(max_ratio=1e300), dict(max_ratio=2**63)],
+)
+def test_a_step_below_a_channel_takes_every_width(options):
+    """At once, however many steps it is."""
+    for channels in (1, 7, 64, 2048):
+        least = 1 if 'max_ratio' in options else max(1, round(0.1 * channels))
+        assert WidthGrid(**options)(channels) == tuple(range(least, channels + 1))
+        WidthGrid('release', **options)(channels)
+
+
+@given(channels=st.integers(1, 200), divisor=st.integers(1, 40))
+def test_small_steps_and_every_width_are_the_same(channels, divisor):
+    """Where the borders are not laid one by one any more."""
+    laid = WidthGrid(step=0.9 / (4 * channels + 0.5), divisor=divisor)
+    every = WidthGrid(step=0.9 / (4 * channels + 1.5), divisor=divisor)
+    assert laid._steps < 4 * channels + 1 < every._steps
+    assert laid(channels) == every(channels)
