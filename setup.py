@@ -89,6 +89,8 @@ def shipped_files():
         for pattern in patterns:
             for path in sorted((ROOT / folder).rglob(pattern)):
                 yield path.relative_to(ROOT)
+    # Where MMEngine and mim look for the metafiles of a package.
+    yield Path('model-index.yml')
 
 
 class BuildWithConfigs(build_py):

@@ -12,6 +12,7 @@ import torch
 
 from .errors import CheckpointError
 from .files import GONE, atomic_file, why_not_a_file
+from .shipped import SCOPE, locate, missing
 
 
 def apply() -> None:
@@ -21,6 +22,7 @@ def apply() -> None:
     _resume_runs_no_code()
     _urls_run_no_code()
     _atomic_local_files()
+    shipped_bases()
 
 
 def _torch_quantization_names() -> None:
@@ -179,3 +181,37 @@ def _atomic_local_files() -> None:
     put.atomic = True
     LocalBackend.put = put
     LocalBackend.get = get
+
+
+def shipped_bases() -> None:
+    """Let configs build on ours: ``_base_ = 'mmdmcp::pruning/dmcp/x.py'``.
+
+    mmengine 0.10 has a fixed list of the packages that may be named so, and
+    looks into an installation's ``.mim`` only, which a checkout lacks.
+    """
+    from mmengine.config import Config
+    from mmengine.config.utils import MODULE2PACKAGE
+
+    MODULE2PACKAGE['mmdmcp'] = 'mmdmcp'
+    if getattr(Config._get_cfg_path, 'finds_ours', False):
+        return
+    find = Config._get_cfg_path
+
+    @functools.cache
+    def find_once(cfg_path: str):
+        """Of another package; it reads some 80 files each time."""
+        return find(cfg_path, '')
+
+    def get_cfg_path(cfg_path: str, filename: str):
+        if '::' not in cfg_path:
+            return find(cfg_path, filename)
+        if not cfg_path.startswith(SCOPE):
+            return find_once(cfg_path)
+        file = locate(cfg_path)
+        if file is None:
+            raise missing(cfg_path, 'config')
+        # No scope of its own: its types are those of its default_scope.
+        return str(file), None
+
+    get_cfg_path.finds_ours = True
+    Config._get_cfg_path = staticmethod(get_cfg_path)

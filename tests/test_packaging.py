@@ -26,7 +26,13 @@ def shipped(root: Path, folder: str, *suffixes: str):
 def source(repo_root, tmp_path_factory):
     """A copy to build in, so that nothing is left in the checkout."""
     copy = tmp_path_factory.mktemp('source')
-    for name in ('setup.py', 'pyproject.toml', 'LICENSE', 'README.md'):
+    for name in (
+        'setup.py',
+        'pyproject.toml',
+        'model-index.yml',
+        'LICENSE',
+        'README.md',
+    ):
         if (repo_root / name).exists():
             shutil.copy(repo_root / name, copy)
     for name in ('mmdmcp', 'configs', 'tools'):
@@ -76,7 +82,8 @@ def test_wheel_has_configs_and_tools(source, wheel_names):
     tools = shipped(source, 'tools', '.py', '.sh')
     assert any(name.endswith('.yaml') for name in configs)
     assert 'tools/train.py' in tools and 'tools/slurm_train.sh' in tools
-    missing = {f'mmdmcp/.mim/{name}' for name in configs | tools} - wheel_names
+    shipped_files = configs | tools | {'model-index.yml'}
+    missing = {f'mmdmcp/.mim/{name}' for name in shipped_files} - wheel_names
     assert missing == set()
 
 
@@ -98,7 +105,7 @@ def test_source_distribution_builds_the_same(source, tmp_path):
     wanted = (
         shipped(source, 'configs', '.py', '.yaml')
         | shipped(source, 'tools', '.py', '.sh')
-        | {'LICENSE', 'setup.py'}
+        | {'LICENSE', 'setup.py', 'model-index.yml'}
     )
     assert wanted - names == set()
 

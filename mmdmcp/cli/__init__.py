@@ -27,6 +27,7 @@ COMMANDS = {
     'plot': 'draw which channels subnets keep',
     'report': 'write a page about a search, with tables and pictures',
     'compare': 'compare subnets of one network',
+    'list': 'name the configs that come with the package',
 }
 
 

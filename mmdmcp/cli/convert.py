@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from ..shipped import locate, require
 from . import report_errors
 from .options import add_cfg_options
 
@@ -39,17 +40,16 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _convert(args: argparse.Namespace) -> None:
+    require([args.file], 'subnet file')
+    require([args.config] if args.config else [], 'config')
     from ..errors import ConfigError
     from ..subnet import Subnet
     from ..subnet.convert import from_mmrazor, read_mmrazor, write_mmrazor
 
-    if not Path(args.file).is_file():
-        raise ConfigError(
-            f'there is no file at {args.file}: name a subnet file that is there'
-        )
+    file = locate(args.file)
     kinds = Path(args.file).suffix, Path(args.out).suffix
     if kinds == ('.yaml', '.json'):
-        subnet = Subnet.load(args.file)
+        subnet = Subnet.load(file)
         write_mmrazor(subnet, args.out)
     elif kinds == ('.json', '.yaml'):
         if args.config is None:
@@ -60,7 +60,7 @@ def _convert(args: argparse.Namespace) -> None:
         from ..deploy.models import full_model
         from ..supernet import Supernet
 
-        units = read_mmrazor(args.file)
+        units = read_mmrazor(file)
         supernet = Supernet(full_model(args.config, args.cfg_options), args.input_shape)
         subnet = from_mmrazor(units, supernet)
         subnet.save(args.out)

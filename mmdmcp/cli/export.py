@@ -4,7 +4,7 @@ import argparse
 import os
 
 from . import report_errors
-from .options import add_pair_options
+from .options import add_pair_options, require_checkpoint, require_pair
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -61,6 +61,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _export(args: argparse.Namespace) -> None:
+    require_pair(args)
+    if args.checkpoint != 'none':
+        require_checkpoint(args.checkpoint, 'checkpoint')
     from ..deploy import load_pair
     from ..deploy.onnx import export_onnx
 

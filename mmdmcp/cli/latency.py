@@ -3,7 +3,7 @@
 import argparse
 
 from . import report_errors
-from .options import add_pair_options
+from .options import add_pair_options, require_pair
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -49,6 +49,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _latency(args: argparse.Namespace) -> None:
+    require_pair(args)
     from ..deploy import load_pair
     from ..deploy.latency import measure, report, save
 

@@ -5,6 +5,9 @@ import os
 
 from mmengine.config import DictAction
 
+from ..errors import CheckpointError
+from ..shipped import require
+
 
 class CfgOptions(DictAction):
     """``--cfg-options KEY=VALUE ...``, as MMEngine reads it.
@@ -17,7 +20,10 @@ class CfgOptions(DictAction):
         for value in values:
             if '=' not in value:
                 parser.error(f'{option_string}: {value!r} is not KEY=VALUE')
-        super().__call__(parser, namespace, values, option_string)
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        except AssertionError as error:  # a bracket without its other half
+            parser.error(f'{option_string}: {error}')
 
     @staticmethod
     def _parse_iterable(val: str):
@@ -85,3 +91,22 @@ def apply_common_options(args: argparse.Namespace) -> None:
         os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     if args.debug:
         os.environ['MMDMCP_DEBUG'] = '1'
+
+
+def require_pair(args: argparse.Namespace) -> None:
+    """Raise if a file of :func:`add_pair_options` is not there."""
+    require([args.config], 'config')
+    require([args.subnet] if args.subnet else [], 'subnet file')
+
+
+def require_checkpoint(path: str, asked_by: str) -> None:
+    """Raise if there is no checkpoint, before seconds go by on imports.
+
+    Raises:
+        CheckpointError: Naming the option and the path.
+    """
+    if '://' not in path and not os.path.exists(os.path.expanduser(path)):
+        raise CheckpointError(
+            f'{asked_by}: there is no checkpoint at {os.path.abspath(path)}. Name '
+            'one that is there'
+        )

@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import ConfigError, first_line
-from ..report.plots import plot_widths
-from ..subnet import Subnet
+from ..shipped import locate, require
 from . import report_errors
 from .compare import distinct_labels
 
@@ -16,25 +15,34 @@ def main(argv: list[str] | None = None) -> int:
         description='Draw how many channels each unit of a subnet keeps; '
         'several subnets of one network side by side.'
     )
-    parser.add_argument('subnets', nargs='+', help='DMCP_SUBNET*.yaml')
+    parser.add_argument(
+        'subnets', nargs='+', help='DMCP_SUBNET*.yaml; shipped ones by their name too'
+    )
     parser.add_argument(
         '-o',
         '--out',
         help='picture to write (.png, .pdf, .svg); by default '
-        'beside the first file, with .png at the end',
+        'beside the first file, with .png at the end (of a shipped one in the '
+        'working directory)',
     )
     args = parser.parse_args(argv)
-    out = Path(args.out or Path(args.subnets[0]).with_suffix('.png'))
+    return report_errors(lambda: _plot(args.subnets, args.out))
 
-    def run() -> None:
-        subnets = [Subnet.load(path) for path in args.subnets]
-        try:
-            plot_widths(subnets, distinct_labels(args.subnets), out)
-        except (OSError, ValueError) as error:
-            raise ConfigError(
-                f"--out {out} can't be written: {first_line(error)}. Name a "
-                '.png, .pdf or .svg in a folder that exists'
-            ) from error
-        print(f'wrote {out}')
 
-    return report_errors(run)
+def _plot(names: list[str], out: str | None) -> None:
+    require(names, 'subnet file')
+    from ..report.plots import plot_widths
+    from ..subnet import Subnet
+
+    paths = [locate(name) for name in names]
+    subnets = [Subnet.load(path) for path in paths]
+    beside = Path(names[0]).with_suffix('.png')
+    out = Path(out or (beside if Path(names[0]).exists() else beside.name))
+    try:
+        plot_widths(subnets, distinct_labels(list(map(str, paths))), out)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"--out {out} can't be written: {first_line(error)}. Name a "
+            '.png, .pdf or .svg in a folder that exists'
+        ) from error
+    print(f'wrote {out}')

@@ -4,6 +4,7 @@ import argparse
 import os
 
 from . import report_errors
+from .options import require_checkpoint
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -50,6 +51,7 @@ def publish(
         CheckpointError: If the checkpoint can't be read, holds no weights
             or is a search's, or the file can't be written.
     """
+    require_checkpoint(checkpoint, 'checkpoint')
     import torch
 
     # MMEngine's containers of numbers are then known, and may be read.

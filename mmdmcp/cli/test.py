@@ -2,8 +2,9 @@
 
 import argparse
 
+from ..shipped import require
 from . import report_errors
-from .options import add_common_options, apply_common_options
+from .options import add_common_options, apply_common_options, require_checkpoint
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -29,6 +30,8 @@ def main(argv: list[str] | None = None) -> int:
     apply_common_options(args)
 
     def run() -> None:
+        require([args.config], 'config')
+        require_checkpoint(args.checkpoint, 'checkpoint')
         from ..apis import test
 
         test(

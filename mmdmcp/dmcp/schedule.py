@@ -2,7 +2,7 @@
 
 import torch
 
-from ..errors import ConfigError
+from ..errors import ConfigError, shown
 from ..methods import Schedule, check_point
 from ..options import number
 
@@ -37,7 +37,7 @@ class SearchSchedule(Schedule):
         check_point('weights_stop', weights_stop)
         if not isinstance(random_sampling, (list, tuple)) or len(random_sampling) != 2:
             raise ConfigError(
-                f'random_sampling={random_sampling!r}: give two '
+                f'random_sampling={shown(random_sampling)}: give two '
                 'probabilities, the first and the last'
             )
         for probability in random_sampling:

@@ -14,9 +14,9 @@ from torch import nn
 
 from ..checkpoints import initialisers, is_pretrained
 from ..errors import ConfigError, SubnetError, first_line, shown
-from ..files import shipped_configs
 from ..modes import eval_mode
 from ..registry import MODELS, build
+from ..shipped import locate
 from ..subnet import Subnet, apply
 from .weights import FullModel, InitCfg, checked_init_cfgs
 
@@ -150,12 +150,7 @@ def load_subnet(subnet: SubnetLike) -> Subnet:
         raise ConfigError(
             f'subnet must be the path of a DMCP_SUBNET*.yaml, not {shown(subnet)}'
         )
-    # Those of os.path take a name of any length and any characters.
-    path = os.path.expanduser(subnet)
-    shipped = shipped_configs() / path
-    if not os.path.exists(path) and os.path.isfile(shipped):
-        path = shipped
-    return Subnet.load(path)
+    return Subnet.load(locate(subnet) or os.path.expanduser(subnet))
 
 
 def _build(cfg: dict | nn.Module, data_preprocessor: dict | None = None) -> nn.Module:

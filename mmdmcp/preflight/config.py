@@ -9,9 +9,10 @@ from mmengine.config import Config, ConfigDict
 from mmengine.config.utils import ConfigParsingError
 from mmengine.runner import Runner
 
+from ..compat import shipped_bases
 from ..errors import ConfigError
-from ..files import shipped_configs
 from ..options import did_you_mean
+from ..shipped import locate, missing
 from .walk import is_type, nodes, type_name
 
 _EXACT_LOOP = 'mmdmcp.ResumableTrainLoop'
@@ -41,6 +42,7 @@ def load_config(path: str, options: Mapping | None = None) -> Config:
         ConfigError: If the file is missing or can't be read, or an option
             is misspelt.
     """
+    shipped_bases()
     file = _find(path)
     try:
         cfg = Config.fromfile(str(file))
@@ -126,19 +128,10 @@ def check_kept(cfg: Config) -> list[str]:
 
 
 def _find(path: str) -> Path:
-    file = Path(path).expanduser()
-    if file.is_file():
-        return file
-    shipped = shipped_configs()
-    for candidate in (shipped / file, shipped.parent / file):
-        if not file.is_absolute() and candidate.is_file():
-            return candidate
-    known = {p.name: str(p) for p in shipped.rglob('*.py')}
-    known.update((p.name, str(p)) for p in file.parent.glob('*.py'))
-    raise ConfigError(
-        f'there is no config at {file.absolute()}.'
-        + did_you_mean(file.name, known, 0.7, known.__getitem__)
-    )
+    file = locate(path)
+    if file is None:
+        raise missing(path, 'config')
+    return file
 
 
 def _check_options(cfg: Config, options: Mapping) -> None:

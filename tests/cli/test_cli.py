@@ -85,6 +85,19 @@ def test_options_keep_the_spaces_of_paths():
     assert args.cfg_options == {'data_root': '/my data/set 1'}
 
 
+@pytest.mark.parametrize('value', ['a=1,(2', 'a=[1,[2]'])
+def test_a_bracket_without_its_other_half_is_a_line(value, capsys):
+    with pytest.raises(SystemExit):
+        parse_train(['c.py', '--cfg-options', value])
+    assert '--cfg-options' in capsys.readouterr().err
+
+
+def test_plot_takes_the_name_of_a_shipped_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(['plot', 'pruning/dmcp/DMCP_SUBNET_IMAGENET.yaml']) == 0
+    assert (tmp_path / 'DMCP_SUBNET_IMAGENET.png').stat().st_size > 1000
+
+
 def test_option_without_value_is_refused(capsys):
     with pytest.raises(SystemExit) as end:
         parse_train(['c.py', '--cfg-options', 'a'])
@@ -185,7 +198,7 @@ def test_help_names_the_command(command, capsys, monkeypatch):
         (['plot', SUBNET, '-o', 'no/where.png'], '--out no/where.png'),
         (['latency', CONFIG, '--device', 'cuda:77'], '--device cuda:77'),
         (['latency', CONFIG, '--device', 'gpu'], '--device gpu'),
-        (['convert', 'no.json', 'x.yaml'], 'there is no file at no.json'),
+        (['convert', 'no.json', 'x.yaml'], 'there is no subnet file at'),
         (['train', CONFIG, '--work-dir', '/proc/x'], '--work-dir /proc/x'),
     ],
 )

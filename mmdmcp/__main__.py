@@ -1,0 +1,8 @@
+"""``python -m mmdmcp``: the same as ``mmdmcp``."""
+
+import sys
+
+from .cli import main
+
+if __name__ == '__main__':
+    sys.exit(main())
