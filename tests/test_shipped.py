@@ -10,6 +10,7 @@ from mmengine.config.utils import _get_cfg_metainfo
 
 import mmdmcp
 from mmdmcp import registry  # noqa: F401  (lets MMEngine find our configs)
+from mmdmcp.cli import main
 from mmdmcp.cli.list import describe, shipped_rows
 from mmdmcp.errors import ConfigError
 from mmdmcp.files import shipped_configs
@@ -115,6 +116,11 @@ def test_every_shipped_config_is_listed():
     assert rows[NAME].method == 'none, training' and rows[NAME].data == 'Digits'
 
 
+def test_words_that_no_row_has(capsys):
+    assert main(['list', 'nothing']) == 1
+    assert 'no shipped config has nothing' in capsys.readouterr().err
+
+
 def test_a_row_of_a_detector():
     backbone = dict(
         type='mmdmcp.PrunedBackbone',
@@ -138,8 +144,6 @@ def test_the_package_is_a_command(tmp_path):
         'pruning/gate/gate_resnet14_digits.py',
         'pruning/gate/gate_resnet14_subnet_digits.py',
     ]
-    result = run(tmp_path, '-m', 'mmdmcp', 'list', 'nothing')
-    assert result.returncode == 1 and 'no shipped config has nothing' in result.stderr
 
 
 def test_subnet_is_there_at_once_and_costs_nothing(tmp_path):
@@ -165,6 +169,7 @@ def test_subnet_is_there_at_once_and_costs_nothing(tmp_path):
         (['publish', 'no.pth', 'x.pth'], 'there is no checkpoint at'),
         (['convert', 'no.json', 'x.yaml'], 'no subnet file at'),
         (['plot', 'no.yaml'], 'no subnet file at'),
+        (['compare', 'no.yaml', 'x.yaml'], 'no subnet file at'),
     ],
 )
 def test_files_are_looked_for_before_torch_is_imported(argv, said, tmp_path):

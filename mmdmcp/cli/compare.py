@@ -3,6 +3,7 @@
 import argparse
 
 from ..errors import ConfigError, first_line
+from ..shipped import locate, require
 from . import report_errors
 
 
@@ -27,11 +28,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _compare(args: argparse.Namespace) -> None:
+    require(args.subnets, 'subnet file')
     from ..report.compare import comparison_table, write_comparison
     from ..subnet import Subnet
 
-    subnets = [Subnet.load(path) for path in args.subnets]
-    labels = distinct_labels(args.subnets)
+    paths = [str(locate(name)) for name in args.subnets]
+    subnets = [Subnet.load(path) for path in paths]
+    labels = distinct_labels(paths)
     print(comparison_table(subnets, labels))
     if args.out:
         try:

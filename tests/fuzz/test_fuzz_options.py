@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mmengine.registry import init_default_scope
 
-from mmdmcp.cost import parse_target
+from mmdmcp.cost import Budget
 from mmdmcp.dmcp import DMCP, DMCPChannelMutator
 from mmdmcp.dmcp.grid import WidthGrid
 from mmdmcp.errors import MmdmcpError
@@ -119,10 +119,17 @@ def test_grids(options, channels):
 
 
 @cheaply
-@given(nonsense, st.integers(100, 10**12))
+@given(
+    st.one_of(
+        nonsense, st.dictionaries(st.sampled_from(['flops', 'params', 'x']), nonsense)
+    ),
+    st.integers(100, 10**12),
+)
 def test_targets(target, full):
-    found = outcome(lambda: parse_target(target, full))
-    assert found is None or (type(found) is int and 0 <= found <= full)
+    whole = dict(macs=full, params=full // 2 + 1)
+    budget = outcome(lambda: Budget.parse(target, whole))
+    for limit in budget or ():
+        assert type(limit.value) is int and 0 <= limit.value <= limit.full
 
 
 @cheaply
