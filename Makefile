@@ -32,13 +32,14 @@ COVERAGE := 90
 
 DOCS_STAMP := $(VENV)/.docs
 
-.PHONY: help env docs demo demo-gate lint test test-slurm env-downstream test-downstream clean
+.PHONY: help env docs demo demo-gate demo-importance lint test test-slurm env-downstream test-downstream clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make env              create $(VENV) and install everything (about 5 GB)'
 	@echo 'make demo             DMCP search, subnet file and retraining on real digits'
 	@echo 'make demo-gate        the same with trainable gates'
+	@echo 'make demo-importance  the same by importance'
 	@echo 'make lint             style, spelling and types'
 	@echo 'make test             run the tests; PYTEST_ARGS="-k name" selects'
 	@echo 'make test-slurm       start a one-machine Slurm and submit a search to it'
@@ -54,6 +55,9 @@ demo: $(STAMP)
 
 demo-gate: $(STAMP)
 	$(PY) tools/demo.py --method gate
+
+demo-importance: $(STAMP)
+	$(PY) tools/demo.py --method importance
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .

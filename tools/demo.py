@@ -10,6 +10,10 @@ same FLOPs the same way, and tests the three on images that none has seen.
 with trainable gates while it is tuned further, cuts the closed channels out,
 and tests the net before, with its gates, and without the closed channels.
 
+``--method importance`` trains the full net, removes the least important
+channels until half the FLOPs are left, tunes what is left, and tests the
+net before and after.
+
 Every step is a config run by ``tools/train.py`` or ``tools/test.py``; the
 commands are printed.
 """
@@ -18,7 +22,9 @@ import argparse
 import sys
 import time
 import warnings
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 # The package of this checkout, installed or not, as tools/train.py does.
@@ -37,12 +43,24 @@ NETS = (
     Net('DMCP subnet', 'subnet', 'dmcp_resnet14_subnet_digits.py'),
 )
 SEARCH = Net('search', 'search', 'dmcp_resnet14_supernet_digits.py')
-GATE_NETS = (
-    Net('pretrained', 'full', 'resnet14_digits.py'),
-    Net('gated', 'gated', '../gate/gate_resnet14_digits.py'),
-    Net('small', 'small', '../gate/gate_resnet14_subnet_digits.py'),
-)
-GATE_SUBNET = 'GATE_SUBNET_DIGITS'
+PRETRAINED = Net('pretrained', 'full', 'resnet14_digits.py')
+
+
+class Tuning(NamedTuple):
+    """A method that prunes a trained network while it tunes it."""
+
+    name: str
+    pruned: str  # what the network is called while it is pruned
+    how: str
+    free: bool  # whether removed channels cost nothing while it tunes
+
+
+TUNINGS = {
+    'gate': Tuning('gate', 'gated', 'with a gate on every channel', False),
+    'importance': Tuning(
+        'importance', 'pruned', 'without its least important channels', True
+    ),
+}
 
 
 def main() -> int:
@@ -108,36 +126,36 @@ def dmcp(work_dir: Path, options: list[str]) -> None:
     check_flops(rows[-1].macs, subnet)
 
 
-def gate(work_dir: Path, options: list[str]) -> None:
-    """Pretrain, tune with gates, and compare before, gated and small."""
-    pretrained, gated, small = GATE_NETS
-    folder = work_dir / gated.folder
-    say(f'1/3  Train the net that will be pruned: {pretrained.label}')
-    train(pretrained, work_dir, options)
-    start = (work_dir / pretrained.folder / 'last_checkpoint').read_text()
-    say('2/3  Tune it further, with a gate on every channel')
-    train(gated, work_dir, options + [f'load_from={start.strip()}'])
-    say(f'3/3  Test: the small net is {folder / GATE_SUBNET}.yaml and .pth')
+def tune(method: str, work_dir: Path, options: list[str]) -> None:
+    """Pretrain, prune while tuning, and compare before, pruned and small."""
+    name, label, how, free = TUNINGS[method]
+    config = f'../{name}/{name}_resnet14'
+    pruned = Net(label, label, f'{config}_digits.py')
+    small = Net('small', 'small', f'{config}_subnet_digits.py')
+    folder = work_dir / pruned.folder
+    subnet = folder / f'{name.upper()}_SUBNET_DIGITS'
+    say(f'1/3  Train the net that will be pruned: {PRETRAINED.label}')
+    train(PRETRAINED, work_dir, options)
+    start = (work_dir / PRETRAINED.folder / 'last_checkpoint').read_text()
+    say(f'2/3  Tune it further, {how}')
+    train(pruned, work_dir, options + [f'load_from={start.strip()}'])
+    say(f'3/3  Test: the small net is {subnet}.yaml and .pth')
     extra = [
-        f'model.subnet={folder / GATE_SUBNET}.yaml',
-        f'model.init_cfg.checkpoint={folder / GATE_SUBNET}.pth',
+        f'model.subnet={subnet}.yaml',
+        f'model.init_cfg.checkpoint={subnet}.pth',
     ]
-    cost = count(pretrained, IMAGE)
+    full, after = count(PRETRAINED, IMAGE), count(small, IMAGE, extra)
     rows = [
-        Row(pretrained.label, *cost, test(pretrained, work_dir)),
-        # Its closed channels are computed, and multiplied by zero.
-        Row(gated.label, *cost, test(gated, work_dir)),
-        Row(
-            small.label,
-            *count(small, IMAGE, extra),
-            test(small, work_dir, extra, f'{folder / GATE_SUBNET}.pth'),
-        ),
+        Row(PRETRAINED.label, *full, test(PRETRAINED, work_dir)),
+        # Closed gates' channels are computed, and multiplied by zero.
+        Row(pruned.label, *(after if free else full), test(pruned, work_dir)),
+        Row(small.label, *after, test(small, work_dir, extra, f'{subnet}.pth')),
     ]
     print_table(TITLE, rows)
-    check_flops(rows[-1].macs, folder / f'{GATE_SUBNET}.yaml')
+    check_flops(rows[-1].macs, Path(f'{subnet}.yaml'))
 
 
-METHODS = {'dmcp': dmcp, 'gate': gate}
+METHODS = {'dmcp': dmcp, **{name: partial(tune, name) for name in TUNINGS}}
 
 
 def check_flops(macs: int, path: Path) -> None:

@@ -20,6 +20,7 @@ from ..errors import MmdmcpError
 COMMANDS = {
     'train': 'train a model, or search for one, as a config describes',
     'test': 'test a checkpoint as a config describes',
+    'inspect': 'show what of a model can be pruned, before anything is run',
     'convert': 'convert subnet files from and to mmrazor',
     'export': 'write a pruned model as ONNX and check it',
     'publish': 'write the weights of a checkpoint, for plain PyTorch',

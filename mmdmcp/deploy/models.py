@@ -62,7 +62,7 @@ def load_pair(
     Raises:
         ConfigError: If there is no subnet file for the model.
     """
-    full, pruned = _pair(_model_cfg(config, options), subnet)
+    full, pruned = _pair(read_model_config(config, options), subnet)
     if pruned is None:
         raise ConfigError(
             f'{config} names no subnet file: add --subnet DMCP_SUBNET_X.yaml'
@@ -95,10 +95,10 @@ def load_weights(model: nn.Module, checkpoint: str) -> None:
 
 def full_model(config: str, options: Mapping | None = None) -> nn.Module:
     """The full model of a config, with random weights."""
-    return MODELS.build(_pair(_model_cfg(config, options), None)[0])
+    return MODELS.build(_pair(read_model_config(config, options), None)[0])
 
 
-def _model_cfg(config: str, options: Mapping | None) -> dict:
+def read_model_config(config: str, options: Mapping | None) -> dict:
     """A config's model, with what the Runner would add; its scope is set."""
     cfg = load_config(config, options)
     init_default_scope(cfg.get('default_scope') or 'mmengine')

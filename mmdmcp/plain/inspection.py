@@ -9,6 +9,7 @@ from torch import nn
 
 from ..cost import MEASURES, Budget
 from ..cost.budget import Target
+from ..ranking import width_steps
 from ..report.tables import render
 from ..supernet import Supernet
 from .inputs import ExampleInputs
@@ -22,6 +23,7 @@ class UnitReport:
     Attributes:
         name: Name of the unit's first layer.
         channels: What it has.
+        widths: Numbers of channels that it may keep, ascending.
         layers: Layers that make, filter or normalise these channels.
         readers: Layers that read them.
         macs_share: Share of the model's multiply-accumulates that depends
@@ -32,6 +34,7 @@ class UnitReport:
 
     name: str
     channels: int
+    widths: tuple[int, ...]
     layers: tuple[str, ...]
     readers: tuple[str, ...]
     macs_share: float
@@ -48,7 +51,7 @@ class Inspection:
         units: What can be pruned, in the model's order.
         kept_whole: What can't: the first layer of each, and why.
         full: ``{'macs': int, 'params': int}`` of the full model.
-        narrowest: The same with one channel left in every unit.
+        narrowest: The same with every unit at its least width.
         target: What was aimed at, by measure; None if nothing was.
         reachable: Whether the narrowest network is at or below the target;
             None without a target.
@@ -71,7 +74,7 @@ class Inspection:
             dict(name=name, reason=reason) for name, reason in self.kept_whole
         ]
         found['units'] = [
-            dict(unit, layers=list(unit['layers']), readers=list(unit['readers']))
+            {key: list(v) if isinstance(v, tuple) else v for key, v in unit.items()}
             for unit in found['units']
         ]
         return found
@@ -82,7 +85,9 @@ class Inspection:
             lines.append('kept whole:')
             lines += [f'  {name}: {reason}' for name, reason in self.kept_whole]
         if self.reachable is False:
-            lines.append('the target is below the narrowest network: raise it')
+            lines.append(
+                'the target is below the narrowest network: raise it, or let units be narrower'
+            )
         return '\n'.join(lines)
 
     def _unit_table(self) -> Table:
@@ -92,14 +97,14 @@ class Inspection:
             'read the channels; a layer between two units belongs to both',
         )
         table.add_column('unit', overflow='fold')
-        table.add_column('channels', justify='right')
+        table.add_column('keeps', justify='right')
         table.add_column('tied with', overflow='fold')
         for column in ('MACs', 'parameters'):
             table.add_column(column, justify='right')
         for unit in self.units:
             table.add_row(
                 unit.name,
-                str(unit.channels),
+                _span(unit.widths),
                 _short([name for name in unit.layers if name != unit.name]),
                 f'{unit.macs_share:.1%}',
                 f'{unit.params_share:.1%}',
@@ -138,6 +143,8 @@ def inspect(
     example_inputs: ExampleInputs,
     target: Target | None = None,
     scope: Sequence[str] | None = None,
+    min_ratio: float = 0.1,
+    divisor: int = 1,
 ) -> Inspection:
     """Say what of a model can be pruned, and what a target asks for.
 
@@ -150,6 +157,8 @@ def inspect(
             :func:`mmdmcp.plain.inputs.runner`. Costs are those of this call.
         target: As for :func:`prune`.
         scope: Prefixes of the names of units to prune; None for all.
+        min_ratio: Least ratio of its channels that a unit keeps.
+        divisor: Units keep multiples of it, or all their channels.
 
     Raises:
         TargetError: If the target can't be read.
@@ -159,14 +168,37 @@ def inspect(
         >>> print(mmdmcp.inspect(resnet18(), torch.rand(1, 3, 224, 224)))
     """
     supernet = traced_copy(model, example_inputs, scope)
+    choices = [width_steps(size, min_ratio, divisor) for size in supernet.full]
+    return look(supernet, target, choices)
+
+
+def look(
+    supernet: Supernet,
+    target: Target | None = None,
+    choices: Sequence[Sequence[int]] | None = None,
+) -> Inspection:
+    """What of a supernet can be pruned.
+
+    Args:
+        supernet: The supernet.
+        target: What the small network may cost.
+        choices: Numbers of channels that each unit may keep, ascending; by
+            default any.
+
+    Raises:
+        TargetError: If the target can't be read.
+    """
     full = supernet.cost.exact(supernet.full)
-    narrowest = supernet.cost.exact([1] * len(supernet.units))
+    if choices is None:
+        choices = [range(1, size + 1) for size in supernet.full]
+    narrowest = supernet.cost.exact([widths[0] for widths in choices])
     aim = None if target is None else Budget.parse(target, full).values
     return Inspection(
-        model=type(model).__name__,
+        model=type(supernet.model).__name__,
         input_shape=supernet.input_shape,
         units=tuple(
-            _unit_report(supernet, index, full) for index in range(len(supernet.units))
+            _unit_report(supernet, index, widths, full)
+            for index, widths in enumerate(choices)
         ),
         kept_whole=tuple(supernet.unprunable),
         full=full,
@@ -176,7 +208,9 @@ def inspect(
     )
 
 
-def _unit_report(supernet: Supernet, index: int, full: dict[str, int]) -> UnitReport:
+def _unit_report(
+    supernet: Supernet, index: int, widths: Sequence[int], full: dict[str, int]
+) -> UnitReport:
     unit = supernet.units[index]
     without = supernet.cost.exact(
         [0 if i == index else c for i, c in enumerate(supernet.full)]
@@ -188,11 +222,20 @@ def _unit_report(supernet: Supernet, index: int, full: dict[str, int]) -> UnitRe
     return UnitReport(
         name=unit.name,
         channels=unit.num_channels,
+        widths=tuple(widths),
         layers=tuple(layer.name for layer in layers),
         readers=tuple(layer.name for layer in readers),
         macs_share=1 - without['macs'] / full['macs'],
         params_share=1 - without['params'] / full['params'],
     )
+
+
+def _span(widths: Sequence[int]) -> str:
+    """Widths in words: their number if they are not all from one to the other."""
+    first, last = widths[0], widths[-1]
+    if len(widths) == last - first + 1:
+        return f'{first} to {last}'
+    return f'{first} to {last}, {len(widths)} widths'
 
 
 def _short(names: Sequence[str], shown: int = 3) -> str:

@@ -1,0 +1,104 @@
+"""``mmdmcp inspect``: what of a model can be pruned, before anything is run."""
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from . import report_errors
+from .options import add_cfg_options
+
+if TYPE_CHECKING:
+    from ..plain import Inspection
+
+_DEFAULT_SHAPE = (3, 224, 224)
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description='Show what of a model can be pruned: units and the layers they '
+        'tie, their share of the cost, what is left whole and why, and whether a '
+        'target can be met. Needs no data and no GPU.'
+    )
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument(
+        'config', nargs='?', help='config of a search, or of the full model'
+    )
+    which.add_argument('--model', metavar='torchvision:NAME', help='a model instead')
+    parser.add_argument(
+        '--target', help="such as 50%% or 1.8G; by default that of the search's config"
+    )
+    parser.add_argument(
+        '--input-shape',
+        type=int,
+        nargs=3,
+        metavar=('C', 'H', 'W'),
+        help="input size; by default that of the search's config, or 3 224 224",
+    )
+    parser.add_argument(
+        '--json', action='store_true', help='print JSON instead of tables'
+    )
+    add_cfg_options(parser)
+    args = parser.parse_args(argv)
+    if args.model and args.cfg_options:
+        parser.error('--cfg-options belong to a config')
+    return args
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    args = parse_args(argv)
+    return report_errors(lambda: _inspect(args))
+
+
+def _inspect(args: argparse.Namespace) -> None:
+    found = _of_model(args) if args.model else _of_config(args)
+    print(json.dumps(found.to_dict()) if args.json else found)
+
+
+def _of_model(args: argparse.Namespace) -> 'Inspection':
+    import torch
+
+    from ..errors import ConfigError
+    from ..plain import inspect
+
+    source, _, name = args.model.partition(':')
+    if source != 'torchvision' or not name:
+        raise ConfigError(
+            f'--model {args.model}: write torchvision:NAME, such as '
+            'torchvision:resnet50; models of your own are inspected from Python, '
+            'with mmdmcp.inspect(model, example_inputs)'
+        )
+    from torchvision import models
+
+    if name not in models.list_models():
+        raise ConfigError(
+            f'--model {args.model}: torchvision has no such model; it has '
+            f'{", ".join(models.list_models(module=models))} and others'
+        )
+    shape = args.input_shape or _DEFAULT_SHAPE
+    model = models.get_model(name, weights=None)
+    return inspect(model, torch.rand(1, *shape), args.target)
+
+
+def _of_config(args: argparse.Namespace) -> 'Inspection':
+    from ..deploy.models import full_model, read_model_config
+    from ..errors import TargetError
+    from ..plain.inspection import look
+    from ..preflight.searches import search_class
+    from ..registry import MODELS
+    from ..supernet import Supernet
+
+    config = read_model_config(args.config, args.cfg_options)
+    if search_class(config) is None:
+        shape = args.input_shape or _DEFAULT_SHAPE
+        supernet = Supernet(full_model(args.config, args.cfg_options), shape)
+        return look(supernet, args.target)
+    if args.input_shape:
+        config['input_shape'] = args.input_shape
+    target = config['target'] = args.target or config.get('target')
+    try:
+        mutator = MODELS.build(config).mutator
+    except TargetError:  # an answer here: build it with one that any network meets
+        mutator = MODELS.build(dict(config, target='99.9%')).mutator
+    return look(mutator.supernet, target, [unit.choices for unit in mutator.units])
