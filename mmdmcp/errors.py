@@ -77,3 +77,14 @@ def first_line(error: BaseException | str, limit: int = 120) -> str:
     lines = str(error).strip().splitlines()
     text = lines[0] if lines else type(error).__name__
     return text if len(text) <= limit else text[: limit - 3] + '...'
+
+
+def failure(error: BaseException) -> str:
+    """Why a model's forward pass failed, in words that help."""
+    text = first_line(error)
+    if 'more than 1 value per channel' in text:
+        return (
+            'a group norm meets a single value in each of its groups, which '
+            f'it refuses; a larger input_shape gives it more: {text}'
+        )
+    return text

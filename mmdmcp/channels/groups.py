@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from ..errors import TraceError, first_line
+from ..errors import TraceError, failure
 from ..layers import kind_of
 from ..ops import Layout, Segment
 from .classes import FIXED, NONE
@@ -196,4 +196,4 @@ def _layout(
 
 def _reason(error: BaseException) -> str:
     name = type(error).__name__
-    return f'{name}: {first_line(error)}' if str(error).strip() else name
+    return f'{name}: {failure(error)}' if str(error).strip() else name

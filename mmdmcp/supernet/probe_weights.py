@@ -10,7 +10,9 @@ from ..layers import BATCH_NORMS
 
 
 @contextmanager
-def probe_weights(model: nn.Module, run: Callable[[], object]) -> Iterator[None]:
+def probe_weights(
+    model: nn.Module, run: Callable[[], object], seed: int = 0
+) -> Iterator[None]:
     """Scales, shifts and statistics as if trained inside; as they were after.
 
     A new model may end a branch in zero (the scale of its last norm, a layer
@@ -22,14 +24,17 @@ def probe_weights(model: nn.Module, run: Callable[[], object]) -> Iterator[None]
     Args:
         model: The model, in eval mode.
         run: Runs one sample.
+        seed: Of what is drawn; other weights than those of 0 are larger, or
+            smaller. Defaults to 0.
     """
     changed = [p for p in model.parameters() if _is_vector(p) or _is_even(p)]
     kept = [(t, t.detach().clone()) for t in (*changed, *model.buffers())]
     try:
-        generator = torch.Generator().manual_seed(0)
+        generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for parameter in changed:
-                parameter.copy_(_like_trained(parameter, generator))
+                value = _like_trained(parameter, generator)
+                parameter.copy_(value * (1.0, 4.0, 0.25)[seed % 3])
             _take_statistics(model, run)
         yield
     finally:

@@ -1,20 +1,18 @@
 """Which units can be pruned: decided by running the model narrow."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from types import MappingProxyType
 
 import torch
 from torch import nn
-from torch.utils._pytree import tree_leaves
 
 from ..channels.groups import Trace
-from ..errors import first_line
+from ..errors import failure
 from ..layers import kind_of
-from ..ops import SlicedLayer
 from .gate_sites import GateSites
-from .probe_weights import probe_weights
-from .units import Sides, scaled_layers, sliced_layers
+from .sample_run import SampleRuns
+from .units import Sides, sliced_layers
+from .zeroed import odd_width, same_when_zeroed
 
 
 @torch.no_grad()
@@ -24,7 +22,7 @@ def find_prunable(
     sides: dict[str, Sides],
     first: dict[int, str],
     scope: Sequence[str] | None,
-    run: Callable[[], object],
+    runs: SampleRuns,
     sites: GateSites | None = None,
     refused: Mapping[int, str] = MappingProxyType({}),
 ) -> tuple[list[int], list[tuple[str, str]]]:
@@ -36,9 +34,10 @@ def find_prunable(
         sides: Layouts of every layer.
         first: First layer of each group.
         scope: Prefixes of names to prune; None for all.
-        run: Runs one sample.
-        sites: Where channels are scaled. If given, any channels of a unit must be prunable, and
-            zeroing them must give what dropping them gives.
+        runs: Samples through the model.
+        sites: Where channels are scaled. If given, any channels of a unit
+            must be prunable, and zeroing them must give what dropping them
+            gives.
         refused: Groups that are not to be tried, each with the reason.
 
     Returns:
@@ -52,12 +51,15 @@ def find_prunable(
             candidates.append(group)
         else:
             others.append((name, reason))
-    # What zeroing a channel does must be seen in the output.
-    with nullcontext() if sites is None else probe_weights(model, run):
-        trial = _Trial(model, trace.sizes, sides, run, sites)
-        for share in (0.37, 0.67):
-            candidates, failed = _split(candidates, lambda g: trial(g, share))
-            others += [(first[g], reason) for g, reason in failed]
+    trial = _Trial(model, trace.sizes, sides, runs.everything)
+    for share in (0.37, 0.67):
+        candidates, failed = _split(candidates, lambda g: trial(g, share))
+        others += [(first[g], reason) for g, reason in failed]
+    if sites is not None:
+        candidates, failed = same_when_zeroed(
+            model, trace, sides, candidates, runs, sites, _split
+        )
+        others += [(first[g], reason) for g, reason in failed]
     order = {name: i for i, name in enumerate(sides)}
     return candidates, sorted(dict.fromkeys(others), key=lambda x: order[x[0]])
 
@@ -70,7 +72,6 @@ class _Trial:
         sizes: Channels of each group.
         sides: Layouts of every layer.
         run: Runs one sample.
-        sites: As in :func:`find_prunable`.
     """
 
     def __init__(
@@ -79,11 +80,10 @@ class _Trial:
         sizes: Sequence[int],
         sides: dict[str, Sides],
         run: Callable[[], object],
-        sites: GateSites | None,
     ) -> None:
         self.model, self.sizes, self.sides = model, sizes, sides
-        self.run, self.sites = run, sites
-        self.reference = run()
+        self.run = run
+        self.reference = _shapes(run())
 
     def __call__(self, groups: Sequence[int], share: float) -> str | None:
         """Why it can't be done at about that share of the channels; None if
@@ -95,79 +95,22 @@ class _Trial:
         # between neighbours: code that halves, shuffles or broadcasts
         # channels must not pass by luck.
         widths = [
-            _odd_width(size, share * (0.6, 1.0, 1.4)[i % 3])
+            odd_width(size, share * (0.6, 1.0, 1.4)[i % 3])
             for i, size in enumerate(full)
         ]
         for layer in layers:
             layer.attach(self.model)
             layer.select(widths)
         try:
-            if _shapes(self.run()) != _shapes(self.reference):
+            if _shapes(self.run()) != self.reference:
                 return "the shape of the model's output would change"
-            if self.sites is not None and not self._zero_is_gone(layers, full, widths):
-                return (
-                    'a network without some of its channels is not the '
-                    'one in which they are zero: some operation mixes '
-                    'or reorders the channels'
-                )
         except Exception as error:
-            return f'the model fails with fewer channels ({first_line(error)})'
+            return f'the model fails with fewer channels ({failure(error)})'
         finally:
             for layer in layers:
                 layer.select(full)
                 layer.detach(self.model)
         return None
-
-    def _zero_is_gone(
-        self, layers: list[SlicedLayer], sizes: list[int], widths: list[int]
-    ) -> bool:
-        """Whether zeroing channels and dropping them give the same output.
-
-        Tried with channels spread over the unit, on probe weights. What
-        counts is how far the two outputs are apart compared with how far
-        either is from the full one, so that weights of any size can be
-        judged.
-
-        Args:
-            layers: Sliced layers of the units, bound to the model.
-            sizes: Channels of each unit.
-            widths: How many of them to keep.
-        """
-        generator = torch.Generator().manual_seed(0)
-        orders = [torch.randperm(size, generator=generator) for size in sizes]
-        kept = [tuple(sorted(o[:w].tolist())) for o, w in zip(orders, widths)]
-        for layer in layers:
-            layer.select(kept)
-        dropped = _values(self.run())
-        device = dropped.device
-        masks = [
-            torch.zeros(size).index_fill(0, order[:width], 1.0).to(device)
-            for size, order, width in zip(sizes, orders, widths)
-        ]
-        for layer in layers:
-            layer.select(sizes)
-        for layer in scaled_layers(layers, self.sites):
-            layer.scale(masks, open_only=True)
-        zeroed, full = _values(self.run()), _values(self.reference)
-        apart = (dropped - zeroed).abs().max()
-        moved = (dropped - full).abs().max()
-        return bool(apart <= 1e-3 * moved)
-
-
-def _odd_width(size: int, share: float) -> int:
-    """An odd number of channels, about that share of all."""
-    return min(size - 1, int(size * share) // 2 * 2 + 1) if size > 2 else 1
-
-
-def _values(output: object) -> torch.Tensor:
-    """All numbers of a model's output, in one row."""
-    return torch.cat(
-        [
-            x.flatten().float()
-            for x in tree_leaves(output)
-            if isinstance(x, torch.Tensor)
-        ]
-    )
 
 
 def _refuse(

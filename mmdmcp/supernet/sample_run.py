@@ -5,14 +5,15 @@ head, say: it costs nothing at inference, yet its inputs shrink with the
 backbone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 
 from ..errors import first_line
 from ..modes import slow_attention, training_mode, unchanged
@@ -72,6 +73,29 @@ class SampleRuns:
         self.kept = kept
         return outputs
 
+    def outputs(self, seed: int = 0) -> list:
+        """The same without losses, which jump where a label is matched."""
+        return [self._run(part, seed) for part in self._passes if part != self._losses]
+
+    @contextmanager
+    def small(self, longest: int = 96) -> Iterator[None]:
+        """Inside, images are small if the model takes such: channels are the
+        same at any size."""
+        shape = self.input_shape
+        factor = longest / max(shape[1:])
+        if len(shape) == 3 and factor < 1:
+            # Whole multiples of the usual strides.
+            sides = (max(32, round(side * factor / 32) * 32) for side in shape[1:])
+            self.input_shape = (shape[0], *sides)
+            try:
+                self.outputs()
+            except Exception:
+                self.input_shape = shape
+        try:
+            yield
+        finally:
+            self.input_shape = shape
+
     def look_at_training(self) -> bool:
         """Let :meth:`everything` run in training mode as well, if that runs
         anything else.
@@ -117,7 +141,8 @@ class SampleRuns:
         with torch.random.fork_rng(devices=[]), unchanged(self.model):
             with slow_attention(), torch.no_grad():
                 torch.manual_seed(seed)
-                output = part(self._image(seed))
+                with self._own_inputs(seed):
+                    output = part(self._image(seed))
             self.kept = [x for x in _attributes(self.model) if id(x) not in before]
         return output
 
@@ -127,6 +152,28 @@ class SampleRuns:
         image = image if seed == 0 else (image - 0.5) * 2.0**seed
         like = next((p for p in self.model.parameters() if p.is_floating_point()), None)
         return image if like is None else image.to(like)
+
+    @contextmanager
+    def _own_inputs(self, seed: int) -> Iterator[None]:
+        """Inputs of a caller's run are as precise as the model; those of
+        other seeds than 0 are drawn in their shape."""
+        if self._own is None:
+            yield
+            return
+        like = next((p for p in self.model.parameters() if p.is_floating_point()), None)
+
+        def cast(x: object) -> object:
+            if like is None or not isinstance(x, Tensor) or not x.is_floating_point():
+                return x
+            return x.to(like) if seed == 0 else torch.randn(x.shape).to(like)
+
+        handle = self.model.register_forward_pre_hook(
+            lambda _, args, kwargs: tree_map(cast, (args, kwargs)), with_kwargs=True
+        )
+        try:
+            yield
+        finally:
+            handle.remove()
 
     def _forward(self, image: Tensor) -> object:
         model = self.model

@@ -93,7 +93,7 @@ class Supernet:
             sides,
             first,
             scope,
-            runs.everything,
+            runs,
             sites if any_channels else None,
             unseen_readers(model, trace, self.unmet, runs.untried),
         )

@@ -7,6 +7,7 @@ import torch
 from gate.families import as_if_trained, classifier
 from torch import nn
 
+from mmdmcp.errors import TraceError
 from mmdmcp.registry import MODELS
 from mmdmcp.supernet import Supernet
 from mmdmcp.supernet.probe_weights import probe_weights
@@ -169,3 +170,96 @@ def test_building_a_supernet_leaves_the_weights_alone():
     before = state_of(net)
     Supernet(net, (3, 16, 16), any_channels=True)
     assert_same(state_of(net), before)
+
+
+class Call(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+class Plain(nn.Module):
+    """Layers without shifts, as many channels as make rare events rare."""
+
+    def __init__(self, between, channels=64):
+        super().__init__()
+        self.a = nn.Conv2d(3, channels, 3)
+        self.bn = nn.BatchNorm2d(channels)
+        self.between = between
+        self.z = nn.Conv2d(channels, 5, 1)
+
+    def forward(self, x):
+        return self.z(self.between(self.bn(self.a(x))))
+
+
+@pytest.mark.parametrize(
+    'function',
+    [
+        lambda x: x * x.amax(1, keepdim=True).sigmoid(),
+        lambda x: x * x.relu().max(1, keepdim=True).values,
+        lambda x: x * (x + 1).relu().amax((1, 2, 3), keepdim=True),
+        lambda x: x * x.softmax(1).square().sum(1, keepdim=True),
+        lambda x: x * x.logsumexp(1, keepdim=True),
+        lambda x: x.clamp(min=0.01),
+        lambda x: torch.where(x.sum(1, keepdim=True) > 0, x + 1, x),
+        lambda x: x.sigmoid(),
+        lambda x: x.cos() - 0.999,
+    ],
+)
+def test_what_shows_on_few_inputs_only_is_refused_all_the_same(function):
+    """Of 64 channels one is always the largest, a closed one hardly ever."""
+    torch.manual_seed(0)
+    with pytest.raises(TraceError, match='in which they are zero'):
+        Supernet(Plain(Call(function)), (3, 16, 16), any_channels=True)
+    # Nothing is zeroed where channels are only cut.
+    assert [u.name for u in Supernet(Plain(Call(function)), (3, 16, 16)).units] == ['a']
+
+
+@pytest.mark.parametrize(
+    'function',
+    [
+        lambda x: x * x.sum(1, keepdim=True).sigmoid(),
+        lambda x: nn.functional.normalize(x, dim=1),
+        lambda x: (x - 1).relu(),
+        lambda x: x * (x.mean((2, 3), keepdim=True) + 1).relu(),
+        lambda x: (
+            nn.functional.hardswish(x)
+            * x.flatten(2).softmax(2).unflatten(2, x.shape[2:])
+        ),
+        lambda x: x.sin() * 1e-4,
+    ],
+)
+def test_what_is_zero_at_zero_keeps_no_unit_whole(function):
+    torch.manual_seed(0)
+    supernet = Supernet(Plain(Call(function)), (3, 16, 16), any_channels=True)
+    assert [unit.name for unit in supernet.units] == ['a']
+
+
+def test_the_reason_names_the_place():
+    largest = Call(lambda x: x * x.amax(1, keepdim=True))
+    with pytest.raises(TraceError, match='amax in between reads all'):
+        Supernet(Plain(largest), (3, 16, 16), any_channels=True)
+    with pytest.raises(TraceError, match='z reads something else'):
+        Supernet(Plain(nn.Sigmoid()), (3, 16, 16), any_channels=True)
+
+
+def test_single_precision_will_do_where_the_model_asks_for_it():
+    class Single(Plain):
+        def forward(self, x):
+            return super().forward(x.float())
+
+    supernet = Supernet(Single(nn.ReLU()), (3, 16, 16), any_channels=True)
+    assert [unit.name for unit in supernet.units] == ['a']
+    assert all(p.dtype == torch.float32 for p in supernet.model.parameters())
+    assert torch.get_default_dtype() == torch.float32
+
+
+def test_a_group_norm_of_one_value_is_called_that():
+    net = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.GroupNorm(8, 8), nn.Conv2d(8, 4, 1))
+    with pytest.raises(
+        TraceError, match='group norm meets a single value.*input_shape'
+    ):
+        Supernet(net, (3, 3, 3))
