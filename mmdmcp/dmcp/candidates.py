@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 
 from ..cost import Budget
+from ..ranking.nearest import search_widths
+from .grid import neighbour
 from .mutator import DMCPChannelMutator
 
 
@@ -71,7 +73,7 @@ def _adjust(
     Units that begin alike cross a rounding border together, and in a narrow
     network that can cost more than the tolerance. Units that rounding moved
     furthest in the other direction go first; every change brings the cost
-    nearer.
+    nearer. Where no single one does, several are tried.
     """
 
     def moved_by_rounding(unit: int) -> float:
@@ -81,15 +83,21 @@ def _adjust(
         step = 1 if budget.used(candidate.cost) < 1 else -1
         for u in sorted(range(len(expected)), key=moved_by_rounding):
             widths = list(candidate.widths)
-            widths[u] = mutator.grid.neighbour(
-                widths[u], mutator.units[u].grid, up=step > 0
-            )
+            widths[u] = neighbour(widths[u], mutator.units[u].steps, up=step > 0)
             cost = mutator.cost_of(widths)
             if budget.gap(cost) < budget.gap(candidate.cost):
                 candidate.widths, candidate.cost = widths, cost
                 break
         else:
-            return
+            break
+    if budget.gap(candidate.cost) > tolerance:
+        candidate.widths = search_widths(
+            candidate.widths,
+            [unit.steps for unit in mutator.units],
+            lambda widths: budget.gap(mutator.cost_of(widths)),
+            tolerance,
+        )
+        candidate.cost = mutator.cost_of(candidate.widths)
 
 
 def direct_candidates(

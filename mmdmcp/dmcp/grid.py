@@ -1,5 +1,6 @@
 """The widths that a unit may take."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from ..errors import ConfigError
@@ -80,29 +81,14 @@ class WidthGrid:
             return self._release(channels)
         return self._even(channels)
 
-    def nearest(self, expected: float, widths: Sequence[int]) -> int:
-        """The width nearest to an expected one.
+    def steps(self, channels: int) -> tuple[int, ...]:
+        """Widths that an expected one may be rounded to, ascending.
 
-        Args:
-            expected: Expected channels of a unit.
-            widths: The unit's candidate widths. Between the first and the
-                last, any multiple of the divisor will do.
+        Between the first and the last candidate any multiple of the divisor
+        will do.
         """
-        least, channels = widths[0], widths[-1]
-        d = self._divisor(channels)
-        width = max(least, int(expected / d + 0.5) * d)
-        if width > channels or channels - expected < abs(width - expected):
-            return channels
-        return width
-
-    def neighbour(self, width: int, widths: Sequence[int], up: bool) -> int:
-        """The next width above or below, in the same way; the same one at
-        the end."""
-        least, channels = widths[0], widths[-1]
-        d = self._divisor(channels)
-        if up:
-            return min(channels, (width // d + 1) * d)
-        return max(least, (width - 1) // d * d)
+        least = self(channels)[0]
+        return (*range(least, channels, self._divisor(channels)), channels)
 
     @property
     def _num_groups(self) -> int:
@@ -141,3 +127,29 @@ class WidthGrid:
             ratio = (self.min_ratio + g * self.step) / self.max_ratio
             widths.add(max(d, int(channels * ratio / d + 0.5) * d))
         return tuple(sorted(w for w in widths if w < channels)) + (channels,)
+
+
+def nearest(expected: float, widths: Sequence[int]) -> int:
+    """The width that is nearest to an expected one; of two, the larger.
+
+    Args:
+        expected: Expected channels of a unit.
+        widths: Widths that it may have, ascending.
+    """
+    above = bisect_left(widths, expected)
+    if above == len(widths):
+        return widths[-1]
+    low, high = widths[max(0, above - 1)], widths[above]
+    return low if expected - low < high - expected else high
+
+
+def neighbour(width: int, widths: Sequence[int], up: bool) -> int:
+    """The next width above or below; the same one at the end.
+
+    Args:
+        width: One of the widths.
+        widths: Widths that a unit may have, ascending.
+        up: Whether above.
+    """
+    index = bisect_left(widths, width) + (1 if up else -1)
+    return widths[min(max(index, 0), len(widths) - 1)]

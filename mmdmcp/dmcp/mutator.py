@@ -13,7 +13,7 @@ from ..methods import ChannelMutator
 from ..options import build_options, one_of, refuse_unknown
 from ..registry import MODELS, registered
 from ..supernet import Unit
-from .grid import WidthGrid
+from .grid import WidthGrid, nearest
 from .markov import PARAMETRISATIONS, STEPS, Chains, solve_common_alpha
 from .unit import DMCPChannelUnit
 
@@ -94,7 +94,11 @@ class DMCPChannelMutator(ChannelMutator):
 
     def make_unit(self, unit: Unit) -> DMCPChannelUnit:
         """A unit with its grid."""
-        return self.unit(unit.name, unit.num_channels, self.grid(unit.num_channels))
+        grid = self.grid(unit.num_channels)
+        made = self.unit(unit.name, unit.num_channels, grid)
+        if made.grid == grid:
+            made.steps = self.grid.steps(unit.num_channels)
+        return made
 
     def start(self, budget: Budget) -> None:
         """Start the chains at the target, unless ``init='zero'``.
@@ -152,7 +156,7 @@ class DMCPChannelMutator(ChannelMutator):
         Args:
             network: ``'max'``, ``'min'``, ``'random'`` (uniform on the grids),
                 ``'direct'`` (one draw from the chains) or ``'expected'``
-                (rounded to the grids).
+                (rounded).
         """
         if network == 'random':
             return self.chains.draw_uniform(self.generator).tolist()
@@ -163,10 +167,9 @@ class DMCPChannelMutator(ChannelMutator):
         return super().named(network)
 
     def rounded(self, expected: Tensor) -> list[int]:
-        """Expected widths ``[units]`` as whole channels, multiples of the
-        grid's divisor."""
+        """Expected widths ``[units]`` as whole channels, of the units' steps."""
         return [
-            self.grid.nearest(width, unit.grid)
+            nearest(width, unit.steps)
             for width, unit in zip(expected.tolist(), self.units)
         ]
 

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .nearest import search_widths
+
 
 def open_mask(gates: Tensor, valid: Tensor) -> Tensor:
     """Which gates are open: those above zero, and never none of a unit.
@@ -46,7 +48,9 @@ def choose_open(
     then, while the cost is further from the target than tolerated, the
     gates next to the threshold are opened or closed: each time the nearest
     one that brings the cost closer, or, where no single one does, the
-    nearest two, one to open and one to close.
+    nearest two, one to open and one to close. Where these do not either, any
+    numbers of open gates are tried, those that are nearest to the target
+    first.
 
     Args:
         gates: ``[units, channels]``, padded, on the CPU.
@@ -77,7 +81,30 @@ def choose_open(
         for flip in best:
             mask[flip.unit, flip.channel] = flip.change > 0
         gap = abs(cost(mask.sum(1)) - target)
+    if gap > tolerance * target:
+        _search(mask, gates, valid, cost, target, tolerance)
     return mask, threshold
+
+
+def _search(
+    mask: Tensor, gates: Tensor, valid: Tensor, cost, target: float, tolerance: float
+) -> None:
+    """Open and close gates, in place, until the cost is within tolerance if
+    some number of them is; the largest of a unit are open."""
+    counts = search_widths(
+        mask.sum(1).tolist(),
+        [range(1, channels + 1) for channels in valid.sum(1).tolist()],
+        lambda widths: abs(cost(torch.tensor(widths)) - target),
+        tolerance * target,
+    )
+    if counts == mask.sum(1).tolist():
+        return
+    order = gates.masked_fill(~valid, -torch.inf).argsort(
+        dim=1, descending=True, stable=True
+    )
+    for row, count in enumerate(counts):
+        mask[row] = False
+        mask[row, order[row, :count]] = True
 
 
 def choose_channels(

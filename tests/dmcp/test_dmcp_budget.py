@@ -4,8 +4,10 @@ import math
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mmdmcp.dmcp.budget import budget_loss
+from mmdmcp.dmcp.budget import budget_loss, budgets_loss
 
 TARGET = 200e6
 
@@ -48,3 +50,52 @@ def test_slope_is_that_of_finite_differences(expected):
         value_and_slope(expected + step)[0] - value_and_slope(expected - step)[0]
     ) / (2 * step)
     assert value_and_slope(expected)[1] == pytest.approx(numeric, rel=1e-3)
+
+
+@given(
+    ratio=st.floats(0.01, 30.0),
+    target=st.floats(1e3, 1e10),
+    dead_zone=st.sampled_from([0.5, 0.8, 0.95]),
+)
+def test_loss_and_slope_are_the_papers(ratio, target, dead_zone):
+    """Written down once more with plain numbers, everywhere."""
+    expected = torch.tensor(ratio * target, dtype=torch.float64, requires_grad=True)
+    loss = budget_loss(expected, target, dead_zone)
+    loss.backward()
+    e, t = expected.item() / 1e6, target / 1e6
+    if e >= t:
+        known, slope = math.log(e - dead_zone * t), 1 / (e - dead_zone * t)
+    elif e >= dead_zone * t:
+        known, slope = 0.0, 0.0
+    else:
+        known, slope = math.log(t - e), -1 / (t - e)
+    assert loss.item() == pytest.approx(known, rel=1e-9, abs=1e-9)
+    assert expected.grad.item() * 1e6 == pytest.approx(slope, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    'used, counted',
+    [
+        ((1.3, 1.2), (0, 1)),  # both are too much
+        ((1.3, 0.5), (0,)),
+        ((0.97, 1.2), (1,)),
+        ((0.97, 0.5), ()),  # one uses its budget, the other may stay below
+        ((0.6, 0.5), (0,)),  # only the nearer one asks for more
+    ],
+)
+def test_several_targets_all_hold(used, counted):
+    targets = (200e6, 4e6)
+    costs = [
+        torch.tensor(u * t, dtype=torch.float64, requires_grad=True)
+        for u, t in zip(used, targets)
+    ]
+    budgets_loss(costs, targets).backward()
+    for i, cost in enumerate(costs):
+        alone = cost.detach().clone().requires_grad_()
+        budget_loss(alone, targets[i]).backward()
+        assert cost.grad == (alone.grad if i in counted else 0)
+
+
+def test_one_target_is_the_budget_loss():
+    cost = torch.tensor(123e6, dtype=torch.float64)
+    assert budgets_loss([cost], [TARGET]) == budget_loss(cost, TARGET)

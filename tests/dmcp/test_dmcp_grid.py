@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmdmcp.dmcp.grid import WidthGrid
+from mmdmcp.dmcp.grid import WidthGrid, nearest, neighbour
 from mmdmcp.errors import ConfigError
 
 
@@ -117,16 +117,16 @@ def test_bad_options_are_named(options):
     divisor=st.sampled_from([1, 3, 8]),
 )
 def test_rounding_keeps_to_the_divisor(channels, share, divisor):
-    grid = WidthGrid(divisor=divisor)
-    least = grid(channels)[0]
+    steps = WidthGrid(divisor=divisor).steps(channels)
+    least = WidthGrid(divisor=divisor)(channels)[0]
     expected = least + share * (channels - least)
-    width = grid.nearest(expected, grid(channels))
+    width = nearest(expected, steps)
     allowed = [
         w for w in range(least, channels + 1) if w % divisor == 0 or w == channels
     ]
+    assert list(steps) == allowed
     assert abs(width - expected) == min(abs(w - expected) for w in allowed)
-    up = grid.neighbour(width, grid(channels), up=True)
-    down = grid.neighbour(width, grid(channels), up=False)
+    up, down = neighbour(width, steps, up=True), neighbour(width, steps, up=False)
     assert up == min([w for w in allowed if w > width], default=width)
     assert down == max([w for w in allowed if w < width], default=width)
 
@@ -150,3 +150,43 @@ def test_small_steps_and_every_width_are_the_same(channels, divisor):
     every = WidthGrid(step=0.9 / (4 * channels + 1.5), divisor=divisor)
     assert laid._steps < 4 * channels + 1 < every._steps
     assert laid(channels) == every(channels)
+
+
+@given(
+    widths=st.sets(st.integers(1, 300), min_size=1, max_size=12).map(sorted),
+    expected=st.floats(0, 310),
+)
+def test_rounding_keeps_to_any_grid(widths, expected):
+    found = nearest(expected, widths)
+    assert found in widths
+    distances = [abs(w - expected) for w in widths]
+    assert abs(found - expected) == min(distances)
+    assert found == max(w for w, d in zip(widths, distances) if d == min(distances))
+
+
+@given(
+    channels=st.integers(1, 400),
+    min_ratio=st.floats(0.02, 0.9),
+    step=st.floats(0.02, 0.1),
+    max_ratio=st.sampled_from([1.0, 1.5]),
+    divisor=st.sampled_from([1, 4, 16]),
+)
+def test_even_grid_is_the_rounded_positions(
+    channels, min_ratio, step, max_ratio, divisor
+):
+    """Each border is the multiple of the divisor that is nearest to its place."""
+    grid = WidthGrid('even', min_ratio, max_ratio, step, divisor)
+    exact, ratio = [], min_ratio
+    while ratio < max_ratio + 1e-4 * step:
+        exact.append(channels * ratio / max_ratio)
+        ratio += step
+    widths = grid(channels)
+    multiples = range(divisor, channels + divisor, divisor)
+    for width in widths[:-1]:
+        assert any(abs(width - at) <= divisor / 2 + 1e-6 for at in exact) or (
+            width == divisor
+        )
+    for at in exact:
+        near = min(multiples, key=lambda w: abs(w - at))
+        if abs(abs(near - at) - divisor / 2) > 1e-6:  # no tie
+            assert min(near, channels) in widths

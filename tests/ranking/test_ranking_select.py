@@ -1,7 +1,11 @@
 """Which gates are open, which channels stay, and how the target is met."""
 
+import itertools
+
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmdmcp.ranking.select import (
     choose_channels,
@@ -104,6 +108,26 @@ def test_without_a_way_to_the_target_the_nearest_is_taken():
 def keep(scores, target, **options):
     scores = [torch.tensor(row).double() for row in scores]
     return choose_channels(scores, cost, target, 0.01, **options)
+
+
+@given(
+    rows=st.lists(
+        st.lists(st.floats(-3, 3), min_size=1, max_size=4), min_size=2, max_size=2
+    ),
+    target=st.floats(0.5, 120.0),
+    tolerance=st.sampled_from([0.0, 0.01, 0.1]),
+)
+def test_whatever_the_gates_and_the_target(rows, target, tolerance):
+    """No unit loses its last channel, and the target is met if any numbers of
+    channels meet it; otherwise the nearest are taken."""
+    gates, valid = padded(*rows)
+    mask, _ = choose_open(gates, valid, cost, target, tolerance)
+    counts = mask.sum(1).tolist()
+    assert min(counts) >= 1 and not (mask & ~valid).any()
+    networks = itertools.product(*(range(1, len(row) + 1) for row in rows))
+    gaps = [abs(cost(torch.tensor(n)) - target) for n in networks]
+    gap = abs(cost(mask.sum(1)) - target)
+    assert gap <= max(min(gaps), tolerance * target)
 
 
 @pytest.mark.parametrize('seed', range(10))
