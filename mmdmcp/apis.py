@@ -39,6 +39,7 @@ from .preflight.config import (
 from .preflight.device import enable_amp, fit_to_cpu
 from .preflight.folders import fit_class_folders
 from .preflight.inputs import check_checkpoint, check_data, check_pretrained
+from .preflight.sizes import size_notices
 from .preflight.types import check_types
 from .preflight.weights import insist_on_fit, remedy_for_load_from
 
@@ -114,6 +115,8 @@ def train(
         remedy = _REMEDY_RESUME if cfg.get('resume') else remedy_for_load_from(cfg)
         if remedy is not None:
             insist_on_fit(runner, remedy)
+        for notice in size_notices(runner, cfg.model):
+            runner.logger.warning(notice)
         runner.train()
     return runner
 

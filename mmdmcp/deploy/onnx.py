@@ -1,6 +1,7 @@
 """A pruned model as an ONNX file, checked against PyTorch."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from ..errors import ConfigError, ExportError, first_line
 from ..files import atomic_file, file_beside
 from .models import Plain
+from .outputs import output_names
 
 _PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
 _OPSET = 18
@@ -76,6 +78,8 @@ def export_onnx(
         )
     plain = Plain(model).eval()
     exported = export_program(plain, input_shape)
+    with torch.no_grad():
+        names = output_names(model, model(torch.rand(1, *input_shape)))
     target = Path(path)
     with ExitStack() as stack:
         with _written(path):
@@ -86,6 +90,7 @@ def export_onnx(
                 exported,
                 f=str(partial),
                 input_names=['image'],
+                output_names=names,
                 opset_version=_OPSET,
                 external_data=False,
                 verbose=False,
@@ -95,6 +100,7 @@ def export_onnx(
                 f"{path}: the model can't be written as ONNX "
                 f'({type(error).__name__}: {first_line(error)})'
             ) from error
+        tidy(partial)
         found = compare(plain, partial, input_shape)
         # Written so that a difference of NaN is bad, too.
         bad = [d for d in found if not d.largest <= tolerance * max(1, d.scale)]
@@ -113,6 +119,32 @@ def export_onnx(
         with _written(program), atomic_file(program) as file:
             torch.export.save(exported, file)
     return found
+
+
+def tidy(path: Path) -> None:
+    """Call the batch size ``batch``, and leave out what tools stumble over.
+
+    torch names it ``s77`` and lists the shapes of the weights among those of
+    the feature maps; onnxruntime's dynamic quantisation turns weights round
+    and then finds that they have another shape.
+
+    Args:
+        path: An ONNX file; changed in place.
+    """
+    import onnx
+
+    model = onnx.load(path)
+    graph = model.graph
+    batch = graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param:  # 's77', or what is computed from it: '4*s77'
+                dim.dim_param = re.sub(rf'\b{batch}\b', 'batch', dim.dim_param)
+    weights = {weight.name for weight in graph.initializer}
+    shapes = [value for value in graph.value_info if value.name not in weights]
+    del graph.value_info[:]
+    graph.value_info.extend(shapes)
+    onnx.save(model, path)
 
 
 @contextmanager

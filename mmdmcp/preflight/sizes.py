@@ -1,0 +1,91 @@
+"""What runs without a word and is not what was meant: sizes of images and heads.
+
+A look at one sample of each data set tells, whatever its pipeline is made of.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from mmengine.runner import Runner
+
+from ..engine import same_randomness
+from .walk import nodes
+
+#: Images of another size than ``input_shape`` up to this ratio of pixels are
+#: no mistake: many train on somewhat smaller crops than they test on.
+_RATIO = 1.5
+
+
+def size_notices(runner: Runner, model: Any) -> list[str]:
+    """Compare a run's data with its model.
+
+    Args:
+        runner: The runner; its data sets are built if they are not yet.
+        model: The config of its model.
+
+    Returns:
+        A notice for ``input_shape`` of a search that is not the images'
+        size, and one for each head with more outputs than there are classes.
+    """
+    loops = (runner.train_loop, runner.val_loop)
+    datasets = [loop.dataloader.dataset for loop in loops if loop is not None]
+    algorithm = getattr(runner.model, 'module', runner.model)
+    shape = getattr(algorithm, 'input_shape', None)
+    notices = []
+    if shape is not None:
+        notices += _other_sizes(shape, [_image_size(data) for data in datasets])
+    classes = _class_names(datasets[0])
+    if classes:
+        notices += _idle_outputs(model, len(classes))
+    return notices
+
+
+def _other_sizes(shape: Sequence[int], found: list[Sequence[int] | None]) -> list[str]:
+    """A notice if no data set has images of about this size."""
+    sizes = [size for size in found if size is not None]
+    if not sizes or any(
+        max(a, b) <= _RATIO * min(a, b)
+        for a, b in ((math.prod(size[1:]), math.prod(shape[1:])) for size in sizes)
+    ):
+        return []
+    first, own = ('x'.join(map(str, size)) for size in (sizes[0], shape))
+    return [
+        f'model.input_shape={tuple(shape)}: costs and the target are counted for '
+        f'images of {own}, but those of train_dataloader are {first}. Set it to '
+        'the size that the network will run on'
+    ]
+
+
+def _image_size(dataset: Any) -> Sequence[int] | None:
+    """Channels, height and width of the first image, or None: it is not a
+    data set of images, or can't be read, which the training will say."""
+    try:
+        with same_randomness():
+            image = dataset[0]['inputs']
+        size = tuple(image.shape)
+    except Exception:
+        return None
+    return size if len(size) == 3 else None
+
+
+def _class_names(dataset: Any) -> Sequence[str]:
+    """What OpenMMLab's data sets, and wrappers of them, say of themselves."""
+    meta = getattr(dataset, 'metainfo', None)
+    classes = meta.get('classes') if isinstance(meta, Mapping) else None
+    return classes if isinstance(classes, (list, tuple)) else ()
+
+
+def _idle_outputs(model: Any, classes: int) -> Iterator[str]:
+    """A notice for each head with outputs that no label asks for.
+
+    One more may be the background's.
+    """
+    for key, head in nodes(model, 'model'):
+        outputs = head.get('num_classes')
+        if key.endswith('head') and isinstance(outputs, int) and outputs > classes + 1:
+            yield (
+                f'{key}.num_classes={outputs}, but train_dataloader has {classes} '
+                f'classes: {outputs - classes} outputs are trained on nothing and '
+                f'count in every cost. Set it to {classes}'
+            )
