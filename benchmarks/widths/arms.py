@@ -15,7 +15,7 @@ from mmdmcp.dmcp.candidates import direct_candidates, expected_candidate
 from mmdmcp.dmcp.evolve import evolve
 
 from .data import CIFAR10
-from .pretrained import gates
+from .pretrained import gates, importance
 from .ranking import Ranking, rank_correlation
 from .records import locked
 from .search import Plan, Search
@@ -24,7 +24,7 @@ from .tables import Table
 #: As shipped: direct draws beside the expected network.
 DRAWS = 5
 #: Random networks that a supernet ranks: as many as candidates, and more.
-FEW, MANY = 6, 50
+FEW, MANY = 6, 30
 
 
 @dataclass
@@ -63,6 +63,11 @@ class Bench:
         with locked(search.shared.with_suffix('.lock')):
             search.run(until=search.start)
         return search
+
+    def ranking(self, search: Search, by: str) -> Ranking:
+        """By a search as it stands."""
+        path = search.checkpoint.with_suffix('.jsonl')
+        return Ranking(search.algorithm, self.data, path, by)
 
     def random(self, share: float, seed: int, count: int) -> list[list[int]]:
         """Different random networks at the target."""
@@ -113,29 +118,25 @@ def _mean(bench: Bench, rows: np.ndarray) -> dict:
 # ---- a supernet's ranking -----------------------------------------------
 
 
-def best_of_few(bench: Bench, share: float, seed: int) -> dict:
-    """Random networks, as many as a search has candidates."""
-    return _best_of(bench, share, seed, FEW)
+def best_of(count: int, by: str = 'accuracy') -> Arm:
+    """The best of random networks, by a supernet whose weights trained for
+    half a search; and how well it ranks them."""
 
+    def arm(bench: Bench, share: float, seed: int) -> dict:
+        search = bench.search(bench.plan(share, seed))
+        ranking = bench.ranking(search, by)
+        networks = bench.random(share, seed, count)
+        widths = ranking.best(networks)
+        found = dict(widths=widths, macs=search.meter.macs + ranking.macs)
+        if count >= MANY:
+            found.update(correlation=_correlation(bench, ranking, networks))
+        return found
 
-def best_of_many(bench: Bench, share: float, seed: int) -> dict:
-    """More random networks; also how well the supernet ranks them."""
-    return _best_of(bench, share, seed, MANY)
-
-
-def _best_of(bench: Bench, share: float, seed: int, count: int) -> dict:
-    search = bench.search(bench.plan(share, seed))
-    ranking = Ranking(search.algorithm, bench.data)
-    networks = bench.random(share, seed, count)
-    widths = ranking.best(networks)
-    found = dict(widths=widths, macs=search.meter.macs + ranking.macs)
-    if count == MANY:
-        found.update(correlation=_correlation(bench, ranking, networks))
-    return found
+    return arm
 
 
 def _correlation(bench: Bench, ranking: Ranking, networks: list[list[int]]) -> float:
-    """Between the supernet's accuracies and the table's."""
+    """Between the supernet's scores and the table's accuracies."""
     table = [bench.table.accuracy[bench.table.row(net)] for net in networks]
     return round(rank_correlation([ranking.score(net) for net in networks], table), 3)
 
@@ -143,23 +144,26 @@ def _correlation(bench: Bench, ranking: Ranking, networks: list[list[int]]) -> f
 # ---- DMCP ---------------------------------------------------------------
 
 
-def dmcp(rate: float, **mutator) -> Arm:
+def dmcp(rate: float, by: str = 'accuracy', **mutator) -> Arm:
     """A search, and the best of the candidates that the hook would draw."""
 
     def arm(bench: Bench, share: float, seed: int) -> dict:
         search = bench.search(bench.plan(share, seed, rate=rate, mutator=mutator))
         search.run()
-        return choose(bench, search)
+        return choose(bench, search, by)
 
     return arm
 
 
-def frozen(travel: float, steps: int, evolved: int = 0, **mutator) -> Arm:
+def frozen(
+    travel: float, steps: int, by: str = 'accuracy', evolved: int = 0, **mutator
+) -> Arm:
     """The weights train alone, then the chains alone.
 
     Args:
         travel: The chains' rate, times their steps.
         steps: Of the chains.
+        by: What ranks the candidates.
         evolved: Networks that evolution evaluates beside the candidates.
         **mutator: Options of the mutator.
     """
@@ -176,12 +180,12 @@ def frozen(travel: float, steps: int, evolved: int = 0, **mutator) -> Arm:
         )
         search = bench.search(plan)
         search.run()
-        return choose(bench, search, evolved)
+        return choose(bench, search, by, evolved)
 
     return arm
 
 
-def choose(bench: Bench, search: Search, evolved: int = 0) -> dict:
+def choose(bench: Bench, search: Search, by: str, evolved: int = 0) -> dict:
     """The best candidate of a finished search, and all of them."""
     algorithm = search.algorithm
     mutator, budget = algorithm.mutator, algorithm.budget
@@ -194,7 +198,7 @@ def choose(bench: Bench, search: Search, evolved: int = 0) -> dict:
         *direct_candidates(mutator, budget, algorithm.tolerance, DRAWS),
     ]
     names = {tuple(c.widths): c.name for c in reversed(drawn)}
-    ranking = Ranking(algorithm, bench.data)
+    ranking = bench.ranking(search, by)
     near = [n for n in names if affordable(n)] or [tuple(drawn[0].widths)]
     scores = {network: ranking.score(network) for network in near}
     scores = evolve(
@@ -228,14 +232,18 @@ ARMS: dict[str, Arm] = {
     'uniform': uniform,
     'random': random,
     'pyramid': pyramid,
-    'best_of_6': best_of_few,
-    'best_of_50': best_of_many,
+    'best_of_6': best_of(FEW),
+    'best_of_30': best_of(MANY),
+    'best_of_30_by_loss': best_of(MANY, 'loss'),
+    'importance': importance('l2'),
+    'importance_taylor': importance('taylor'),
     'gates': gates,
     'dmcp_sigmoid': dmcp(0.5),
     'dmcp_exp': dmcp(0.05, parametrisation='exp'),
     'frozen_sigmoid': frozen(50.0, 100),
     'frozen_log_p': frozen(10.0, 100, step='log_p'),
-    'frozen_log_p_evolved': frozen(10.0, 100, 24, step='log_p'),
+    'frozen_log_p_by_loss': frozen(10.0, 100, 'loss', step='log_p'),
+    'frozen_log_p_evolved': frozen(10.0, 100, 'loss', 24, step='log_p'),
 }
 #: Those that train nothing: one seed says all, and no images are needed.
 UNTRAINED = ('uniform', 'random', 'pyramid')

@@ -47,6 +47,40 @@ def full_network(bench: Any, seed: int) -> tuple[nn.Module, int]:
     return model, 3 * int(table.macs.max()) * bench.batch * iterations
 
 
+def importance(criterion: str) -> Callable[..., dict]:
+    """Importance pruning in one shot: how many channels it leaves of each
+    position of the trained network, and the table's network nearest to it."""
+
+    def arm(bench: Any, share: float, seed: int) -> dict:
+        model, macs = full_network(bench, seed)
+        algorithm = MODELS.build(
+            dict(
+                type='mmdmcp.ImportancePruning',
+                architecture=model,
+                target=round(bench.target(share)),
+                input_shape=INPUT_SHAPE,
+                mutator=dict(criterion=criterion),
+            )
+        )
+        batches = []
+        if algorithm.needs_batches:
+            batches = [
+                bench.data.train_batch(seed + 1000, number, bench.batch)
+                for number in range(algorithm.batches)
+            ]
+            macs += 3 * int(bench.table.macs.max()) * bench.batch * len(batches)
+        algorithm.train()
+        algorithm.prune(batches=batches)
+        counts = [len(kept) for kept in algorithm.mutator.selections]
+        return dict(
+            widths=bench.table.nearest(counts, bench.target(share)),
+            counts=counts,
+            macs=macs,
+        )
+
+    return arm
+
+
 def gates(bench: Any, share: float, seed: int) -> dict:
     """Trainable gates: how many channels of each position they leave open,
     and the table's network nearest to it."""
@@ -92,7 +126,7 @@ def gates(bench: Any, share: float, seed: int) -> dict:
         meter=meter,
     )
     _train(path, parts, step, iterations)
-    counts = [len(kept) for kept in algorithm.mutator.choose('open')]
+    counts = algorithm.set_widths('open')
     return dict(
         widths=bench.table.nearest(counts, bench.target(share)),
         counts=counts,

@@ -206,15 +206,20 @@ class Search:
 
     # ---- checkpoints -------------------------------------------------
 
-    def _save(self) -> None:
+    @property
+    def checkpoint(self) -> Path:
+        """Where its state of now is."""
         done = self.algorithm.schedule.iteration
+        return self.shared if done <= self.start else self._own
+
+    def _save(self) -> None:
         state = dict(
             model=self.algorithm.state_dict(),
             weights=self.wrappers['architecture'].state_dict(),
             chains=self.wrappers['mutator'].state_dict(),
             meter=self.meter.state_dict(),
         )
-        path = self.shared if done <= self.start else self._own
+        path = self.checkpoint
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(path) as file:
             torch.save(state, file)

@@ -168,3 +168,11 @@ def test_gates_find_a_network_of_the_table(tmp_path):
     assert found['macs'] > 0
     assert all(1 <= count <= 16 for count in found['counts'])
     assert arms.ARMS['gates'](bench, 0.7, 0) == found
+
+
+@pytest.mark.parametrize('arm', ['importance', 'importance_taylor'])
+def test_importance_finds_a_network_of_the_table(tmp_path, arm):
+    bench = arms.Bench(small_table(220_000), Images(), tmp_path, 4, 8)
+    found = arms.ARMS[arm](bench, 0.7, 0)
+    assert bench.table.place(found['widths']).share == 0.7
+    assert sum(found['counts']) < 5 * 16
