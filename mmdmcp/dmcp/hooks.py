@@ -1,10 +1,8 @@
 """What a search does around MMEngine's training loop."""
 
-from collections.abc import Iterable
-
 from mmengine.runner import Runner
 
-from ..engine import evaluate, recalibrate, same_randomness, take_batches
+from ..engine import recalibrate, same_randomness, take_batches
 from ..engine.evaluate import MOST_BATCHES
 from ..errors import ConfigError, shown
 from ..methods import SearchHook, SearchValLoop
@@ -13,6 +11,7 @@ from ..registry import HOOKS
 from ..report import candidate_table, preflight_table
 from .algorithm import DMCP
 from .candidates import Candidate, direct_candidates, expected_candidate
+from .ranker import LOSS, Ranker, metric_of
 
 #: The draws take about a minute then.
 MOST_DRAWS = 10_000_000
@@ -35,7 +34,11 @@ class DMCPSearchHook(SearchHook):
         max_draws: Bound on the draws that are tried.
         recalibration_batches: Training batches for the statistics.
         rank_by: Metric to rank by, larger is better; defaults to the first
-            one that the evaluator reports.
+            one that the evaluator reports. ``'loss'`` ranks by the loss that
+            the model trains with, on the validation data, which tells more
+            than an accuracy while the weights are far from trained.
+        num_evolved: Neighbours of the best candidates to evaluate then, one
+            after the other; see :func:`~mmdmcp.dmcp.evolve.evolve`.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class DMCPSearchHook(SearchHook):
         max_draws: int = 20000,
         recalibration_batches: int = 32,
         rank_by: str | None = None,
+        num_evolved: int = 0,
         **unknown,
     ) -> None:
         if 'tolerance' in unknown:
@@ -54,6 +58,7 @@ class DMCPSearchHook(SearchHook):
         refuse_unknown(self, unknown)
         number('DMCPSearchHook: num_candidates', num_candidates, 0, 1000, whole=True)
         number('DMCPSearchHook: max_draws', max_draws, 1, MOST_DRAWS, whole=True)
+        number('DMCPSearchHook: num_evolved', num_evolved, 0, 1000, whole=True)
         number(
             'DMCPSearchHook: recalibration_batches',
             recalibration_batches,
@@ -70,6 +75,7 @@ class DMCPSearchHook(SearchHook):
         self.max_draws = max_draws
         self.recalibration_batches = recalibration_batches
         self.rank_by = rank_by
+        self.num_evolved = num_evolved
 
     # ---- before ------------------------------------------------------
 
@@ -115,11 +121,11 @@ class DMCPSearchHook(SearchHook):
         self, runner: Runner, metrics: dict[str, float] | None = None
     ) -> None:
         """Look for ``rank_by``: not only when the search is over."""
-        if self.rank_by is None or not metrics:
+        if self.rank_by in (None, LOSS) or not metrics:
             return
         if isinstance(runner.val_loop, SearchValLoop):  # 'max/mIoU'
             metrics = [key.partition('/')[2] for key in metrics]
-        self._key(metrics)
+        metric_of(metrics, self.rank_by)
 
     # ---- after -------------------------------------------------------
 
@@ -157,41 +163,24 @@ class DMCPSearchHook(SearchHook):
         return [expected, *direct]
 
     def _rank(self, runner: Runner, algorithm: DMCP, candidates: list[Candidate]):
-        """The best candidate, and its network with its own statistics."""
+        """The best candidate, and its network with its own statistics.
+
+        The candidates of evolution are added to the list.
+        """
         loop = runner.val_loop
         with same_randomness():
             batches = take_batches(runner.train_dataloader, self.recalibration_batches)
-            best, best_net, best_score = candidates[0], None, None
-            for nth, candidate in enumerate(candidates, 1):
-                net = algorithm.cut(candidate.widths)
+            if loop is None:
+                net = algorithm.cut(candidates[0].widths)
                 recalibrate(net, batches)
-                if loop is None:
-                    best_net = net
-                    break
-                runner.logger.info(
-                    f'evaluating candidate {nth} of {len(candidates)}: {candidate.name}'
-                )
-                candidate.metrics = evaluate(net, loop.dataloader, loop.evaluator)
-                score = self._score(candidate)
-                if best_score is None or score > best_score:
-                    best, best_net, best_score = candidate, net, score
-        if loop is not None:
-            runner.logger.info(
-                '\n'
-                + candidate_table(
-                    candidates, best, algorithm.budget, self._key(best.metrics)
-                )
-            )
-        return best, best_net
-
-    def _key(self, metrics: Iterable[str]) -> str:
-        known = sorted(set(metrics))
-        key = self.rank_by or next(iter(metrics))
-        if key not in known:
-            raise ConfigError(
-                f'DMCPSearchHook: rank_by={key!r} is not among the metrics {known}'
-            )
-        return key
-
-    def _score(self, candidate: Candidate) -> float:
-        return float(candidate.metrics[self._key(candidate.metrics)])
+                return candidates[0], net
+            ranker = Ranker(algorithm, loop, batches, self.rank_by, runner.logger)
+            for candidate in candidates:
+                ranker.score(candidate)
+            candidates += ranker.evolve(self.num_evolved)
+        best = ranker.best
+        metric = metric_of(best.metrics, self.rank_by)
+        runner.logger.info(
+            '\n' + candidate_table(candidates, best, algorithm.budget, metric)
+        )
+        return best, ranker.net

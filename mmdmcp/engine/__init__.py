@@ -7,7 +7,13 @@ from .distributed import (
     average_gradients,
     average_statistics,
 )
-from .evaluate import evaluate, recalibrate, same_randomness, take_batches
+from .evaluate import (
+    evaluate,
+    evaluate_loss,
+    recalibrate,
+    same_randomness,
+    take_batches,
+)
 from .frozen import frozen_statistics, frozen_weights
 from .seeding import shared_seed
 from .train_loop import ResumableTrainLoop
@@ -20,6 +26,7 @@ __all__ = [
     'average_gradients',
     'average_statistics',
     'evaluate',
+    'evaluate_loss',
     'frozen_statistics',
     'frozen_weights',
     'recalibrate',

@@ -143,3 +143,22 @@ def evaluate(
         outputs = model.val_step(batch)
         evaluator.process(data_samples=outputs, data_batch=batch)
     return evaluator.evaluate(len(dataset))
+
+
+@torch.no_grad()
+def evaluate_loss(model: BaseModel, dataloader: DataLoader) -> float:
+    """The loss that a model trains with, on a data loader, per sample.
+
+    Args:
+        model: A model of an OpenMMLab package whose loss also runs in eval
+            mode, on data with labels.
+        dataloader: The data.
+    """
+    model.eval()
+    total, count = 0.0, 0
+    for batch in dataloader:
+        data = model.data_preprocessor(batch, False)
+        loss, _ = model.parse_losses(model(**data, mode='loss'))
+        samples = len(data['data_samples'])
+        total, count = total + float(loss) * samples, count + samples
+    return total / count

@@ -92,7 +92,7 @@ def test_the_best_candidate_is_written(search, tmp_path, monkeypatch):
         nets.append(net)
         return {'accuracy/top1': next(scores)}
 
-    monkeypatch.setattr('mmdmcp.dmcp.hooks.evaluate', evaluate)
+    monkeypatch.setattr('mmdmcp.dmcp.ranker.evaluate', evaluate)
     runner = search()
     runner.train()
     assert len(nets) == 3
@@ -111,6 +111,29 @@ def test_the_best_candidate_is_written(search, tmp_path, monkeypatch):
         for name, unit in subnet.units.items()
     )
     assert 'direct1 (chosen)' in logged(tmp_path)
+
+
+def test_the_least_loss_is_written_and_its_neighbours_are_tried(
+    search, tmp_path, monkeypatch
+):
+    """Two neighbours more; the last of them has the least loss."""
+    losses, nets = iter((3.0, 4.0, 5.0, 6.0, 1.0)), []
+
+    def evaluate_loss(net, _):
+        nets.append(net)
+        return next(losses)
+
+    monkeypatch.setattr('mmdmcp.dmcp.ranker.evaluate_loss', evaluate_loss)
+    runner = search(
+        **{'custom_hooks.0.rank_by': 'loss', 'custom_hooks.0.num_evolved': 2}
+    )
+    runner.train()
+    assert 'evolved2 (chosen)' in logged(tmp_path)
+    written = Subnet.load(tmp_path / 'DMCP_SUBNET_TINY.yaml')
+    assert runner.model.budget.gap(written.cost) <= runner.model.tolerance
+    best = nets[-1].state_dict()
+    for name, unit in written.units.items():
+        assert unit.channels == len(best[f'{name}.weight'])
 
 
 def test_validation_names_its_networks(search, monkeypatch):

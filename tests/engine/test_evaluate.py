@@ -12,6 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from mmdmcp.engine import (
+    evaluate_loss,
     frozen_statistics,
     frozen_weights,
     recalibrate,
@@ -198,3 +199,17 @@ def test_frozen_weights_come_back_as_they_were():
         assert not any(p.requires_grad for p in net.parameters())
     assert not net.layers[0].weight.requires_grad
     assert net.layers[1].weight.requires_grad
+
+
+def test_the_loss_is_the_mean_over_all_samples():
+    """In eval mode, whatever the size of the last batch."""
+
+    class Squares(BaseModel):
+        def forward(self, inputs, data_samples=None, mode='tensor'):
+            assert mode == 'loss' and not self.training
+            return dict(loss=((inputs - data_samples) ** 2).mean())
+
+    values = torch.arange(5.0)
+    loader = DataLoader([dict(inputs=v, data_samples=v + v) for v in values], 2)
+    expected = float((values**2).mean())
+    assert evaluate_loss(Squares(), loader) == pytest.approx(expected)

@@ -9,7 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS, TRANSFORMS
 
 import mmdmcp.compat
-import mmdmcp.dmcp.hooks
+import mmdmcp.dmcp.ranker
 
 
 @HOOKS.register_module()
@@ -84,7 +84,7 @@ class KillAtExport(Hook):
         def die(*args, **kwargs):
             os.kill(os.getpid(), signal.SIGKILL)
 
-        mmdmcp.dmcp.hooks.evaluate = die
+        mmdmcp.dmcp.ranker.evaluate = die
 
 
 @TRANSFORMS.register_module()
