@@ -24,6 +24,7 @@ from .checkpoints.fetch import downloaded, is_url
 from .checkpoints.resume import Found, find_good_checkpoint, not_resumable
 from .engine.launch import process_group
 from .engine.record import RunRecord
+from .engine.samples import watch_samples
 from .engine.work_dir import Ownership, own_work_dir
 from .errors import ConfigError
 from .files import atomic_file
@@ -246,6 +247,7 @@ def _build(cfg: Config, notices: list) -> Runner:
     kind = cfg.get('runner_type')
     runner = RUNNERS.build(cfg) if kind else Runner.from_cfg(cfg)
     check_fit(runner.model)
+    watch_samples(runner)
     for notice in notices:
         runner.logger.warning(notice)
     return runner

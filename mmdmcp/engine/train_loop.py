@@ -106,12 +106,20 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     def _next(self, batches, index: int) -> dict | list | tuple:
         try:
             return next(batches)
-        except OSError as error:
+        except StopIteration:
+            raise DataError(
+                f'the data of epoch {self._epoch + 1} ended after {index} of '
+                f'{len(self.dataloader)} batches: the length of the data set is '
+                'not the number of its samples'
+            ) from None
+        except Exception as error:
+            # It stands at the end of a worker's traceback.
+            text = str(error).strip().splitlines() or [type(error).__name__]
             raise DataError(
                 f"batch {index} of epoch {self._epoch + 1} can't be read: "
-                f'{error}. Put the file back, then go on with --resume: '
-                'training continues from the last checkpoint in '
-                f'{self.runner.work_dir}'
+                f'{text[-1].rstrip(".")}. Put the file back or mend it, then go '
+                'on with --resume: training continues from the last checkpoint '
+                f'in {self.runner.work_dir}'
             ) from error
 
     # ---- stopping ----------------------------------------------------
