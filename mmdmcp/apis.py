@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -172,7 +173,7 @@ def test(
         if suffix == '.pkl':
             runner.test_evaluator.metrics.append(DumpResults(out))
         metrics = runner.test()
-        if suffix == '.json' and is_main_process():
+        if out is not None and suffix == '.json' and is_main_process():
             _write_json(Path(out), metrics)
     return metrics
 
@@ -204,9 +205,9 @@ def _start(cfg: Config, resume: str | None, owner: Ownership) -> list:
     always started with ``--resume``, so that it can be requeued, starts from
     its pretrained weights the first time. Rank 0 looks, for all.
     """
-    notices = []
+    notices: list = []
     if resume == 'auto':
-        found = [None]
+        found: list[Any] = [None]
         if is_main_process():
             found = [_find(cfg.work_dir, owner)]
         broadcast_object_list(found)
@@ -217,7 +218,7 @@ def _start(cfg: Config, resume: str | None, owner: Ownership) -> list:
         check_checkpoint(resume, '--resume', resume=True)
         owner.begin(None if resume is None else _local(resume))
     cfg.resume = resume is not None
-    if not cfg.resume:
+    if resume is None:
         check_checkpoint(cfg.get('load_from'), 'load_from')
         return notices
     cfg.load_from = resume

@@ -17,9 +17,9 @@ from ..models.pruned import load_subnet, output_channels
 from ..models.weights import require_fit
 from ..preflight.config import load_config
 from ..preflight.searches import search_class
-from ..preflight.walk import is_type
 from ..registry import MODELS
 from ..subnet import Subnet
+from ..walk import is_type
 
 
 @dataclass

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from ..errors import DataError, MmdmcpError, first_line
 from ..files import why_not_a_file
-from ..preflight.walk import nodes
+from ..walk import nodes
 
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 _INNER = ('dataset', '_dataset')  # what wrappers of data sets call theirs

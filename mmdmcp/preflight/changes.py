@@ -7,9 +7,9 @@ from mmengine.config import Config
 
 from ..checkpoints import read_checkpoint
 from ..errors import CheckpointError
+from ..walk import plain
 from .config import RUNNER_KEYS
 from .searches import search_class
-from .walk import plain
 
 # What the result of a training does not depend on.
 _IRRELEVANT = (

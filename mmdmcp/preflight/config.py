@@ -13,7 +13,7 @@ from ..compat import shipped_bases
 from ..errors import ConfigError
 from ..options import did_you_mean
 from ..shipped import locate, missing
-from .walk import is_type, nodes, type_name
+from ..walk import is_type, nodes, type_name
 
 _EXACT_LOOP = 'mmdmcp.ResumableTrainLoop'
 #: What MMEngine's Runner reads from a config: its own arguments, and these.

@@ -12,7 +12,7 @@ from mmengine.registry import MODEL_WRAPPERS
 from torch.nn.parallel import DistributedDataParallel
 
 from ..errors import ConfigError
-from .walk import is_type, nodes, type_name
+from ..walk import is_type, nodes, type_name
 
 _SYNC_BN = ('SyncBN', 'MMSyncBN', 'SyncBatchNorm')
 

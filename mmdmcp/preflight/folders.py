@@ -11,7 +11,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ..errors import DataError
-from .walk import is_type, nodes
+from ..walk import is_type, nodes
 
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 

@@ -16,7 +16,7 @@ from ..checkpoints import is_pretrained
 from ..checkpoints.fetch import fetch_together, is_url, unusable
 from ..checkpoints.resume import not_resumable, unreadable
 from ..errors import CheckpointError, DataError
-from .walk import nodes, type_name
+from ..walk import nodes, type_name
 
 # A dataset is whatever has one of these.
 _PLACES = ('data_root', 'ann_file', 'data_prefix')

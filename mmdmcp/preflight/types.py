@@ -13,9 +13,9 @@ from .. import registry
 from ..errors import ConfigError
 from ..methods import PruningAlgorithm, SearchOptimWrapperConstructor, SearchValLoop
 from ..options import did_you_mean
+from ..walk import is_type, nodes
 from .device import optim_wrappers
 from .searches import search_class
-from .walk import is_type, nodes
 
 _OURS = [
     kind

@@ -11,8 +11,8 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from ..errors import CheckpointError, first_line
+from ..walk import is_type
 from .searches import search_class
-from .walk import is_type
 
 _MISMATCH = 'The model and loaded state dict do not match exactly'
 _SMALL = ('mmdmcp.PrunedModel', 'mmdmcp.FittedModel')

@@ -16,11 +16,11 @@ from mmdmcp.preflight.device import enable_amp, fit_to_cpu
 from mmdmcp.preflight.folders import fit_class_folders
 from mmdmcp.preflight.inputs import check_data, check_pretrained
 from mmdmcp.preflight.types import check_types
-from mmdmcp.preflight.walk import is_type, nodes, plain, type_name
+from mmdmcp.walk import is_type, nodes, plain, type_name
 
 HERE = Path(__file__).parent
-LAZY = HERE / 'lazy_search_config.py'
-NAMES = HERE.parent / 'faults' / 'search_config.py'
+LAZY = HERE / 'preflight' / 'lazy_search_config.py'
+NAMES = HERE / 'faults' / 'search_config.py'
 
 
 def test_a_search_in_pure_python_is_the_search_by_names(tmp_path):
