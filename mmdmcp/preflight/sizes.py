@@ -10,7 +10,7 @@ from typing import Any
 from mmengine.runner import Runner
 
 from ..engine import same_randomness
-from .walk import nodes
+from ..walk import nodes
 
 #: Images of another size than ``input_shape`` up to this ratio of pixels are
 #: no mistake: many train on somewhat smaller crops than they test on.
