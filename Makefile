@@ -32,7 +32,7 @@ COVERAGE := 90
 
 DOCS_STAMP := $(VENV)/.docs
 
-.PHONY: help env docs demo demo-gate demo-importance lint test test-slurm env-downstream test-downstream clean
+.PHONY: help env fuzz docs demo demo-gate demo-importance lint test test-slurm env-downstream test-downstream clean
 .DELETE_ON_ERROR:
 
 help:
@@ -42,6 +42,7 @@ help:
 	@echo 'make demo-importance  the same by importance'
 	@echo 'make lint             style, spelling and types'
 	@echo 'make test             run the tests; PYTEST_ARGS="-k name" selects'
+	@echo 'make fuzz             random options and networks, FUZZ=1000 of each'
 	@echo 'make test-slurm       start a one-machine Slurm and submit a search to it'
 	@echo 'make test-downstream  detection and segmentation, in $(DOWNSTREAM)'
 	@echo 'make docs             build the documentation site into work_dirs/site'
@@ -70,6 +71,11 @@ test: $(STAMP)
 	$(PY) -m pytest tests --ignore=tests/slurm --ignore=tests/downstream \
 	  -n $(JOBS) --dist loadfile --cov --cov-report=term \
 	  --cov-fail-under=$(if $(PYTEST_ARGS),0,$(COVERAGE)) $(PYTEST_ARGS)
+
+# Tries as many of each kind as FUZZ says; `make test` tries a few.
+FUZZ ?= 1000
+fuzz: $(STAMP)
+	MMDMCP_FUZZ=$(FUZZ) $(PY) -m pytest tests/fuzz -n $(JOBS) --timeout=0 $(PYTEST_ARGS)
 
 test-slurm: $(STAMP)
 	sh tests/slurm/install.sh

@@ -154,10 +154,9 @@ class PruningAlgorithm(BaseModel):
         fixed = float(limit.measure.value(supernet.cost, nothing))
         if not supernet.unprunable or fixed < limit.value / 2:
             return ''
-        names = '; '.join(f'{n}: {reason}' for n, reason in supernet.unprunable[:3])
         return (
             f'. {limit.measure.format(fixed)} of it is in layers that no unit '
-            f'narrows; kept whole are {names}'
+            f'narrows; kept whole are {supernet.whole_summary()}'
         )
 
     # ---- what users ask ----------------------------------------------

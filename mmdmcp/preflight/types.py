@@ -45,7 +45,19 @@ def check_types(cfg: Config) -> None:
     method = search_class(cfg.model, scope)
     _check_wrappers(cfg, scope, method)
     _check_schedules(cfg, method)
+    _check_compile(cfg, method)
     _check_validation(cfg, scope, method)
+
+
+def _check_compile(cfg: Config, method: type[PruningAlgorithm] | None) -> None:
+    if method is not None and cfg.get('compile'):
+        raise ConfigError(
+            f'compile={cfg.compile!r}: a search runs its network with other '
+            'channels in every iteration, and torch.compile would compile it '
+            'anew for each, which takes minutes and gains nothing. Leave '
+            'compile out of the search; set it where the small network is '
+            'retrained'
+        )
 
 
 def _check_name(key: str, name: str, scope: str) -> None:

@@ -171,6 +171,22 @@ class Supernet:
         """Widths of the full network."""
         return [unit.num_channels for unit in self.units]
 
+    def whole_summary(self, most: int = 4) -> str:
+        """Units that are left whole, by the reason, in one line.
+
+        Args:
+            most: Reasons, and names for each, to give at most. Defaults to 4.
+        """
+        names: dict[str, list[str]] = {}
+        for name, reason in self.unprunable:
+            names.setdefault(reason, []).append(name)
+        parts = []
+        for reason, some in sorted(names.items(), key=lambda x: -len(x[1]))[:most]:
+            more = f' and {len(some) - most} more' if len(some) > most else ''
+            parts.append(f'{", ".join(some[:most])}{more} ({reason})')
+        rest = len(names) - most
+        return '; '.join(parts) + (f'; {rest} other reasons' if rest > 0 else '')
+
     def bind(self) -> None:
         """Make the model's layers run through their sliced layers.
 

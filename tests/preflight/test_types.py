@@ -96,3 +96,10 @@ def test_validation_of_the_other_method():
         **{'val_cfg.type': 'mmdmcp.SearchValLoop'},
     )
     assert 'val_cfg.type' in text and 'leave the type out' in text
+
+
+def test_a_search_is_not_compiled():
+    """It would be for each network that it draws."""
+    text = message(SEARCH, compile=True)
+    assert text.startswith('compile=True') and 'retrain' in text
+    check_types(load_config(PLAIN, {'compile': True}))
