@@ -6,7 +6,7 @@ from torch import nn
 
 from .layers import Change
 
-_SIZES = ('in_channels', 'out_channels', 'groups')
+_MISSING = object()
 
 
 def block_changes(model: nn.Module, changes: Sequence[Change]) -> Iterator[Change]:
@@ -15,7 +15,7 @@ def block_changes(model: nn.Module, changes: Sequence[Change]) -> Iterator[Chang
     RepVGG's and MobileOne's blocks are trained as several branches, which
     ``switch_to_deploy`` makes one convolution of the sizes that the block
     noted when it was built. A block that says of itself what one of its
-    convolutions says goes on doing so.
+    layers says goes on doing so.
 
     Args:
         model: The full model.
@@ -25,12 +25,11 @@ def block_changes(model: nn.Module, changes: Sequence[Change]) -> Iterator[Chang
     for block in model.modules():
         if not hasattr(block, 'switch_to_deploy'):
             continue
-        sizes = _noted(block)
         for layer in block.modules():
-            if id(layer) in of_layer and None not in sizes and _noted(layer) == sizes:
-                yield Change(block, {}, of_layer[id(layer)].sizes)
+            change = of_layer.get(id(layer))
+            if change is not None and all(
+                getattr(block, name, _MISSING) == getattr(layer, name)
+                for name in change.sizes
+            ):
+                yield Change(block, {}, change.sizes)
                 break
-
-
-def _noted(module: nn.Module) -> list:
-    return [getattr(module, name, None) for name in _SIZES]
