@@ -179,7 +179,10 @@ class Follower(TorchDispatchMode):
             self._slide(name, labels, slid, out)
             return
         if not kind.makes_channels and kind.size(module, 'out') == 1:
-            self._tensors.set(out, labels)  # one number for all of them
+            # One number for all channels, which are none of its own.
+            for side in (self.inputs, self.outputs):
+                self._note(side, name, constant(NONE, (1,)))
+            self._tensors.set(out, labels)
             return
         dim = kind.channel_dim(module, labels.shape, varying(labels))
         channels = profile(self.classes, labels, dim, name)

@@ -171,6 +171,20 @@ def test_slopes_of_a_prelu_are_channels():
     assert net.subnet([2], 'dmcp').layers['act'].out == 2
 
 
+def test_one_slope_for_all_ties_nothing():
+    found, net = units(
+        Net(
+            lambda n, x: n.z(n.act(n.b(n.act(n.a(x))))),
+            a=conv(3, 6),
+            b=conv(6, 5),
+            act=nn.PReLU(),
+            z=end(5),
+        )
+    )
+    assert found == {'a': 6, 'b': 5}
+    assert 'act' not in net.subnet([2, 2], 'dmcp').layers
+
+
 def test_a_gate_of_one_channel_ties_nothing():
     found, _ = units(
         Net(
