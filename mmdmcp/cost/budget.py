@@ -59,7 +59,7 @@ class Budget:
         self.limits = tuple(limits)
 
     @classmethod
-    def parse(cls, target: Target, full: Mapping[str, int]) -> 'Budget':
+    def parse(cls, target: Target | None, full: Mapping[str, int]) -> 'Budget':
         """Read a target.
 
         Args:
@@ -75,16 +75,15 @@ class Budget:
         parts = target.split() if isinstance(target, str) else []
         if parts and all('=' in part for part in parts):
             target = dict(part.split('=', 1) for part in parts)
-        if not isinstance(target, Mapping):
-            target = {'flops': target}
-        if not target:
+        wanted: Mapping = target if isinstance(target, Mapping) else {'flops': target}
+        if not wanted:
             raise TargetError("target={} is empty: give one, such as dict(flops='50%')")
         limits = {}
-        for word, amount in target.items():
+        for word, amount in wanted.items():
             measure = find_measure(word)
             if measure.name in limits:
                 raise TargetError(
-                    f'target={dict(target)!r} has {measure.noun} twice; give one'
+                    f'target={dict(wanted)!r} has {measure.noun} twice; give one'
                 )
             whole = full[measure.name]
             limits[measure.name] = Limit(measure, measure.parse(amount, whole), whole)

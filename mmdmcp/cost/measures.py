@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from numbers import Real
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -64,7 +65,7 @@ class Measure:
         """An amount for people: ``'20.41 M'``."""
         return f'{amount / 1e6:,.2f} M'
 
-    def parse(self, target: str | Real, full: int) -> int:
+    def parse(self, target: object, full: int) -> int:
         """A target as users write it, as an amount.
 
         Args:
@@ -122,7 +123,7 @@ class Measure:
         return None
 
 
-def _as_float(number: Real) -> float:
+def _as_float(number: Any) -> float:
     """A number of any library; infinite where no float can hold it."""
     try:
         return float(number)

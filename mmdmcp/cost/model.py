@@ -97,11 +97,11 @@ class CostModel:
         return self._elsewhere[device]
 
     def exact(self, widths: Sequence[int]) -> dict[str, int]:
-        """``{'macs': int, 'params': int}`` at whole widths, one a unit."""
-        widths = torch.tensor(widths)
+        """``{'macs': int, 'params': int}`` at whole widths, one per unit."""
+        whole = torch.tensor(widths)
         return dict(
-            macs=round(float(self.macs(widths))),
-            params=round(float(self.params(widths))),
+            macs=round(float(self.macs(whole))),
+            params=round(float(self.params(whole))),
         )
 
     def _inputs_outputs(self, widths: Tensor):

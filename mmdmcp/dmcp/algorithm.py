@@ -131,12 +131,12 @@ class DMCP(PruningAlgorithm):
         """
         self.schedule.require_length(self.hook)
         weights, chains = (optim_wrapper['architecture'], optim_wrapper['mutator'])
-        data = self.data_preprocessor(data, True)
+        batch: dict = self.data_preprocessor(data, True)
         log: dict[str, Tensor] = {}
         if self.schedule.trains_weights:
-            log.update(self._train_weights(data, weights))
+            log.update(self._train_weights(batch, weights))
         if self.schedule.trains_chains:
-            log.update(self._train_chains(data, chains))
+            log.update(self._train_chains(batch, chains))
         self.schedule.advance()
         self.set_widths('max')
         return log
@@ -147,19 +147,17 @@ class DMCP(PruningAlgorithm):
         The widest learns from the labels, the others from it.
         """
         log: dict[str, Tensor] = {}
-        teacher = None
+        distillation, teacher = self.distillation, None
         for name, network in self._sandwich():
             self.set_widths(network)
             with wrapper.optim_context(self), self._watched():
-                if teacher is None:
+                if distillation is None or teacher is None:
                     loss, values = self._task_loss(data)
-                    if self.distillation is not None:
-                        teacher = self.distillation.take().detach()
+                    if distillation is not None:
+                        teacher = distillation.take().detach()
                 else:
                     self.architecture(**data, mode='tensor')
-                    loss = self.distillation.loss(
-                        self.distillation.take(teacher), teacher
-                    )
+                    loss = distillation.loss(distillation.take(teacher), teacher)
             accumulate(wrapper, loss)
             if name == 'max':
                 log.update(values)
@@ -199,7 +197,8 @@ class DMCP(PruningAlgorithm):
                 accumulate(wrapper, task)
         reached = leaves.gradients()
         if reached:
-            torch.autograd.backward(*zip(*reached))
+            scales, gradients = zip(*reached)
+            torch.autograd.backward(scales, gradients)
         expected = {
             limit.measure.name: self.mutator.expected_cost(limit.measure)
             for limit in self.budget

@@ -62,9 +62,8 @@ class WidthGrid:
                 f'min_ratio={min_ratio} and max_ratio={max_ratio}'
             )
         if not isinstance(divisor, str) or divisor != 'auto':
-            divisor = int(
-                number("mutator.grid: divisor (if not 'auto')", divisor, 1, whole=True)
-            )
+            number("mutator.grid: divisor (if not 'auto')", divisor, 1, whole=True)
+            divisor = int(divisor)
         if type == 'release' and divisor not in (1, 'auto'):
             raise ConfigError(
                 "mutator.grid: the release's grid has no divisor; use type='even'"
@@ -106,7 +105,7 @@ class WidthGrid:
 
     def _divisor(self, channels: int) -> int:
         """What the widths of a unit with that many channels divide by."""
-        if self.divisor != 'auto':
+        if not isinstance(self.divisor, str):
             return self.divisor
         if self.type == 'release':
             return 1

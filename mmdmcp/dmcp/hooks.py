@@ -124,8 +124,9 @@ class DMCPSearchHook(SearchHook):
         if self.rank_by in (None, LOSS) or not metrics:
             return
         if isinstance(runner.val_loop, SearchValLoop):  # 'max/mIoU'
-            metrics = [key.partition('/')[2] for key in metrics]
-        metric_of(metrics, self.rank_by)
+            metric_of([key.partition('/')[2] for key in metrics], self.rank_by)
+        else:
+            metric_of(metrics, self.rank_by)
 
     # ---- after -------------------------------------------------------
 

@@ -79,7 +79,8 @@ class Chains:
     @property
     def shape(self) -> tuple[int, int]:
         """Shape of ``alpha``: units, groups."""
-        return tuple(self.sizes.shape)
+        units, groups = self.sizes.shape
+        return units, groups
 
     def to(self, device: torch.device) -> 'Chains':
         """Move the tables that gradients pass through to a device."""

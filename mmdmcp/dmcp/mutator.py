@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.logging import print_log
@@ -150,7 +151,7 @@ class DMCPChannelMutator(ChannelMutator):
 
     # ---- widths ------------------------------------------------------
 
-    def named(self, network: str) -> list[int]:
+    def named(self, network: str) -> list[Any]:
         """Widths of one of :attr:`networks`.
 
         Args:

@@ -115,12 +115,12 @@ class TrainableGate(PruningAlgorithm):
         weights, gates = (optim_wrapper['architecture'], optim_wrapper['mutator'])
         if self.schedule.freezes and not self.mutator.frozen:
             self.mutator.freeze(self.budget, self.tolerance)
-        data = self.data_preprocessor(data, True)
+        batch: dict = self.data_preprocessor(data, True)
         values = self.mutator.values()
         leaves = Leaves([values])
         gated = self.mutator.scaled(self.mutator.rows(leaves.values[0]))
         with weights.optim_context(self), gated:
-            loss, log = self.parse_losses(self.architecture(**data, mode='loss'))
+            loss, log = self.parse_losses(self.architecture(**batch, mode='loss'))
             # Inside: a recomputed forward (activation checkpointing) must
             # meet what the first one met.
             accumulate(weights, loss)

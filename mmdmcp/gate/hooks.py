@@ -40,7 +40,7 @@ class GateHook(PretrainedHook):
             return
         algorithm.mutator.frozen = False
         algorithm.mutator.start()
-        self.look_first(runner)
+        self.evaluate_pretrained(runner)
         algorithm.set_widths('open')
         runner.logger.info(
             f'{runner.max_iters} iterations; the target tightens until '

@@ -1,6 +1,7 @@
 """The gates of all units, and which channels the network runs with."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -159,7 +160,7 @@ class GateChannelMutator(ChannelMutator):
 
     # ---- channels ----------------------------------------------------
 
-    def named(self, network: str) -> list[Kept]:
+    def named(self, network: str) -> list[Any]:
         """Channels of one of :attr:`networks`.
 
         Args:
@@ -190,7 +191,7 @@ class GateChannelMutator(ChannelMutator):
         return counts(self._selections)
 
     @property
-    def selections(self) -> list[Kept]:
+    def selections(self) -> list[Any]:
         """The channels that the network runs with, indices of each unit."""
         return self.named('open') if self._follows_gates else self._selections
 

@@ -36,7 +36,7 @@ class ImportanceHook(PretrainedHook):
         schedule.require_order()
         if schedule.iteration:
             return
-        self.look_first(runner)
+        self.evaluate_pretrained(runner)
         moments = ', '.join(map(str, schedule.moments()))
         runner.logger.info(
             f'{runner.max_iters} iterations; channels are removed before iteration '

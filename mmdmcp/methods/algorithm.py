@@ -5,19 +5,17 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-import torch
 from mmengine.model import BaseModel
-from mmengine.registry import WEIGHT_INITIALIZERS
 from torch import Tensor, nn
 
-from ..checkpoints import initialisers
 from ..cost import Budget
-from ..cost.budget import Limit, Target
-from ..errors import CheckpointError, ConfigError, TargetError, shown
+from ..cost.budget import Target
+from ..errors import CheckpointError, ConfigError
 from ..options import number
-from ..registry import MODELS, build
 from ..subnet import Subnet, apply
 from .mutator import Choice
+from .parts import build_architecture, build_mutator, check_parts
+from .reachable import check_reachable
 from .schedule import Schedule
 
 _METHOD = re.compile(r'[a-z][a-z0-9_]{0,31}')
@@ -87,8 +85,8 @@ class PruningAlgorithm(BaseModel):
 
     def __init__(
         self,
-        architecture: dict | nn.Module,
-        target: Target,
+        architecture: dict | nn.Module | None,
+        target: Target | None,
         mutator: dict | None,
         schedule: Schedule,
         input_shape: Sequence[int],
@@ -96,68 +94,21 @@ class PruningAlgorithm(BaseModel):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        _check_types(architecture, mutator, input_shape)
+        check_parts(mutator, input_shape, data_preprocessor, init_cfg)
         number('tolerance', tolerance, above=0, below=1)
-        _check_parts(data_preprocessor, init_cfg)
-        if isinstance(architecture, dict):
-            architecture = dict(architecture)
-            if data_preprocessor is not None:
-                architecture.setdefault('data_preprocessor', data_preprocessor)
-            architecture = build('architecture', architecture)
-        if not isinstance(architecture, BaseModel):
-            raise ConfigError(
-                f'architecture: a {type(architecture).__name__} is no model '
-                'of MMEngine (mmengine.model.BaseModel), which the Runner '
-                'can validate: give one of an OpenMMLab package, or '
-                'mmdmcp.TorchvisionClassifier for a network of torchvision'
-            )
+        model = build_architecture(architecture, data_preprocessor)
         super().__init__(
-            getattr(architecture, 'data_preprocessor', data_preprocessor), init_cfg
+            getattr(model, 'data_preprocessor', data_preprocessor), init_cfg
         )
-        self.architecture = architecture
+        self.architecture = model
         self.schedule = schedule
         self.input_shape = tuple(input_shape)
         self.tolerance = tolerance
-        self.mutator = build(
-            'mutator', {'type': self.default_mutator, **(mutator or {})}
-        )
-        own = MODELS.get(self.default_mutator)
-        if not isinstance(self.mutator, own):
-            raise ConfigError(
-                f'mutator: a {type(self.mutator).__name__} is not one of '
-                f"{type(self).__name__}'s: leave its type out, or "
-                f'give {self.default_mutator}'
-            )
-        self.mutator.prepare(architecture, self.input_shape)
+        self.mutator: Any = build_mutator(type(self), mutator)
+        self.mutator.prepare(model, self.input_shape)
         self.budget = Budget.parse(target, self.cost_of('max'))
-        self._check_reachable()
+        check_reachable(self.budget, self.mutator)
         self._register_load_state_dict_pre_hook(self._accept_plain)
-
-    def _check_reachable(self) -> None:
-        """Raise if even the narrowest network costs more than the target."""
-        least = self.cost_of('min')
-        for limit in self.budget:
-            amount = least[limit.measure.name]
-            if limit.value < amount:
-                remedy = self.mutator.remedy()
-                raise TargetError(
-                    f"the target of {limit} can't be reached: with "
-                    f'{self.mutator.narrowest()} the network has '
-                    f'{limit.measure.format(amount)}. Raise the target'
-                    f'{remedy and f", or {remedy}"}{self._left_whole(limit)}'
-                )
-
-    def _left_whole(self, limit: Limit) -> str:
-        """A sentence about units that can't be pruned, where they are why."""
-        supernet = self.mutator.supernet
-        nothing = torch.zeros(len(self.mutator.units))
-        fixed = float(limit.measure.value(supernet.cost, nothing))
-        if not supernet.unprunable or fixed < limit.value / 2:
-            return ''
-        return (
-            f'. {limit.measure.format(fixed)} of it is in layers that no unit '
-            f'narrows; kept whole are {supernet.whole_summary()}'
-        )
 
     # ---- what users ask ----------------------------------------------
 
@@ -270,42 +221,3 @@ class PruningAlgorithm(BaseModel):
                 f'{f"mutator.{min(own)}" if own else "nothing of that kind"}. '
                 'Give one of this method, or one of the plain network'
             )
-
-
-def _check_types(
-    architecture: dict | nn.Module,
-    mutator: dict | None,
-    input_shape: Sequence[int],
-) -> None:
-    is_config = isinstance(architecture, dict) and 'type' in architecture
-    if not is_config and not isinstance(architecture, nn.Module):
-        raise ConfigError(
-            f'architecture={shown(architecture)}: give the config '
-            'of a model, a dict with its type, or a module'
-        )
-    if not isinstance(mutator, (dict, type(None))):
-        raise ConfigError(f'mutator={shown(mutator)}: give its options as a dict')
-    if not isinstance(input_shape, (list, tuple)) or len(input_shape) != 3:
-        raise ConfigError(
-            f'input_shape={shown(input_shape)}: give channels, '
-            'height and width, such as (3, 224, 224)'
-        )
-    for size in input_shape:
-        number('input_shape: size', size, low=1, whole=True)
-
-
-def _check_parts(data_preprocessor: Any, init_cfg: Any) -> None:
-    """What the host's own classes would answer with a traceback, the second
-    of them only when the training begins."""
-    if not isinstance(data_preprocessor, (dict, nn.Module, type(None))):
-        raise ConfigError(
-            f'data_preprocessor={shown(data_preprocessor)}: give its options as a dict'
-        )
-    for entry in initialisers(init_cfg):
-        if not isinstance(entry, dict):
-            raise ConfigError(
-                f'init_cfg={shown(init_cfg)}: give the config of an initialiser, '
-                "such as dict(type='Pretrained', checkpoint=...), or a list of them"
-            )
-        options = {key: value for key, value in entry.items() if key != 'override'}
-        build('init_cfg', options, WEIGHT_INITIALIZERS)

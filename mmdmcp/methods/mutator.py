@@ -83,7 +83,7 @@ class ChannelMutator(BaseModule):
 
     # ---- choosing ----------------------------------------------------
 
-    def choose(self, choice: Choice) -> list[Selection]:
+    def choose(self, choice: Choice) -> list[Any]:
         """The channels of all units, in their order.
 
         Args:
@@ -116,7 +116,7 @@ class ChannelMutator(BaseModule):
             )
         return [self._checked(row, channels) for row, channels in enumerate(choice)]
 
-    def named(self, network: str) -> list[Selection]:
+    def named(self, network: str) -> list[Any]:
         """The channels of one of :attr:`networks`."""
         counts = [
             unit.num_channels if network == 'max' else unit.choices[0]
@@ -124,7 +124,7 @@ class ChannelMutator(BaseModule):
         ]
         return [self.keep(row, count) for row, count in enumerate(counts)]
 
-    def keep(self, row: int, count: int) -> Selection:
+    def keep(self, row: int, count: int) -> Any:
         """The channels that a unit keeps if it keeps so many: the first.
 
         Args:
@@ -163,7 +163,7 @@ class ChannelMutator(BaseModule):
         return counts(self._selections)
 
     @property
-    def selections(self) -> list[Selection]:
+    def selections(self) -> list[Any]:
         """The channels that the network runs with, of all units in order."""
         return self._selections
 
@@ -277,4 +277,5 @@ def _indices(value: Any) -> tuple[int, ...] | None:
         indices = [_whole(index) for index in value]
     except TypeError:  # a tensor or array that is a number
         return None
-    return None if None in indices else tuple(sorted(set(indices)))
+    whole = {index for index in indices if index is not None}
+    return None if None in indices else tuple(sorted(whole))

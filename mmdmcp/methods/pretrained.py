@@ -78,7 +78,7 @@ class PretrainedHook(SearchHook):
                 'start at random'
             )
 
-    def look_first(self, runner: Runner) -> None:
+    def evaluate_pretrained(self, runner: Runner) -> None:
         """Say what can be pruned, and evaluate the pretrained network.
 
         The network runs with all channels afterwards.

@@ -57,7 +57,7 @@ def choose_open(
         valid: Where there is a channel.
         cost: Cost of the network, given ``[units]`` open channels.
         target: Cost wanted.
-        tolerance: Accepted distance, as a share of the target.
+        tolerance: Accepted distance, as a ratio of the target.
 
     Returns:
         Open gates, bool ``[units, channels]``, and the threshold.
@@ -125,9 +125,9 @@ def choose_channels(
         scores: One ``[channels]`` per unit, comparable between units.
         cost: Cost of the network, given ``[units]`` numbers of channels.
         target: Cost wanted.
-        tolerance: Accepted distance, as a share of the target.
+        tolerance: Accepted distance, as a ratio of the target.
         kept: Channels of each unit that may be kept; all by default.
-        min_ratio: Least share of a unit's channels that stays; one channel
+        min_ratio: Least ratio of a unit's channels that stays; one channel
             always does.
         divisor: Channels are kept in multiples of it, or all.
 
@@ -137,11 +137,11 @@ def choose_channels(
     left = [range(len(row)) for row in scores] if kept is None else kept
     orders, steps = [], []
     for row, candidates in zip(scores, left):
-        candidates = torch.tensor(list(candidates))
-        order = row[candidates].argsort(descending=True, stable=True)
-        orders.append(candidates[order].tolist())
+        channels = torch.tensor(list(candidates))
+        order = row[channels].argsort(descending=True, stable=True)
+        orders.append(channels[order].tolist())
         allowed = width_steps(len(row), min_ratio, divisor)
-        steps.append([n for n in allowed if n < len(candidates)] + [len(candidates)])
+        steps.append([n for n in allowed if n < len(channels)] + [len(channels)])
     size = max(map(len, steps))
     values = torch.zeros(len(steps), size, dtype=torch.float64)
     widths = torch.zeros(len(steps), size, dtype=torch.long)
