@@ -141,7 +141,7 @@ def _urls_run_no_code() -> None:
     """
     import mmengine.runner.checkpoint as loaders
 
-    from .checkpoints.fetch import load_url
+    from .checkpoints.read import load_url
 
     loaders.load_url = load_url
 

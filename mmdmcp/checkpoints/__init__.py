@@ -1,6 +1,7 @@
 """Read, write and match checkpoints; find one to go on from."""
 
-from .match import Fit, compare, initialisers, is_pretrained
+from .fetch import is_url
+from .match import Fit, compare, initialisers, is_pretrained, require_fit, under
 from .read import read_checkpoint, read_weights, weights_of, write_weights
 
 __all__ = [
@@ -8,8 +9,11 @@ __all__ = [
     'compare',
     'initialisers',
     'is_pretrained',
+    'is_url',
     'read_checkpoint',
     'read_weights',
+    'require_fit',
+    'under',
     'weights_of',
     'write_weights',
 ]

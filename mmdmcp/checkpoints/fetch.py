@@ -16,7 +16,6 @@ from mmengine.logging import print_log
 
 from ..errors import CheckpointError, first_line
 from ..files import atomic_file
-from .read import read_checkpoint
 
 _SECONDS = 60  # that a server may be silent
 # Model zoos end names with the first digits of the content's SHA-256.
@@ -82,23 +81,6 @@ def fetch_together(url: str) -> Path:
     if problem[0] is not None:
         raise problem[0]
     return fetch(url)
-
-
-def load_url(url: str, map_location: Any = None, **_) -> Any:
-    """The content of a checkpoint behind a URL; nothing in it is executed.
-
-    Args:
-        url: The address.
-        map_location: Where its tensors go, as in :func:`torch.load`.
-
-    Raises:
-        CheckpointError: If it can't be downloaded or read.
-    """
-    path = fetch(url)
-    try:
-        return read_checkpoint(path, map_location)
-    except CheckpointError as error:
-        raise CheckpointError(unusable(url, path, error)) from None
 
 
 def unusable(url: str, path: str | os.PathLike, problem: object) -> str:

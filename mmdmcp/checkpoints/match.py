@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 from mmengine.model.weight_init import PretrainedInit
 from torch import nn
 
+from ..errors import CheckpointError
+
 
 class Fit(NamedTuple):
     """How weights fit a model, by the model's names.
@@ -59,3 +61,60 @@ def compare(model: nn.Module, weights: Mapping[str, Any]) -> Fit:
         else:
             fit.fitting.append(name)
     return fit
+
+
+def require_fit(
+    model: nn.Module,
+    weights: Mapping[str, Any],
+    remedy: str = 'Give the checkpoint that was trained with this subnet file',
+) -> None:
+    """Every weight of a model must be there, in its shape.
+
+    Args:
+        model: The model.
+        weights: By the names that the model has for them.
+        remedy: What to do, for the message. Defaults to what holds for a
+            pruned model.
+
+    Raises:
+        CheckpointError: Naming weights that are not. The message does not
+            name the file.
+    """
+    fit = compare(model, weights)
+    for name in fit.mismatched:
+        raise CheckpointError(
+            f'does not fit: {name} is {list(weights[name].shape)} there and '
+            f'{list(model.state_dict()[name].shape)} here. {remedy}'
+        )
+    if fit.missing:
+        raise CheckpointError(
+            f'lacks {len(fit.missing)} weights of the '
+            f'{type(model).__name__}: {", ".join(fit.missing[:3])}. {remedy}, '
+            'and its prefix if the names there have one'
+        )
+
+
+def under(prefix: str, weights: Mapping[str, Any]) -> dict[str, Any]:
+    """The weights whose names begin with a prefix, without it.
+
+    Args:
+        prefix: With or without a dot at its end.
+        weights: By name.
+
+    Raises:
+        CheckpointError: If there are none. The message does not name the
+            file.
+    """
+    prefix = prefix.rstrip('.') + '.'
+    found = {
+        name[len(prefix) :]: value
+        for name, value in weights.items()
+        if name.startswith(prefix)
+    }
+    if not found:
+        heads = sorted({name.partition('.')[0] for name in weights})
+        raise CheckpointError(
+            f'has no weights under {prefix!r}; its names begin with '
+            + ', '.join(heads[:6])
+        )
+    return found

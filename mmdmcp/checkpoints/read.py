@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..errors import CheckpointError, first_line
 from ..files import atomic_file, why_not_a_file
+from .fetch import fetch, is_url, unusable
 
 
 def read_checkpoint(path: str | os.PathLike, map_location: Any = 'cpu') -> Any:
@@ -41,18 +42,38 @@ def read_checkpoint(path: str | os.PathLike, map_location: Any = 'cpu') -> Any:
 def read_weights(path: str | os.PathLike) -> dict[str, Tensor]:
     """The state dict of a checkpoint; nothing in it is executed.
 
+    Args:
+        path: The file, or its URL.
+
     Raises:
         CheckpointError: If the file can't be read or holds none. The
             message does not name the file.
     """
     try:
-        content = read_checkpoint(path)
+        content = read_checkpoint(fetch(str(path)) if is_url(path) else path)
     except CheckpointError as error:
         raise CheckpointError(f"can't be loaded: {error}") from None
     weights = weights_of(content) if isinstance(content, dict) else {}
     if not any(isinstance(value, Tensor) for value in weights.values()):
         raise CheckpointError('holds no weights')
     return weights
+
+
+def load_url(url: str, map_location: Any = None, **_) -> Any:
+    """The content of a checkpoint behind a URL; nothing in it is executed.
+
+    Args:
+        url: The address.
+        map_location: Where its tensors go, as in :func:`torch.load`.
+
+    Raises:
+        CheckpointError: If it can't be downloaded or read.
+    """
+    path = fetch(url)
+    try:
+        return read_checkpoint(path, map_location)
+    except CheckpointError as error:
+        raise CheckpointError(unusable(url, path, error)) from None
 
 
 def write_weights(path: str | os.PathLike, content: Mapping[str, Any]) -> None:

@@ -95,9 +95,9 @@ def publish(
 
 def _slice(weights: dict, checkpoint: str, config: str, subnet: str | None) -> dict:
     """What a subnet keeps of a full network's weights."""
+    from ..checkpoints import require_fit
     from ..deploy import load_pair
     from ..errors import CheckpointError
-    from ..models.weights import require_fit
     from ..subnet import apply
 
     pair = load_pair(config, subnet)

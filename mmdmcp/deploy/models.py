@@ -10,11 +10,10 @@ import torch
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
-from ..checkpoints import read_weights
+from ..checkpoints import is_url, read_weights, require_fit
 from ..errors import CheckpointError, ConfigError
 from ..models.fit import check_fit, fitted
 from ..models.pruned import load_subnet, output_channels
-from ..models.weights import require_fit
 from ..preflight.config import load_config
 from ..preflight.searches import search_class
 from ..registry import MODELS
@@ -77,7 +76,7 @@ def load_weights(model: nn.Module, checkpoint: str) -> None:
     Raises:
         CheckpointError: If they are not. No code in the file is run.
     """
-    if not os.path.isfile(checkpoint):
+    if not is_url(checkpoint) and not os.path.isfile(checkpoint):
         raise CheckpointError(f'there is no checkpoint at {checkpoint}')
     try:
         weights = read_weights(checkpoint)

@@ -9,10 +9,9 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from ..checkpoints import read_weights
+from ..checkpoints import read_weights, require_fit
 from ..errors import CheckpointError, ConfigError
 from ..registry import MODELS
-from .weights import require_fit
 
 #: What a loss of mmrazor takes beside its own options.
 _OURS = ('module', 'teacher_module', 'adapt')

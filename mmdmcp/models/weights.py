@@ -15,7 +15,14 @@ from typing import Any
 from mmengine.model import BaseModule
 from torch import nn
 
-from ..checkpoints import compare, initialisers, is_pretrained, read_weights
+from ..checkpoints import (
+    compare,
+    initialisers,
+    is_pretrained,
+    read_weights,
+    require_fit,
+    under,
+)
 from ..checkpoints.fetch import downloaded, is_url
 from ..errors import CheckpointError, ConfigError
 from ..subnet import Subnet, apply
@@ -171,58 +178,10 @@ def _checked(
         ):
             init_cfg['prefix'] = prefix
         if init_cfg.get('prefix'):
-            weights = _under(init_cfg['prefix'], weights)
+            weights = under(init_cfg['prefix'], weights)
         if full is not None and full.is_source_of(module, weights):
             return dict(type=SlicedWeights, full=full, weights=weights)
         require_fit(module, weights)
     except CheckpointError as error:
         return dict(type=RefuseWeights, why=f'{where}: {checkpoint} {error}')
     return init_cfg
-
-
-def require_fit(
-    model: nn.Module,
-    weights: Mapping[str, Any],
-    remedy: str = 'Give the checkpoint that was trained with this subnet file',
-) -> None:
-    """Every weight of a model must be there, in its shape.
-
-    Args:
-        model: The model.
-        weights: By the names that the model has for them.
-        remedy: What to do, for the message. Defaults to what holds for a
-            pruned model.
-
-    Raises:
-        CheckpointError: Naming weights that are not. The message does not
-            name the file.
-    """
-    fit = compare(model, weights)
-    for name in fit.mismatched:
-        raise CheckpointError(
-            f'does not fit: {name} is {list(weights[name].shape)} there and '
-            f'{list(model.state_dict()[name].shape)} here. {remedy}'
-        )
-    if fit.missing:
-        raise CheckpointError(
-            f'lacks {len(fit.missing)} weights of the '
-            f'{type(model).__name__}: {", ".join(fit.missing[:3])}. {remedy}, '
-            'and its prefix if the names there have one'
-        )
-
-
-def _under(prefix: str, weights: Mapping[str, Any]) -> dict[str, Any]:
-    """The weights whose names begin with the prefix, without it."""
-    prefix = prefix.rstrip('.') + '.'
-    found = {
-        name[len(prefix) :]: value
-        for name, value in weights.items()
-        if name.startswith(prefix)
-    }
-    if not found:
-        heads = sorted({name.partition('.')[0] for name in weights})
-        raise CheckpointError(
-            f'has no weights under {prefix!r}; its names begin with '
-            + ', '.join(heads[:6])
-        )
-    return found

@@ -180,3 +180,15 @@ def test_what_is_not_whole_is_not_kept(server, name, words):
 def test_a_server_that_is_not_there(url, server):
     with pytest.raises(CheckpointError, match=r"can't be downloaded.*network"):
         fetch(url)
+
+
+def test_weights_for_the_other_commands(tmp_path, server, malicious):
+    """Those of a teacher, and of what is exported."""
+    from mmdmcp.deploy.models import load_weights
+
+    model, found = nn.Linear(3, 2), nn.Linear(3, 2)
+    torch.save(model.state_dict(), tmp_path / 'www' / 'a.pth')
+    load_weights(found, f'{server}/a.pth')
+    assert torch.equal(found.weight, model.weight)
+    with REFUSED:
+        load_weights(found, malicious)
