@@ -11,12 +11,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
+from rich.table import Table
 from torch import nn
 from torch.utils.benchmark import Timer
 
 from ..cost import count
 from ..errors import ConfigError, first_line
 from ..files import atomic_file
+from ..report.tables import quantity, render
 from .models import Plain
 from .onnx import export_onnx, missing_packages
 
@@ -150,27 +152,29 @@ def report(
     full_params, params = (
         sum(p.numel() for p in nets[name].parameters()) for name in ('full', 'pruned')
     )
-    lines = [
-        f'{conditions(nets, input_shape, batch, threads)}; '
-        f'{WARM_UP} warm-up runs, median of interleaved runs',
-        f'{"":12}{"full":>12}{"pruned":>12}{"full/pruned":>13}',
-        f'{"MACs":12}{full_macs / 1e6:>10,.1f} M{macs / 1e6:>10,.1f} M'
-        f'{full_macs / macs:>12.2f}x',
-        f'{"parameters":12}{full_params / 1e6:>10,.2f} M{params / 1e6:>10,.2f}'
-        f' M{full_params / params:>12.2f}x',
-    ]
+    table = Table()
+    for column in ('', 'full', 'pruned', 'full/pruned', 'spread'):
+        table.add_column(column, justify='right' if column else 'left')
+    for title, before, after in (
+        ('MACs', full_macs, macs),
+        ('parameters', full_params, params),
+    ):
+        table.add_row(
+            title, quantity(before), quantity(after), f'{before / after:.2f}x', ''
+        )
     for row in found:
-        note = (
-            f'   (spread {row.spread:.0%}: the machine was busy)'
-            if row.spread > 0.1
-            else ''
+        table.add_row(
+            row.runtime,
+            f'{row.full * 1e3:,.1f} ms',
+            f'{row.pruned * 1e3:,.1f} ms',
+            f'{row.speed_up:.2f}x',
+            f'{row.spread:.0%}' + ' (the machine was busy)' * (row.spread > 0.1),
         )
-        lines.append(
-            f'{row.runtime:12}{row.full * 1e3:>9,.1f} ms'
-            f'{row.pruned * 1e3:>9,.1f} ms{row.speed_up:>12.2f}x'
-            f'{note}'
-        )
-    return '\n'.join(lines)
+    taken_on = conditions(nets, input_shape, batch, threads)
+    return (
+        f'{taken_on}; {WARM_UP} warm-up runs, median of interleaved runs\n'
+        f'{render(table)}'
+    )
 
 
 def conditions(

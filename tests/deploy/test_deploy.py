@@ -17,6 +17,7 @@ from mmdmcp.deploy import latency as measuring
 from mmdmcp.deploy import load_pair
 from mmdmcp.deploy.latency import measure, report
 from mmdmcp.deploy.onnx import ExportError, export_onnx
+from mmdmcp.report.tables import quantity
 from mmdmcp.subnet import Subnet, UnitWidth
 from mmdmcp.supernet import Supernet
 
@@ -197,7 +198,7 @@ def test_latency_of_a_pair(file, capsys):
     assert all(row.full > 0 and row.pruned > 0 for row in found)
     text = report(nets, SHAPE, found, batch=4, threads=1)
     macs = pair.subnet.cost['macs']
-    assert f'{macs / 1e6:,.1f} M' in text
+    assert quantity(macs) in text
     assert 'batch 4, 1 thread of' in text and 'warm-up' in text
     assert (
         latency.main(
