@@ -10,6 +10,7 @@ Python from its backward pass.
 
 from collections.abc import Iterator
 from itertools import product
+from math import prod
 
 import torch
 from torch import Tensor
@@ -18,6 +19,8 @@ from .layout import Ranges
 
 # Entries up to which autograd is faster; measured, one thread.
 _SMALL = 1 << 14
+# Blocks up to which one by one is faster than by indices.
+_FEW_BLOCKS = 16
 _Index = tuple[slice, ...]
 
 
@@ -32,6 +35,10 @@ class WeightSlice:
         self.dims = dims
         #: Whether the first dimension alone is narrowed.
         self.rows_only = all(ranges is None for ranges in dims[1:])
+        #: Whether it lies in many pieces: channels from all over a layer.
+        self._scattered = prod(len(r) for r in dims if r is not None) > _FEW_BLOCKS
+        self._by_device: dict[torch.device, list[Tensor | None]] = {}
+        self._inner: WeightSlice | None = None
         #: Whether the part is a view.
         self.is_view = all(ranges is None or len(ranges) == 1 for ranges in dims)
         if self.is_view:
@@ -45,19 +52,60 @@ class WeightSlice:
         """The kept part: a view if it is one block, else a copy."""
         if self.is_view:
             return tensor[self._index]
+        if self._scattered:
+            for dim, indices in enumerate(self._indices(tensor.device)):
+                if indices is not None:
+                    tensor = tensor.index_select(dim, indices)
+            return tensor
         for dim, ranges in enumerate(self.dims):
             tensor = _narrow(tensor, dim, ranges)
         return tensor
 
     def add(self, total: Tensor, piece: Tensor) -> None:
         """Add a part's values where it lies, in place."""
+        if self._scattered:
+            self._write(total, piece, add=True)
+            return
         for whole, part in self._blocks(total):
             total[whole].add_(piece[part])
 
     def put(self, total: Tensor, piece: Tensor) -> None:
         """Write a part's values where it lies, in place."""
+        if self._scattered:
+            self._write(total, piece, add=False)
+            return
         for whole, part in self._blocks(total):
             total[whole].copy_(piece[part])
+
+    def _indices(self, device: torch.device) -> list[Tensor | None]:
+        """Kept entries of each dimension; None where all are."""
+        if device not in self._by_device:
+            self._by_device[device] = [
+                None
+                if ranges is None
+                else torch.cat([torch.arange(a, b, device=device) for a, b in ranges])
+                for ranges in self.dims
+            ]
+        return self._by_device[device]
+
+    def _write(self, total: Tensor, piece: Tensor, add: bool) -> None:
+        """Add or write a scattered part, one dimension in the other."""
+        chosen = [
+            (dim, indices)
+            for dim, indices in enumerate(self._indices(total.device))
+            if indices is not None
+        ]
+        if len(chosen) > 1:
+            dim, indices = chosen[0]
+            if self._inner is None:
+                rest = self.dims[dim + 1 :]
+                self._inner = WeightSlice(*[None] * (dim + 1), *rest)
+            part = total.index_select(dim, indices)
+            (self._inner.add if add else self._inner.put)(part, piece)
+            total.index_copy_(dim, indices, part)
+            return
+        dim, indices = chosen[0]
+        (total.index_add_ if add else total.index_copy_)(dim, indices, piece)
 
     def _blocks(self, total: Tensor) -> Iterator[tuple[_Index, _Index]]:
         """Where each block lies in the tensor, and in its part."""

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from mmdmcp.ops import Layout, Segment, SlicedLayer
+from mmdmcp.ops.weight_slice import WeightSlice, slice_parameter
 from mmdmcp.subnet import LayerWidth
 from mmdmcp.subnet.layers import shrink
 
@@ -262,3 +263,34 @@ def test_an_exception_leaves_the_layer_whole():
         layer(torch.randn(1, 8, 7, 7))
     assert 'weight' not in vars(module)
     assert module.weight.shape == (6, 8, 3, 3)
+
+
+@pytest.mark.parametrize('dims', [(True, True), (True, False), (False, True)])
+def test_channels_from_all_over_a_layer(dims):
+    """In so many pieces that they are taken by index."""
+    generator = torch.Generator().manual_seed(0)
+    kept = [
+        tuple(torch.randperm(64, generator=generator)[:30].sort().values.tolist())
+        if used
+        else tuple(range(64))
+        for used in dims
+    ]
+    ranges = [
+        Layout([Segment(0, 64, unit=0)]).ranges([k]) if u else None
+        for k, u in zip(kept, dims)
+    ]
+    part = WeightSlice(*ranges)
+    weight = torch.randn(64, 64, 3, generator=generator).requires_grad_()
+    block = weight[list(kept[0])][:, list(kept[1])]
+    assert torch.equal(part.take(weight.detach()), block.detach())
+    # Gradients add up where the part lies; the rest has none.
+    slope = torch.randn(block.shape, generator=generator)
+    (2 * slope * block).sum().backward()
+    expected, weight.grad = weight.grad, None
+    for _ in range(2):
+        (slope * slice_parameter(weight, part)).sum().backward()
+    torch.testing.assert_close(weight.grad, expected)
+    total = torch.zeros(64, 64, 3)
+    part.put(total, slope)
+    assert torch.equal(part.take(total), slope)
+    assert total.count_nonzero() == slope.count_nonzero()
