@@ -205,9 +205,7 @@ def choose(bench: Bench, search: Search, by: str, evolved: int = 0) -> dict:
         scores,
         ranking.score,
         affordable,
-        lambda unit, width, up: mutator.grid.neighbour(
-            width, mutator.units[unit].grid, up
-        ),
+        [unit.grid for unit in mutator.units],
         evolved,
         mutator.generator,
     )

@@ -46,14 +46,9 @@ class TableGrid(WidthGrid):
         """The table's widths of a position with so many channels."""
         return self._widths[channels]
 
-    def nearest(self, expected: float, widths: tuple[int, ...]) -> int:
-        """The table's width nearest to an expected one."""
-        return min(widths, key=lambda width: abs(width - expected))
-
-    def neighbour(self, width: int, widths: tuple[int, ...], up: bool) -> int:
-        """The table's next width above or below; the same one at the end."""
-        place = widths.index(width) + (1 if up else -1)
-        return widths[min(max(place, 0), len(widths) - 1)]
+    def steps(self, channels: int) -> tuple[int, ...]:
+        """None between them."""
+        return self(channels)
 
 
 @MODELS.register_module(force=True)

@@ -1,5 +1,6 @@
 """A search among the neighbours of the best candidates, by their scores."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 
 import torch
@@ -13,7 +14,7 @@ def evolve(
     scores: dict[Network, float],
     score: Callable[[Sequence[int]], float],
     affordable: Callable[[Sequence[int]], bool],
-    neighbour: Callable[[int, int, bool], int],
+    grids: Sequence[Sequence[int]],
     evaluations: int,
     generator: torch.Generator,
     parents: int = 5,
@@ -30,8 +31,7 @@ def evolve(
             Not changed.
         score: How good a network is; larger is better.
         affordable: Whether a network costs what it should.
-        neighbour: The next width of a unit: ``(unit, width, up)``; the same
-            one at the end.
+        grids: Widths of each unit, ascending, that a step leads to.
         evaluations: Networks to evaluate; fewer if no more are found.
         generator: Makes the draws, on the CPU.
         parents: Networks to draw from.
@@ -42,7 +42,7 @@ def evolve(
     known = dict(scores)
     for _ in range(evaluations):
         best = sorted(known, key=known.__getitem__, reverse=True)[:parents]
-        child = _child(best, known, affordable, neighbour, generator)
+        child = _child(best, known, affordable, grids, generator)
         if child is None:
             break
         known[child] = score(child)
@@ -53,7 +53,7 @@ def _child(
     parents: Sequence[Network],
     known: dict[Network, float],
     affordable: Callable[[Sequence[int]], bool],
-    neighbour: Callable[[int, int, bool], int],
+    grids: Sequence[Sequence[int]],
     generator: torch.Generator,
 ) -> Network | None:
     """A new network that costs what it should; None if none was found."""
@@ -66,10 +66,16 @@ def _child(
         for place, unit in enumerate(chosen):
             # The first against the others: the cost stays about the same.
             up = first_up == (place == 0)
-            child[unit] = neighbour(unit, child[unit], up)
+            child[unit] = _stepped(child[unit], grids[unit], up)
         if tuple(child) not in known and affordable(child):
             return tuple(child)
     return None
+
+
+def _stepped(width: int, grid: Sequence[int], up: bool) -> int:
+    """The grid's next width above or below; the same one at the end."""
+    index = bisect_right(grid, width) if up else bisect_left(grid, width) - 1
+    return grid[index] if 0 <= index < len(grid) else width
 
 
 def _draw(bound: int, generator: torch.Generator) -> int:

@@ -90,9 +90,7 @@ class Ranker:
             self._scores,
             score,
             lambda widths: budget.gap(mutator.cost_of(widths)) <= tolerance,
-            lambda unit, width, up: mutator.grid.neighbour(
-                width, mutator.units[unit].grid, up
-            ),
+            [unit.grid for unit in mutator.units],
             evaluations,
             mutator.generator,
         )

@@ -8,6 +8,7 @@ import torch
 from mmdmcp.dmcp.evolve import evolve
 
 WIDTHS = range(1, 7)
+GRIDS = [WIDTHS] * 4
 VALUES = (1.0, 2.0, 3.0, 4.0)
 
 
@@ -19,14 +20,10 @@ def affordable(network):
     return sum(network) == 12
 
 
-def neighbour(_unit, width, up):
-    return min(max(width + (1 if up else -1), WIDTHS[0]), WIDTHS[-1])
-
-
 def run(evaluations, seed=0, score=value):
     start = {(3, 3, 3, 3): value((3, 3, 3, 3))}
     generator = torch.Generator().manual_seed(seed)
-    return evolve(start, score, affordable, neighbour, evaluations, generator)
+    return evolve(start, score, affordable, GRIDS, evaluations, generator)
 
 
 @pytest.mark.parametrize('seed', range(3))
@@ -47,5 +44,5 @@ def test_it_evaluates_new_affordable_networks_and_no_more_than_it_may():
 def test_it_ends_where_nothing_else_can_be_afforded():
     only = {(3, 3, 3, 3): 1.0}
     generator = torch.Generator().manual_seed(0)
-    found = evolve(only, value, lambda n: tuple(n) in only, neighbour, 5, generator)
+    found = evolve(only, value, lambda n: tuple(n) in only, GRIDS, 5, generator)
     assert found == only
