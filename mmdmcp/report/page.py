@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from ..files import atomic_file
-from .style import save, to_svg
+from .style import save, titled, to_svg
 
 _TEMPLATE = 'page.html.jinja'
 
@@ -46,10 +47,21 @@ class Picture:
     caption: str
     figure: Figure
 
+    @cached_property
+    def drawn(self) -> str:
+        """As SVG text."""
+        return to_svg(self.figure, self.name)
+
     @property
     def svg(self) -> str:
         """As part of the page."""
-        return to_svg(self.figure, self.name, self.caption)
+        return titled(self.drawn, self.caption)
+
+    def save(self, folder: Path) -> None:
+        """Write it as SVG and as PNG."""
+        text = titled(self.drawn, self.caption, alone=True)
+        (folder / f'{self.name}.svg').write_text(text)
+        save(self.figure, folder / f'{self.name}.png', self.caption)
 
 
 @dataclass
@@ -121,9 +133,4 @@ class Page:
         pictures.mkdir(parents=True, exist_ok=True)
         for section in self.sections:
             for picture in section.pictures:
-                for suffix in ('.png', '.svg'):
-                    save(
-                        picture.figure,
-                        pictures / f'{picture.name}{suffix}',
-                        picture.caption,
-                    )
+                picture.save(pictures)

@@ -74,30 +74,41 @@ def new_figure(height: float, width: float = WIDTH) -> Iterator[Figure]:
         yield figure
 
 
-def to_svg(figure: Figure, name: str, title: str, alone: bool = False) -> str:
+def to_svg(figure: Figure, name: str) -> str:
     """A figure as SVG text that follows the colours of its page.
 
     Args:
         figure: The figure.
         name: Unique in the page: identifiers inside are made from it.
-        title: What is to be seen, for those who can't see it.
-        alone: Whether it becomes a file: it then brings its own colours.
     """
     buffer = io.StringIO()
     with rc_context({**_SETTINGS, 'svg.hashsalt': name}):
         figure.savefig(buffer, format='svg', transparent=True, metadata={'Date': None})
+    # One arrangement does for all formats, and arranging takes longest.
+    figure.set_layout_engine('none')
     text = buffer.getvalue()
     text = text[text.index('<svg') :].replace(INK, 'currentColor')
     # Two pictures of a page must not share identifiers.
-    text = re.sub(r'(\bid="|href="#|url\(#)', rf'\g<1>{name}-', text)
-    head, body = text.split('>', 1)
-    size = '' if not alone else ' '.join(re.findall(r' (?:width|height)="[^"]*"', head))
-    view = re.search(r'viewBox="[^"]*"', head)[0]
-    style = _DARK if alone else ''
+    return re.sub(r'(\bid="|href="#|url\(#)', rf'\g<1>{name}-', text)
+
+
+def titled(svg: str, title: str, alone: bool = False) -> str:
+    """SVG text with words for those who can't see it.
+
+    Args:
+        svg: What :func:`to_svg` gave.
+        title: What is to be seen.
+        alone: Whether it becomes a file: it then brings its own colours and
+            its size.
+    """
+    head, body = svg.split('>', 1)
+    kept = r' (?:viewBox|width|height)="[^"]*"' if alone else r' viewBox="[^"]*"'
+    size = ''.join(re.findall(kept, head))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" '
-        f'xmlns:xlink="http://www.w3.org/1999/xlink" {view}{size} role="img" '
-        f'aria-label="{escape(title)}">{style}<title>{escape(title)}</title>{body}'
+        f'xmlns:xlink="http://www.w3.org/1999/xlink"{size} role="img" '
+        f'aria-label="{escape(title)}">{_DARK if alone else ""}'
+        f'<title>{escape(title)}</title>{body}'
     )
 
 
@@ -109,7 +120,7 @@ def save(figure: Figure, path: Path, title: str) -> None:
         ValueError: If matplotlib does not know the format.
     """
     if path.suffix == '.svg':
-        path.write_text(to_svg(figure, path.stem, title, alone=True))
+        path.write_text(titled(to_svg(figure, path.stem), title, alone=True))
     else:
         with rc_context(_SETTINGS):
             figure.savefig(path, dpi=150, facecolor='white')
