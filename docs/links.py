@@ -1,8 +1,9 @@
-"""Hook of MkDocs: links to files of the repository that are no pages.
+"""Hooks of MkDocs: links that leave the site, and Sphinx's roles.
 
 On the place where the repository is read, ``../configs/x.py`` is a link. In
 the site it would lead nowhere, so its text is left and the path is shown, after
-making sure that there is such a file.
+making sure that there is such a file. Docstrings name classes as Sphinx reads
+them, ``:class:`~mmdmcp.DMCP```: of those the name is left.
 """
 
 import posixpath
@@ -12,6 +13,12 @@ from pathlib import Path
 from mkdocs.exceptions import PluginError
 
 _LINK = re.compile(r'(?<!!)\[([^\]]+)\]\((\.\./[^)#\s]+)(#[^)\s]*)?\)')
+_ROLE = re.compile(r':(?:class|meth|func|mod|attr|data):(<code[^>]*>)~?')
+
+
+def on_page_content(html: str, page, config, files) -> str:
+    """Drop what would say 'class' in front of a class."""
+    return _ROLE.sub(r'\1', html)
 
 
 def on_page_markdown(markdown: str, page, config, files) -> str:

@@ -27,7 +27,7 @@ from .engine.launch import process_group
 from .engine.record import RunRecord
 from .engine.samples import watch_samples
 from .engine.work_dir import Ownership, own_work_dir
-from .errors import ConfigError
+from .errors import ConfigError, MmdmcpError
 from .files import atomic_file
 from .models.fit import check_fit
 from .preflight.changes import check_changes, settings
@@ -120,6 +120,7 @@ def train(
         for notice in size_notices(runner, cfg.model):
             runner.logger.warning(notice)
         runner.train()
+        _report(runner)
     return runner
 
 
@@ -176,6 +177,21 @@ def test(
         if out is not None and suffix == '.json' and is_main_process():
             _write_json(Path(out), metrics)
     return metrics
+
+
+def _report(runner: Runner) -> None:
+    """Write the report of a search; what prevents it is a warning."""
+    from .methods import SearchHook
+
+    searched = any(isinstance(hook, SearchHook) for hook in runner.hooks)
+    if not searched or not is_main_process():
+        return
+    from .report.run_report import write_report
+
+    try:
+        runner.logger.info(f'wrote {write_report(runner.work_dir)}')
+    except (MmdmcpError, OSError) as error:
+        runner.logger.warning(f'there is no report: {error}')
 
 
 def _dist_cfg(cfg: Config) -> Mapping:

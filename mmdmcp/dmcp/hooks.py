@@ -121,9 +121,19 @@ class DMCPSearchHook(SearchHook):
         self, runner: Runner, metrics: dict[str, float] | None = None
     ) -> None:
         """Look for ``rank_by``: not only when the search is over."""
+        named = isinstance(runner.val_loop, SearchValLoop)  # 'max/mIoU'
+        if self.recorder is not None:
+            start = 'max/' if named else ''
+            self.recorder.full_metrics(
+                {
+                    key.removeprefix(start): value
+                    for key, value in (metrics or {}).items()
+                    if key.startswith(start)
+                }
+            )
         if self.rank_by in (None, LOSS) or not metrics:
             return
-        if isinstance(runner.val_loop, SearchValLoop):  # 'max/mIoU'
+        if named:
             metric_of([key.partition('/')[2] for key in metrics], self.rank_by)
         else:
             metric_of(metrics, self.rank_by)
@@ -139,6 +149,9 @@ class DMCPSearchHook(SearchHook):
         best, net = self._rank(runner, algorithm, candidates)
         weights = None if net is None else net.state_dict()
         self.export(runner, best.widths, weights)
+        if self.recorder is not None:
+            key = metric_of(best.metrics, self.rank_by) if best.metrics else None
+            self.recorder.finish(candidates, best, key)
 
     def _candidates(self, runner: Runner, algorithm: DMCP) -> list[Candidate]:
         budget, mutator = algorithm.budget, algorithm.mutator

@@ -139,6 +139,12 @@ class DMCPChannelMutator(ChannelMutator):
         alpha = self.alpha if alpha is None else alpha
         return self.chains.to(alpha.device).expected(alpha)
 
+    @torch.no_grad()
+    def keep_probabilities(self) -> list[list[float]]:
+        """P(group kept) of every unit's groups, without padding."""
+        rows = self.chains.to(self.alpha.device).marginals(self.alpha).tolist()
+        return [row[: len(unit.grid) - 1] for row, unit in zip(rows, self.units)]
+
     def channel_scales(self) -> tuple[Tensor, ...]:
         """P(channel kept), one ``[channels]`` per unit, differentiable."""
         return self.chains.to(self.alpha.device).channel_scales(self.alpha)

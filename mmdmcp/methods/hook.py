@@ -17,6 +17,7 @@ from ..subnet import Subnet
 from .algorithm import PruningAlgorithm
 from .mutator import Choice
 from .optim import split_accumulations
+from .recorder import Recorder, words_of
 
 _WHAT_TO_DO = (
     'Nothing of this iteration is saved: resume from the last checkpoint '
@@ -41,6 +42,7 @@ class SearchHook(Hook):
     def __init__(self, name: str | None = None) -> None:
         file_name(f'{type(self).__name__}: name', name)
         self.name = name
+        self.recorder: Recorder | None = None
 
     def before_run(self, runner: Runner) -> None:
         """Check that it is the one hook of the model's method.
@@ -86,6 +88,13 @@ class SearchHook(Hook):
                 'multiples of it to go on exactly'
             )
 
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Begin to note where the search is: chains or gates have started."""
+        if self.recorder is None:
+            stem = self._stem(runner).name
+            self.recorder = Recorder(runner, self._algorithm(runner), stem)
+            self.recorder.look(runner.iter)
+
     def after_train_iter(
         self,
         runner: Runner,
@@ -93,7 +102,8 @@ class SearchHook(Hook):
         data_batch=None,
         outputs: dict | None = None,
     ) -> None:
-        """Stop at a loss that is NaN or infinite, before it is saved.
+        """Stop at a loss that is NaN or infinite, before it is saved; note and
+        say from time to time where the search is.
 
         Raises:
             TrainingError: Naming the loss and what can be done.
@@ -103,6 +113,19 @@ class SearchHook(Hook):
                 raise TrainingError(
                     f'{key} is {float(value)} at iteration {runner.iter}. {_WHAT_TO_DO}'
                 )
+        self._report_progress(runner)
+
+    def _report_progress(self, runner: Runner) -> None:
+        """To the log, and as curves to every backend of the visualizer."""
+        done = runner.iter + 1
+        now = self.recorder.look(done) if self.recorder is not None else None
+        if now is None:
+            return
+        # 'iter' as MMEngine's own curves of training have it.
+        runner.visualizer.add_scalars({**now.scalars(), 'iter': done}, step=done)
+        if now.moved:
+            budget = self._algorithm(runner).budget
+            runner.logger.info(words_of(now, done, runner.max_iters, budget))
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Refuse to save weights that are NaN or infinite.
@@ -136,9 +159,13 @@ class SearchHook(Hook):
         """
         algorithm = self._algorithm(runner)
         subnet = algorithm.export_subnet(choice)
+        self._write(runner, self._stem(runner), subnet, weights)
+
+    def _stem(self, runner: Runner) -> Path:
+        """The path of the subnet file, without its suffix."""
+        algorithm = self._algorithm(runner)
         name = algorithm.budget.label if self.name is None else self.name
-        path = Path(runner.work_dir) / f'{algorithm.method.upper()}_SUBNET_{name}'
-        self._write(runner, path, subnet, weights)
+        return Path(runner.work_dir) / f'{algorithm.method.upper()}_SUBNET_{name}'
 
     @staticmethod
     @master_only

@@ -225,6 +225,11 @@ class ChannelMutator(BaseModule):
         """Width of each unit ``[units]``, differentiable in what is learned."""
         return torch.tensor(counts(self.selections), dtype=torch.float64)
 
+    def keep_probabilities(self) -> list[list[float]]:
+        """P(kept) of the groups of every unit's channels; none of any unit where
+        nothing is drawn."""
+        return []
+
     def expected_cost(self, measure: Measure) -> Tensor:
         """What the whole model costs at the expected widths.
 

@@ -10,6 +10,7 @@ from ..errors import CheckpointError
 from ..modes import eval_mode
 from ..report import network_table, preflight_table
 from .hook import SearchHook
+from .recorder import Found
 
 
 class PretrainedHook(SearchHook):
@@ -130,6 +131,10 @@ class PretrainedHook(SearchHook):
             ('small', cost, self.evaluate(runner, net)),
         ]
         runner.logger.info('\n' + network_table(rows))
+        if self.recorder is not None:
+            self.recorder.full_metrics(self._pretrained)
+            small = Found('small', algorithm.mutator.selections, cost, rows[2][2])
+            self.recorder.finish([small], small)
 
     @staticmethod
     def evaluate(runner: Runner, model: Any) -> dict[str, float]:

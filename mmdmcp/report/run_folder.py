@@ -74,8 +74,8 @@ def read_subnets(path: Path) -> dict[str, Subnet]:
 def read_scalars(path: Path) -> list[dict]:
     """Rows of every ``vis_data/scalars.json``, oldest run first.
 
-    A run that was resumed wrote a new one: of two rows about the same step the
-    later stays.
+    Rows about one step become one; of what is written twice the later stays, as
+    a run that was resumed wrote it.
     """
     rows: dict[tuple, dict] = {}
     for file in sorted(path.glob('*/vis_data/scalars.json')):
@@ -85,7 +85,7 @@ def read_scalars(path: Path) -> list[dict]:
             except ValueError:  # the last line of a run that was killed
                 continue
             if isinstance(row, dict) and 'step' in row:
-                rows[row['step'], 'iter' in row] = row
+                rows.setdefault((row['step'], 'iter' in row), {}).update(row)
     # A validation counts epochs where training counts iterations.
     iterations = {
         row.get('epoch'): row['step'] for row in rows.values() if 'iter' in row

@@ -298,7 +298,7 @@ def _during(folder: RunFolder) -> Section | None:
 def _validation_label(key: str) -> str | None:
     """Metrics are the keys that neither training nor the clock writes."""
     first, _, rest = key.partition('/')
-    own = ('arch', 'gate', 'loss', 'architecture', 'mutator')
+    own = ('arch', 'gate', 'loss', 'architecture', 'mutator', 'search', 'width')
     return key if rest and first not in own else None
 
 
