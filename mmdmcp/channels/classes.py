@@ -14,7 +14,7 @@ NONE, FIXED = 0, 1
 _FIRST = 2
 
 
-def core(labels: Tensor) -> Tensor:
+def unexpanded(labels: Tensor) -> Tensor:
     """The same with size 1 along expanded dimensions."""
     for dim, (size, stride) in enumerate(zip(labels.shape, labels.stride())):
         if size > 1 and stride == 0:
@@ -47,7 +47,7 @@ class ChannelClasses:
 
     def find(self, labels: Tensor) -> Tensor:
         """The smallest number of each label's class, in the same shape."""
-        return self._parent[core(labels)].expand(labels.shape)
+        return self._parent[unexpanded(labels)].expand(labels.shape)
 
     def join(self, a: Tensor, b: Tensor, where: str) -> None:
         """Join channels pairwise.

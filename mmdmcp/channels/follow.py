@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves
 
 from ..layers import BareParameter, kind_of
 from .classes import FIXED, NONE, ChannelClasses, joined
-from .labels import along, constant, equal_parts, profile, varying
+from .labels import channel_row, constant, equal_parts, vary_along, varying
 from .operations import NumberedTensors
 
 
@@ -160,7 +160,9 @@ class Follower(TorchDispatchMode):
             if parameter.numel() == max(parameter.shape, default=0) > 1:
                 numbers = self.classes.new(parameter.numel())
                 self.outputs[name] = numbers
-                return along(numbers, BareParameter().dim(parameter), parameter.shape)
+                return vary_along(
+                    numbers, BareParameter().dim(parameter), parameter.shape
+                )
         if id(tensor) in self._owned:
             self._used_outside[self._owned[id(tensor)]] = None
         if tensor.numel() == 1:
@@ -185,7 +187,7 @@ class Follower(TorchDispatchMode):
             self._tensors.set(out, labels)
             return
         dim = kind.channel_dim(module, labels.shape, varying(labels))
-        channels = profile(self.classes, labels, dim, name)
+        channels = channel_row(self.classes, labels, dim, name)
         if not kind.groups_follow:
             channels = equal_parts(self.classes, channels, kind.groups(module), name)
         if not kind.makes_channels:
@@ -197,16 +199,16 @@ class Follower(TorchDispatchMode):
             made = equal_parts(self.classes, made, kind.groups(module), name)
         self._note(self.inputs, name, channels)
         self._note(self.outputs, name, made)
-        self._tensors.set(out, along(made, dim, out.shape))
+        self._tensors.set(out, vary_along(made, dim, out.shape))
 
     def _slide(self, name: str, labels: Tensor, dim: int, out: Tensor) -> None:
         """A layer that has one channel slides over the channels."""
-        channels = profile(self.classes, labels, dim, name)
+        channels = channel_row(self.classes, labels, dim, name)
         self.classes.mix(channels, name)
         self._note(self.slid, name, channels)
         for side in (self.inputs, self.outputs):
             self._note(side, name, constant(FIXED, (1,)))
-        self._tensors.set(out, along(channels, dim, out.shape))
+        self._tensors.set(out, vary_along(channels, dim, out.shape))
 
     def _note(self, side: dict[str, Tensor], name: str, channels: Tensor) -> None:
         """Note a side of a layer; another call must agree with the first."""

@@ -12,7 +12,7 @@ from .classes import FIXED, NONE
 from .follow import Follower
 
 #: Layouts of a layer's inputs and outputs.
-Sides = tuple[Layout, Layout]
+InOut = tuple[Layout, Layout]
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Trace:
 
     Attributes:
         sizes: Channels of each group of tied layers.
-        sides: Layouts of every layer that was met; a segment's unit is an
+        layouts: Layouts of every layer that was met; a segment's unit is an
             index into ``sizes``. A bare parameter has the same on both.
         slid: Layouts of the channels that layers slide over, which have no
             channels of their own (ECA).
@@ -33,7 +33,7 @@ class Trace:
     """
 
     sizes: list[int]
-    sides: dict[str, Sides]
+    layouts: dict[str, InOut]
     slid: dict[str, Layout]
     fixed: list[tuple[str, str]]
     mixed: dict[int, str] = field(default_factory=dict)
@@ -108,7 +108,7 @@ class _Grouping:
                 number: i for i, numbers in enumerate(groups) for number in numbers
             }
             failed: dict[int, str] = {}
-            sides, slid = (
+            layouts, slid = (
                 {
                     name: _layouts(name, x, groups, place, failed)
                     for name, x in y.items()
@@ -122,7 +122,7 @@ class _Grouping:
                 )
                 return Trace(
                     [len(numbers) for numbers in groups],
-                    {name: (found[0], found[-1]) for name, found in sides.items()},
+                    {name: (found[0], found[-1]) for name, found in layouts.items()},
                     {name: found[0] for name, found in slid.items()},
                     fixed,
                     mixed,

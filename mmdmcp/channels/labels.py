@@ -10,12 +10,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .classes import FIXED, NONE, ChannelClasses, core
+from .classes import FIXED, NONE, ChannelClasses, unexpanded
 
 
 def varying(labels: Tensor) -> list[int]:
     """Dimensions along which labels differ."""
-    small = core(labels)
+    small = unexpanded(labels)
     return [
         dim
         for dim, size in enumerate(small.shape)
@@ -38,14 +38,16 @@ def constant(label: int, shape: Sequence[int]) -> Tensor:
     return torch.tensor(label).expand(tuple(shape))
 
 
-def along(profile: Tensor, dim: int, shape: Sequence[int]) -> Tensor:
+def vary_along(row: Tensor, dim: int, shape: Sequence[int]) -> Tensor:
     """Labels that vary along one dimension only."""
     view = [1] * len(shape)
     view[dim] = -1
-    return profile.view(view).expand(tuple(shape))
+    return row.view(view).expand(tuple(shape))
 
 
-def profile(classes: ChannelClasses, labels: Tensor, dim: int, where: str) -> Tensor:
+def channel_row(
+    classes: ChannelClasses, labels: Tensor, dim: int, where: str
+) -> Tensor:
     """Labels along one dimension; entries elsewhere are joined with them.
 
     Args:
@@ -54,7 +56,7 @@ def profile(classes: ChannelClasses, labels: Tensor, dim: int, where: str) -> Te
         dim: The channel dimension.
         where: What joins them, for messages.
     """
-    small = core(classes.find(labels)).movedim(dim, 0)
+    small = unexpanded(classes.find(labels)).movedim(dim, 0)
     small = small.reshape(len(small), -1)
     first = small.amax(dim=1)  # NONE beside a channel counts for nothing
     classes.join(small, first[:, None], where)
@@ -123,7 +125,7 @@ def broadcast(
                     classes.fix(other, 'its channels meet other channels')
                 return constant(FIXED, shape)
             continue
-        a, b = core(classes.find(result)), core(labels)
+        a, b = unexpanded(classes.find(result)), unexpanded(labels)
         classes.join(a, b, where)
         a, b = torch.broadcast_tensors(classes.find(a), classes.find(b))
         # A fixed entry stays fixed; beside nothing, a channel counts.

@@ -19,7 +19,15 @@ from .kinds import (
     VIEWS,
     is_pointwise,
 )
-from .labels import along, broadcast, compact, constant, equal_parts, profile, varying
+from .labels import (
+    broadcast,
+    channel_row,
+    compact,
+    constant,
+    equal_parts,
+    vary_along,
+    varying,
+)
 
 
 class NumberedTensors:
@@ -196,9 +204,9 @@ class NumberedTensors:
             table = labels.unflatten(dim, (parts, piece))
             self.classes.join(table, table.narrow(dim, 0, 1), self._where)
             return
-        row = profile(self.classes, labels, dim, self._where)
+        row = channel_row(self.classes, labels, dim, self._where)
         row = equal_parts(self.classes, row, parts, self._where)
-        self._labels[id(x)] = along(row, dim, x.shape)
+        self._labels[id(x)] = vary_along(row, dim, x.shape)
 
     def _reduce(
         self, name: str, arguments: dict, x: Tensor, outputs: list[Tensor]

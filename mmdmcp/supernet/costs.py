@@ -4,19 +4,19 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from ..channels.groups import Sides
+from ..channels.groups import InOut
 from ..cost import LayerCost
 from ..errors import TraceError
 from ..layers import kind_of
 from ..ops import Layout
 from .units import renumber
 
-_SIDES = ('pair', 'out', 'in')
+_COUNTED = ('pair', 'out', 'in')
 
 
 def layer_costs(
     model: nn.Module,
-    sides: dict[str, Sides],
+    layouts: dict[str, InOut],
     slid: dict[str, Layout],
     numbers: dict[int, int],
     positions: dict[str, int],
@@ -28,14 +28,14 @@ def layer_costs(
 
     Args:
         model: The model.
-        sides: Layouts of its layers.
+        layouts: Layouts of its layers.
         slid: Layouts of the channels that layers slide over.
         numbers: Unit of each group that is pruned.
         positions: At how many positions each layer is applied.
     """
     costs, one = [], Layout.fixed(1)
     modules = dict(model.named_modules())
-    for name, both in sides.items():
+    for name, both in layouts.items():
         inputs, outputs = (renumber(layout, numbers) for layout in both)
         sliced = bool(inputs.units or outputs.units)
         kind, module = kind_of(modules.get(name)), modules.get(name)
@@ -47,7 +47,7 @@ def layer_costs(
             channels = renumber(slid[name], numbers)
             costs.append(LayerCost(name, one, channels, macs=macs // channels.size))
             continue
-        counts = kind.parameters(module) if sliced else dict.fromkeys(_SIDES, 0)
+        counts = kind.parameters(module) if sliced else dict.fromkeys(_COUNTED, 0)
         makes = kind.makes_channels
         costs.append(
             LayerCost(

@@ -11,7 +11,7 @@ from ..errors import failure
 from ..layers import kind_of
 from .gate_sites import GateSites
 from .sample_run import SampleRuns
-from .units import Sides, sliced_layers
+from .units import InOut, sliced_layers
 from .zeroed import odd_width, same_when_zeroed
 
 
@@ -19,7 +19,7 @@ from .zeroed import odd_width, same_when_zeroed
 def find_prunable(
     model: nn.Module,
     trace: Trace,
-    sides: dict[str, Sides],
+    layouts: dict[str, InOut],
     first: dict[int, str],
     scope: Sequence[str] | None,
     runs: SampleRuns,
@@ -31,7 +31,7 @@ def find_prunable(
     Args:
         model: The model, in eval mode.
         trace: What the analyzer found.
-        sides: Layouts of every layer.
+        layouts: Layouts of every layer.
         first: First layer of each group.
         scope: Prefixes of names to prune; None for all.
         runs: Samples through the model.
@@ -51,16 +51,16 @@ def find_prunable(
             candidates.append(group)
         else:
             others.append((name, reason))
-    trial = _Trial(model, trace.sizes, sides, runs.everything)
+    trial = _Trial(model, trace.sizes, layouts, runs.everything)
     for share in (0.37, 0.67):
         candidates, failed = _split(candidates, lambda g: trial(g, share))
         others += [(first[g], reason) for g, reason in failed]
     if sites is not None:
         candidates, failed = same_when_zeroed(
-            model, trace, sides, candidates, runs, sites, _split
+            model, trace, layouts, candidates, runs, sites, _split
         )
         others += [(first[g], reason) for g, reason in failed]
-    order = {name: i for i, name in enumerate(sides)}
+    order = {name: i for i, name in enumerate(layouts)}
     return candidates, sorted(dict.fromkeys(others), key=lambda x: order[x[0]])
 
 
@@ -70,7 +70,7 @@ class _Trial:
     Args:
         model: The model.
         sizes: Channels of each group.
-        sides: Layouts of every layer.
+        layouts: Layouts of every layer.
         run: Runs one sample.
     """
 
@@ -78,10 +78,10 @@ class _Trial:
         self,
         model: nn.Module,
         sizes: Sequence[int],
-        sides: dict[str, Sides],
+        layouts: dict[str, InOut],
         run: Callable[[], object],
     ) -> None:
-        self.model, self.sizes, self.sides = model, sizes, sides
+        self.model, self.sizes, self.layouts = model, sizes, layouts
         self.run = run
         self.reference = _shapes(run())
 
@@ -89,7 +89,7 @@ class _Trial:
         """Why it can't be done at about that share of the channels; None if
         it can."""
         numbers = {g: i for i, g in enumerate(groups)}
-        layers = sliced_layers(self.model, self.sides, numbers)
+        layers = sliced_layers(self.model, self.layouts, numbers)
         full = [self.sizes[g] for g in groups]
         # Odd widths that are no simple fraction of the full one, and differ
         # between neighbours: code that halves, shuffles or broadcasts
@@ -118,7 +118,7 @@ def _refuse(
 ) -> str | None:
     """Why a group can't be pruned, as far as that is known beforehand."""
     if trace.sizes[group] < 2:
-        if trace.sides[name][1].size == 1:
+        if trace.layouts[name][1].size == 1:
             return 'it has one channel'
         where = trace.ties.get(group)
         where = f' ({where})' if where else ''
@@ -168,7 +168,7 @@ def unmet_layers(model: nn.Module, trace: Trace) -> list[str]:
     return [
         name
         for name, module in model.named_modules()
-        if kind_of(module) is not None and name not in trace.sides
+        if kind_of(module) is not None and name not in trace.layouts
     ]
 
 
@@ -194,7 +194,7 @@ def unseen_readers(
     for name in unmet:
         module = model.get_submodule(name)
         readers.setdefault(kind_of(module).size(module, 'in'), name)
-    for _, outputs in trace.sides.values():
+    for _, outputs in trace.layouts.values():
         reader = readers.get(outputs.size)
         if reader is not None:
             for group in outputs.units:

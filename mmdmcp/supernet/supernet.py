@@ -19,7 +19,7 @@ from .costs import layer_costs, other_params, require_exact_params
 from .gate_sites import find_gate_sites
 from .prunable import find_prunable, unmet_layers, unseen_readers
 from .sample_run import SampleRuns
-from .units import Unit, layer_sides, producers, scaled_layers, sliced_layers
+from .units import Unit, layer_layouts, producers, scaled_layers, sliced_layers
 
 
 class Supernet:
@@ -85,12 +85,12 @@ class Supernet:
         trace = self._trace(runs)
         positions = read_positions(model, runs.inference)
         sites = find_gate_sites(model, runs.everything, close_channels=any_channels)
-        sides = layer_sides(model, trace)
-        first = producers(model, sides)
+        layouts = layer_layouts(model, trace)
+        first = producers(model, layouts)
         groups, self.unprunable = find_prunable(
             model,
             trace,
-            sides,
+            layouts,
             first,
             scope,
             runs,
@@ -105,9 +105,9 @@ class Supernet:
             )
         numbers = {group: i for i, group in enumerate(groups)}
         self.units = [Unit(first[g], trace.sizes[g]) for g in groups]
-        self.layers = sliced_layers(model, sides, numbers)
+        self.layers = sliced_layers(model, layouts, numbers)
         self.scaled = scaled_layers(self.layers, sites)
-        costs = layer_costs(model, sides, trace.slid, numbers, positions)
+        costs = layer_costs(model, layouts, trace.slid, numbers, positions)
         self.cost = CostModel(costs, len(self.units), other_params(model, costs))
         require_exact_params(model, self.cost.exact(self.full)['params'])
         self.bind()

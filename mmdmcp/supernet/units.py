@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from ..channels.groups import Sides, Trace
+from ..channels.groups import InOut, Trace
 from ..layers import kind_of
 from ..ops import Layout, Segment, SlicedLayer, slice_layer
 from .gate_sites import GateSites
@@ -26,24 +26,24 @@ class Unit:
     num_channels: int
 
 
-def layer_sides(model: nn.Module, trace: Trace) -> dict[str, Sides]:
+def layer_layouts(model: nn.Module, trace: Trace) -> dict[str, InOut]:
     """Input and output layouts of every layer, in groups of the trace.
 
     Layers that the trace did not meet are fixed. Bare parameters with
     channels come last, under their full names.
     """
-    sides = {}
+    layouts = {}
     for name, module in model.named_modules():
         kind = kind_of(module)
         if kind is not None:
-            sides[name] = trace.sides.get(name) or tuple(
+            layouts[name] = trace.layouts.get(name) or tuple(
                 Layout.fixed(kind.size(module, side)) for side in ('in', 'out')
             )
-    bare = {n: both for n, both in trace.sides.items() if n not in sides}
-    return {**sides, **bare}
+    bare = {n: both for n, both in trace.layouts.items() if n not in layouts}
+    return {**layouts, **bare}
 
 
-def producers(model: nn.Module, sides: dict[str, Sides]) -> dict[int, str]:
+def producers(model: nn.Module, layouts: dict[str, InOut]) -> dict[int, str]:
     """The first layer of each group that makes its channels.
 
     A depthwise convolution or a normalisation passes channels on; a group
@@ -55,7 +55,7 @@ def producers(model: nn.Module, sides: dict[str, Sides]) -> dict[int, str]:
     """
     makers: dict[int, list[str]] = {}
     modules = dict(model.named_modules())
-    for name, (_, outputs) in sides.items():
+    for name, (_, outputs) in layouts.items():
         kind = kind_of(modules.get(name))
         if kind is not None and kind.makes_channels:
             for group in outputs.units:
@@ -67,7 +67,7 @@ def producers(model: nn.Module, sides: dict[str, Sides]) -> dict[int, str]:
         if begins[names[0]] > 1:
             names = sorted(
                 (name for name in names if name not in taken),
-                key=lambda name: len(sides[name][1].units),
+                key=lambda name: len(layouts[name][1].units),
             )
         if names:
             first[group] = names[0]
@@ -88,11 +88,11 @@ def renumber(layout: Layout, numbers: dict[int, int]) -> Layout:
 
 
 def sliced_layers(
-    model: nn.Module, sides: dict[str, Sides], numbers: dict[int, int]
+    model: nn.Module, layouts: dict[str, InOut], numbers: dict[int, int]
 ) -> list[SlicedLayer]:
     """The layers whose shape depends on some unit."""
     layers, modules = [], dict(model.named_modules())
-    for name, both in sides.items():
+    for name, both in layouts.items():
         inputs, outputs = (renumber(layout, numbers) for layout in both)
         if inputs.units or outputs.units:
             layers.append(slice_layer(modules, name, inputs, outputs))

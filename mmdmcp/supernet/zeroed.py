@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from ..channels.groups import Sides, Trace
+from ..channels.groups import InOut, Trace
 from ..errors import failure
 from ..layers import LayerKind
 from ..ops import SlicedLayer
@@ -39,7 +39,7 @@ Split = Callable[
 def same_when_zeroed(
     model: nn.Module,
     trace: Trace,
-    sides: dict[str, Sides],
+    layouts: dict[str, InOut],
     groups: list[int],
     runs: SampleRuns,
     sites: GateSites,
@@ -50,7 +50,7 @@ def same_when_zeroed(
     Args:
         model: The model, in eval mode.
         trace: What the analyzer found.
-        sides: Layouts of every layer.
+        layouts: Layouts of every layer.
         groups: Groups that can be pruned, as far as shapes go.
         runs: Samples through the model.
         sites: Where gates sit.
@@ -70,7 +70,7 @@ def same_when_zeroed(
             with double_precision(model, runs) as tolerance:
                 with probe_weights(model, lambda s=seed: runs.outputs(s), seed):
                     trial = _Trial(
-                        model, trace.sizes, sides, runs, sites, seed, tolerance
+                        model, trace.sizes, layouts, runs, sites, seed, tolerance
                     )
                     groups, more = split(
                         groups, lambda some, t=trial, s=share: t(some, s)
@@ -117,7 +117,7 @@ class _Trial:
     Args:
         model: The model.
         sizes: Channels of each group.
-        sides: Layouts of every layer.
+        layouts: Layouts of every layer.
         runs: Samples through the model.
         sites: Where gates sit.
         seed: Of the input.
@@ -128,13 +128,13 @@ class _Trial:
         self,
         model: nn.Module,
         sizes: Sequence[int],
-        sides: dict[str, Sides],
+        layouts: dict[str, InOut],
         runs: SampleRuns,
         sites: GateSites,
         seed: int,
         tolerance: float,
     ) -> None:
-        self.model, self.sizes, self.sides = model, sizes, sides
+        self.model, self.sizes, self.layouts = model, sizes, layouts
         self.runs, self.sites = runs, sites
         self.seed, self.tolerance = seed, tolerance
         self.reference = self._values()
@@ -150,7 +150,7 @@ class _Trial:
         if not self.reference.isfinite().all() and self.seed:
             return None  # too large for what the model computes
         layers = sliced_layers(
-            self.model, self.sides, {g: i for i, g in enumerate(groups)}
+            self.model, self.layouts, {g: i for i, g in enumerate(groups)}
         )
         sizes = [self.sizes[g] for g in groups]
         kept = _spread(sizes, share)
