@@ -20,6 +20,8 @@ from ..modes import slow_attention, training_mode, unchanged
 from .samples import forward_arguments, takes_losses
 
 Run = Callable[[], object]
+_SMALL = (96, 256)  # longest sides of images that are small
+_OWN = frozenset(vars(nn.Module()))  # what torch keeps in every module
 _PROPOSALS = 1000  # of a two-stage detector whose config does not say
 
 
@@ -78,19 +80,21 @@ class SampleRuns:
         return [self._run(part, seed) for part in self._passes if part != self._losses]
 
     @contextmanager
-    def small(self, longest: int = 96) -> Iterator[None]:
+    def small(self) -> Iterator[None]:
         """Inside, images are small if the model takes such: channels are the
         same at any size."""
         shape = self.input_shape
-        factor = longest / max(shape[1:])
-        if len(shape) == 3 and factor < 1:
-            # Whole multiples of the usual strides.
-            sides = (max(32, round(side * factor / 32) * 32) for side in shape[1:])
-            self.input_shape = (shape[0], *sides)
-            try:
-                self.outputs()
-            except Exception:
-                self.input_shape = shape
+        for longest in _SMALL:
+            if self._own is None and len(shape) == 3 and longest < max(shape[1:]):
+                factor = longest / max(shape[1:])
+                # Whole multiples of the usual strides.
+                sides = (max(32, round(side * factor / 32) * 32) for side in shape[1:])
+                self.input_shape = (shape[0], *sides)
+                try:
+                    self.outputs()
+                    break
+                except Exception:  # a layer that knows the size of its input
+                    self.input_shape = shape
         try:
             yield
         finally:
@@ -249,8 +253,7 @@ def _attributes(model: nn.Module) -> list[Tensor]:
         leaf
         for module in model.modules()
         for name, value in vars(module).items()
-        if name not in ('_parameters', '_buffers', '_modules')
-        and isinstance(value, (Tensor, list, tuple, dict))
+        if name not in _OWN and isinstance(value, (Tensor, list, tuple, dict))
         for leaf in tree_leaves(value)
         if isinstance(leaf, Tensor)
     ]

@@ -144,6 +144,34 @@ class Drawer:
         except TypeError:
             return kind(), channels
 
+    def a_row(self, channels: int, _depth: int) -> Drawn:
+        """One dimension: the pixels in a row."""
+        made = self._number()
+        row = nn.Sequential(
+            nn.Conv1d(channels, made, 3, padding=1, bias=False),
+            nn.BatchNorm1d(made),
+            nn.ConvTranspose1d(made, made, 3, padding=1, groups=made),
+        )
+        return (
+            Call(
+                'row',
+                lambda m, x: m.row(x.flatten(2)).unflatten(2, x.shape[2:]),
+                row=row,
+            ),
+            made,
+        )
+
+    def a_volume(self, channels: int, _depth: int) -> Drawn:
+        """Three dimensions: maps of one image as frames."""
+        made = self._number()
+        volume = nn.Sequential(
+            nn.Conv3d(channels, made, 3, padding=1), nn.BatchNorm3d(made)
+        )
+        return (
+            Call('volume', lambda m, x: m.volume(x[:, :, None]).mean(2), volume=volume),
+            made,
+        )
+
     def a_linear(self, channels: int, _depth: int) -> Drawn:
         made = self._number()
         return (

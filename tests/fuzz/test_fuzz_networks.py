@@ -20,7 +20,7 @@ from mmdmcp.modes import slow_attention
 from mmdmcp.subnet import apply
 from mmdmcp.supernet import Supernet
 
-COUNT = int(os.environ.get('MMDMCP_FUZZ', 15))
+COUNT = int(os.environ.get('MMDMCP_FUZZ', 6))
 SEED = int(os.environ.get('MMDMCP_FUZZ_SEED', 0))
 #: Accepted distance in float64, compared with the largest number.
 EQUAL = 1e-9
@@ -172,3 +172,16 @@ def test_random_networks_are_exact_or_refused():
     # Most of them are networks, and most of those can be pruned.
     if COUNT >= 10:
         assert found.count('pruned') > COUNT / 2 > 2 * found.count('broken')
+
+
+def test_what_is_wrong_is_seen():
+    """A network that gates can't prune, and a cost that is off by one."""
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Sigmoid(), nn.Conv2d(8, 3, 3))
+    supernet = Supernet(net, SHAPE)
+    as_if_trained(supernet.model, 0)
+    narrow(supernet, torch.randn(2, *SHAPE).double())
+    with pytest.raises(AssertionError, match='gated == cut'):
+        gated(supernet)
+    supernet.cost.other_macs += 1
+    with pytest.raises(AssertionError):
+        narrow(supernet, torch.randn(2, *SHAPE).double())
