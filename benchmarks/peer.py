@@ -30,7 +30,7 @@ class Peer:
     """
 
     def __init__(self, name: str, size: int, data: dict) -> None:
-        compat.apply()
+        compat.repair_mmrazor()
         import mmrazor.models  # noqa: F401
         from mmrazor.registry import MODELS
 

@@ -20,9 +20,10 @@ from mmengine.evaluator import DumpResults
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from . import registry  # noqa: F401  (registers and repairs what is needed)
+from . import registry  # noqa: F401  (registers what configs name)
 from .checkpoints.fetch import downloaded, is_url
 from .checkpoints.resume import Found, find_good_checkpoint, not_resumable
+from .compat import repair_mmengine
 from .engine.launch import process_group
 from .engine.record import RunRecord
 from .engine.samples import watch_samples
@@ -87,6 +88,7 @@ def train(
         MmdmcpError: If the config, the data, a checkpoint or the launch are
             not as they must be. Nothing has been built then.
     """
+    repair_mmengine()
     cfg = load_config(config, cfg_options)
     check_types(cfg)
     set_work_dir(cfg, work_dir)
@@ -155,6 +157,7 @@ def test(
         raise ConfigError(
             f'--out {out}: end it with .json for metrics or with .pkl for predictions'
         )
+    repair_mmengine()
     cfg = load_config(config, cfg_options)
     check_types(cfg)
     set_work_dir(cfg, work_dir)

@@ -15,17 +15,20 @@ from .files import GONE, atomic_file, why_not_a_file
 from .shipped import SCOPE, locate, missing
 
 
-def apply() -> None:
-    """Put every missing piece in place. Calling it again does nothing."""
-    _torch_quantization_names()
-    _safe_checkpoint_types()
+def repair_mmengine() -> None:
+    """Repair what a run needs: its checkpoints, its files.
+
+    Called where a run or a model of this package begins, not on import: a
+    process that only has the package installed keeps its mmengine as it is.
+    Calling it again does nothing.
+    """
+    allow_containers()
     _resume_runs_no_code()
     _urls_run_no_code()
     _atomic_local_files()
-    shipped_bases()
 
 
-def _torch_quantization_names() -> None:
+def repair_mmrazor() -> None:
     """Let ``mmrazor.models`` import.
 
     mmrazor 1.0 imports names of ``torch.ao.quantization`` that torch 2.0
@@ -73,7 +76,8 @@ def _removed(name: str):
     return factory
 
 
-def _safe_checkpoint_types() -> None:
+@functools.cache
+def allow_containers() -> None:
     """Let mmengine resume its own checkpoints.
 
     torch 2.6 loads with ``weights_only=True``. mmengine 0.10 stores its

@@ -18,7 +18,7 @@ from . import compat
 from .errors import ConfigError, MmdmcpError, first_line, shown
 from .options import did_you_mean
 
-compat.apply()
+compat.shipped_bases()
 
 
 def _child(kind: str, *locations: str) -> Registry:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..compat import allow_containers
 from ..errors import CheckpointError, first_line
 from ..files import atomic_file, why_not_a_file
 from .fetch import fetch, is_url, unusable
@@ -29,6 +30,7 @@ def read_checkpoint(path: str | os.PathLike, map_location: Any = 'cpu') -> Any:
     if problem is not None:
         raise CheckpointError(problem)
     try:
+        allow_containers()
         return torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError:
         raise CheckpointError(

@@ -54,8 +54,6 @@ def publish(
     require_checkpoint(checkpoint, 'checkpoint')
     import torch
 
-    # MMEngine's containers of numbers are then known, and may be read.
-    from .. import registry  # noqa: F401
     from ..checkpoints import read_checkpoint, weights_of, write_weights
     from ..errors import CheckpointError, ConfigError
 

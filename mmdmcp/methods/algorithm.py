@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from ..compat import repair_mmengine
 from ..cost import Budget
 from ..cost.budget import Target
 from ..errors import CheckpointError, ConfigError
@@ -94,6 +95,7 @@ class PruningAlgorithm(BaseModel):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
+        repair_mmengine()
         check_parts(mutator, input_shape, data_preprocessor, init_cfg)
         number('tolerance', tolerance, above=0, below=1)
         model = build_architecture(architecture, data_preprocessor)

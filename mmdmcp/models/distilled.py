@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from ..checkpoints import read_weights, require_fit
+from ..compat import repair_mmrazor
 from ..errors import CheckpointError, ConfigError
 from ..registry import MODELS
 
@@ -118,6 +119,8 @@ class DistilledModel(BaseModel):
                     f'it has {top[:300]}'
                 )
         own = {key: value for key, value in options.items() if key not in _OURS}
+        if str(own.get('type')).startswith('mmrazor.'):
+            repair_mmrazor()
         try:
             self.losses[name] = MODELS.build(own)
         except (KeyError, TypeError, AssertionError) as error:

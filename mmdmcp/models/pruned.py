@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from ..checkpoints import initialisers, is_pretrained
+from ..compat import repair_mmengine
 from ..errors import ConfigError, SubnetError, first_line, shown
 from ..modes import eval_mode
 from ..registry import MODELS, build
@@ -154,6 +155,7 @@ def load_subnet(subnet: SubnetLike) -> Subnet:
 
 
 def _build(cfg: dict | nn.Module, data_preprocessor: dict | None = None) -> nn.Module:
+    repair_mmengine()
     if isinstance(cfg, nn.Module):
         return cfg
     if not isinstance(cfg, dict) or 'type' not in cfg:

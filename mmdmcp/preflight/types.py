@@ -10,6 +10,7 @@ from mmengine import registry as root
 from mmengine.config import Config
 
 from .. import registry
+from ..compat import repair_mmrazor
 from ..errors import ConfigError
 from ..methods import PruningAlgorithm, SearchOptimWrapperConstructor, SearchValLoop
 from ..options import did_you_mean
@@ -41,6 +42,8 @@ def check_types(cfg: Config) -> None:
     for key, node in nodes(cfg):
         name = node.get('type')
         if isinstance(name, str):
+            if name.startswith('mmrazor.'):
+                repair_mmrazor()
             _check_name(f'{key}.type', name, scope)
     method = search_class(cfg.model, scope)
     _check_wrappers(cfg, scope, method)

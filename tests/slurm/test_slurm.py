@@ -9,9 +9,10 @@ import sys
 import pytest
 import torch
 
-import mmdmcp.registry  # noqa: F401  (lets torch load checkpoints)
+from mmdmcp.compat import allow_containers
 from mmdmcp.subnet import Subnet
 
+allow_containers()
 SEARCH = 'pruning/dmcp/dmcp_resnet14_supernet_digits.py'
 PLAIN = 'pruning/dmcp/resnet14_digits.py'
 EPOCHS = 4

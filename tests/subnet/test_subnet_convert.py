@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from mmdmcp import SubnetError
+from mmdmcp.compat import repair_mmrazor
 from mmdmcp.subnet import LayerWidth, Subnet, UnitWidth
 from mmdmcp.subnet.convert import (
     RazorUnit,
@@ -48,9 +49,8 @@ def test_all_shapes_of_the_file_say_the_same(content):
 
 
 def test_widths_are_rounded_as_mmrazor_rounds_them():
+    repair_mmrazor()
     from mmrazor.models.utils import make_divisible
-
-    import mmdmcp.registry  # noqa: F401  (lets mmrazor import)
 
     for choice in (1, 7, 9, 27, 52, 64, 0.001, 0.37):
         for divisor, least, share in (
@@ -239,6 +239,7 @@ def test_mmrazor_itself_builds_the_same_network(tmp_path, backbone, channels):
     assert from_mmrazor(read_mmrazor(path), supernet) == subnet
     ours = subnet_module.apply(MODELS.build(cfg), subnet)
     init_default_scope('mmrazor')
+    repair_mmrazor()
     from mmrazor.registry import MODELS as RAZOR
 
     theirs = RAZOR.build(
