@@ -49,11 +49,15 @@ def take_settings(runner: Runner, checkpoint: dict, may_differ: bool) -> list[st
         )
     _replay(runner, checkpoint['meta'])
     for part, wrapper in _parts(runner.optim_wrapper):
-        groups = _stored(checkpoint, part)['param_groups']
-        for group, new in zip(groups, wrapper.param_groups):
-            group.clear()
-            group.update({k: v for k, v in new.items() if k != 'params'})
-        _number(groups, wrapper)
+        state = _stored(checkpoint, part)
+        for group, new in zip(state['param_groups'], wrapper.optimizer.param_groups):
+            # The same parameters, by number.
+            settings = {k: v for k, v in new.items() if k != 'params'}
+            group.update(settings)
+            for key in set(group) - set(settings) - {'params'}:
+                del group[key]
+        if wrapper.base_param_settings is not None:  # the rate that is logged
+            state['base_param_settings'] = wrapper.base_param_settings
     if schedules:
         checkpoint['param_schedulers'] = _states(schedules)
     rates = ', '.join(
@@ -76,14 +80,14 @@ def _differ(runner: Runner, checkpoint: dict) -> bool:
     """
     for part, wrapper in _parts(runner.optim_wrapper):
         groups = _stored(checkpoint, part)['param_groups']
-        if len(groups) != len(wrapper.param_groups):
+        if len(groups) != len(wrapper.optimizer.param_groups):
             raise CheckpointError(
                 f'{runner._load_from}: its optimiser has {len(groups)} groups of '
-                f'parameters, that of the config {len(wrapper.param_groups)}: what '
+                f'parameters, that of the config {len(wrapper.optimizer.param_groups)}: what '
                 'it remembers is of others. Set optim_wrapper back to go on with '
                 '--resume, or start another run from these weights with load_from'
             )
-        for group, new in zip(groups, wrapper.param_groups):
+        for group, new in zip(groups, wrapper.optimizer.param_groups):
             old = _settings(group)
             # Another version of torch may have more of them.
             if any(old.get(k, v) != v for k, v in _settings(new).items()):
@@ -122,14 +126,6 @@ def _replay(runner: Runner, meta: Mapping) -> None:
                 for schedule in schedules:
                     if schedule.by_epoch:
                         schedule.step()
-
-
-def _number(groups: list[dict], wrapper: OptimWrapper) -> None:
-    """Give the groups their parameters, by number, as torch stores them."""
-    count = 0
-    for group, new in zip(groups, wrapper.param_groups):
-        group['params'] = list(range(count, count + len(new['params'])))
-        count += len(new['params'])
 
 
 def _without_state(wrapper: OptimWrapper, checkpoint: Mapping) -> Iterator[str]:

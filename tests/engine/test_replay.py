@@ -30,6 +30,7 @@ def run(work_dir, resume=None, **options):
         'train_cfg.max_epochs': LENGTH,
         'default_hooks.checkpoint.interval': 1,
         'param_scheduler': schedules(),
+        'optim_wrapper.paramwise_cfg': dict(norm_decay_mult=0.0),
         **options,
     }
     train(
@@ -69,6 +70,7 @@ def test_they_take_effect_where_the_run_would_be_with_them(tmp_path, first):
         found['optimizer']['param_groups'], expected['optimizer']['param_groups']
     ):
         assert group == other
+    assert found['optimizer']['base_param_settings']['lr'] == group['lr']
     assert group['lr'] not in (0.03, first[1]['optimizer']['param_groups'][-1]['lr'])
     assert found['param_schedulers'] == expected['param_schedulers']
     assert 'the config has other settings of the optimisers' in log(tmp_path / 'b')
@@ -103,5 +105,5 @@ def test_other_groups_of_parameters_are_refused(tmp_path, first):
         run(
             tmp_path,
             str(first[0] / 'epoch_1.pth'),
-            **{'optim_wrapper.paramwise_cfg': dict(norm_decay_mult=0.0)},
+            **{'optim_wrapper.paramwise_cfg': None},
         )
