@@ -49,7 +49,9 @@ def write(folder: Path, results: Path, docs: Path) -> None:
             continue
         parts.append(section(name, found))
         if folder.exists():
-            plot(tables.load(name, folder), found, docs / f'widths_{name}.png')
+            plot(
+                tables.load(name, folder), found, docs / 'images' / f'widths_{name}.png'
+            )
     text = '\n\n'.join(parts)
     print(text)
     _insert(docs / 'results.md', text)
@@ -78,7 +80,10 @@ def section(name: str, found: Sequence[dict]) -> str:
     correlations = [r for r in found if r.get('correlation') is not None]
     if correlations:
         lines += ['', _correlations(correlations)]
-    lines += ['', f'![Accuracy over FLOPs](widths_{name}.png)']
+    drawn = [r for r in found if r.get('candidates')]
+    if drawn:
+        lines += ['', _before_ranking(drawn)]
+    lines += ['', f'![Accuracy over FLOPs](images/widths_{name}.png)']
     return '\n'.join(lines)
 
 
@@ -106,18 +111,36 @@ def _cell(group: Sequence[dict]) -> str:
     return f'{text}, {accuracy:.2f}'
 
 
-def _correlations(found: Sequence[dict]) -> str:
-    by_share = defaultdict(list)
+def _before_ranking(found: Sequence[dict]) -> str:
+    """What chains are worth without a ranking of what is drawn from them."""
+    groups = defaultdict(list)
     for record in found:
-        by_share[record['share']].append(record['correlation'])
-    values = ', '.join(
-        f'{statistics.mean(by_share[share]):.2f} at {share:.0%} '
-        f'({len(by_share[share])} supernets)'
-        for share in sorted(by_share, reverse=True)
+        groups[record['arm'], record['share']] += [
+            c['percentile']
+            for c in record['candidates']
+            if c['supernet'] is not None and c['name'] != 'evolved'
+        ]
+    values = '; '.join(
+        f'{arm} {share:.0%}: {statistics.mean(group):.0f} '
+        f'({min(group):.0f} to {max(group):.0f})'
+        for (arm, share), group in sorted(groups.items())
     )
     return (
-        'Rank correlation (Spearman) between what the supernet says of random '
-        f'networks at the target and the table: {values}.'
+        f'Percentile of the candidates before they are ranked, mean (range): {values}.'
+    )
+
+
+def _correlations(found: Sequence[dict]) -> str:
+    groups = defaultdict(list)
+    for record in found:
+        groups[record['arm'], record['share']].append(record['correlation'])
+    values = '; '.join(
+        f'{arm} {share:.0%}: {statistics.mean(group):.2f} ({len(group)} supernets)'
+        for (arm, share), group in sorted(groups.items())
+    )
+    return (
+        'Rank correlation (Spearman) between the supernet and the table, over the '
+        f'random networks of {values}.'
     )
 
 
