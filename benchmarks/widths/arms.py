@@ -156,7 +156,12 @@ def dmcp(rate: float, by: str = 'accuracy', **mutator) -> Arm:
 
 
 def frozen(
-    travel: float, steps: int, by: str = 'accuracy', evolved: int = 0, **mutator
+    travel: float,
+    steps: int,
+    by: str = 'accuracy',
+    evolved: int = 0,
+    on_budget: bool = False,
+    **mutator,
 ) -> Arm:
     """The weights train alone, then the chains alone.
 
@@ -165,18 +170,20 @@ def frozen(
         steps: Of the chains.
         by: What ranks the candidates.
         evolved: Networks that evolution evaluates beside the candidates.
+        on_budget: Whether the chains keep to the target.
         **mutator: Options of the mutator.
     """
 
     def arm(bench: Bench, share: float, seed: int) -> dict:
         start = bench.iterations // 2
+        held = dict(on_budget=True) if on_budget else {}
         plan = bench.plan(
             share,
             seed,
             iterations=start + steps,
             rate=travel / steps,
             mutator=mutator,
-            options=dict(arch_start=start, weights_stop=start),
+            options=dict(arch_start=start, weights_stop=start, **held),
         )
         search = bench.search(plan)
         search.run()
@@ -241,6 +248,7 @@ ARMS: dict[str, Arm] = {
     'frozen_sigmoid': frozen(50.0, 100),
     'frozen_log_p': frozen(10.0, 100, step='log_p'),
     'frozen_log_p_by_loss': frozen(10.0, 100, 'loss', step='log_p'),
+    'frozen_on_budget': frozen(10.0, 100, 'loss', on_budget=True, step='log_p'),
     'frozen_log_p_evolved': frozen(10.0, 100, 'loss', 24, step='log_p'),
 }
 #: Those that train nothing: one seed says all, and no images are needed.

@@ -10,6 +10,7 @@ from torch.utils._pytree import tree_map
 
 from ..cost.budget import Target
 from ..engine import frozen_statistics, frozen_weights
+from ..errors import ConfigError, shown
 from ..methods import Leaves, PruningAlgorithm, accumulate, finish
 from ..ops import SlicedLayer
 from ..options import number, refuse_unknown
@@ -47,6 +48,10 @@ class DMCP(PruningAlgorithm):
         budget_weight: Weight of the budget loss.
         dead_zone: The budget loss is zero between ``dead_zone * target``
             and the target. Below 1.
+        on_budget: Whether the chains keep to the target instead of being
+            drawn to it: steps leave the expected cost as it is, to first
+            order, and a common shift makes up the rest. The budget loss is
+            then reported alone.
         tolerance: Accepted distance of the result from the target, as a
             ratio of it.
         distillation: Module whose output narrow networks learn from the
@@ -84,6 +89,7 @@ class DMCP(PruningAlgorithm):
         random_sampling: tuple[float, float] = (1.0, 0.2),
         budget_weight: float = 0.1,
         dead_zone: float = 0.95,
+        on_budget: bool = False,
         tolerance: float = 0.01,
         distillation: str | None = 'auto',
         data_preprocessor: dict | None = None,
@@ -95,6 +101,8 @@ class DMCP(PruningAlgorithm):
         # has no bound: one step near the target ends every chain.
         number('dead_zone', dead_zone, above=0, below=1)
         number('budget_weight', budget_weight, above=0)
+        if not isinstance(on_budget, bool):
+            raise ConfigError(f'on_budget={shown(on_budget)}: give True or False')
         super().__init__(
             architecture,
             target,
@@ -107,6 +115,7 @@ class DMCP(PruningAlgorithm):
         )
         self.budget_weight = budget_weight
         self.dead_zone = dead_zone
+        self.on_budget = on_budget
         self.distillation = (
             None
             if distillation is None
@@ -206,10 +215,15 @@ class DMCP(PruningAlgorithm):
         budget = budgets_loss(
             list(expected.values()), list(self.budget.values.values()), self.dead_zone
         )
-        accumulate(wrapper, self.budget_weight * budget)
+        if self.on_budget:
+            self.mutator.level_gradient(self.budget)
+        else:
+            accumulate(wrapper, self.budget_weight * budget)
         before = self.mutator.alpha.detach().clone()
         if finish(wrapper, [self.mutator.alpha]):
             self.mutator.project(before)
+            if self.on_budget:
+                self.mutator.hold(self.budget)
         return {
             'arch/loss': task.detach(),
             'arch/budget_loss': budget.detach(),

@@ -18,6 +18,10 @@ from .grid import WidthGrid, nearest
 from .markov import PARAMETRISATIONS, STEPS, Chains, solve_common_alpha
 from .unit import DMCPChannelUnit
 
+# Of logits that an iteration moved; expected costs are those of the narrowest
+# and the full network long before.
+_MOST_SHIFT = 40.0
+
 
 @MODELS.register_module()
 class DMCPChannelMutator(ChannelMutator):
@@ -154,6 +158,39 @@ class DMCPChannelMutator(ChannelMutator):
         """After a step from ``before``: alpha is where the step leads, and
         where its gradient lives."""
         self.chains.project_(self.alpha, before)
+
+    def level_gradient(self, budget: Budget) -> None:
+        """Remove from alpha's gradient what would change the expected cost.
+
+        What is left moves channels between units at the same cost: at its
+        zero, a channel's worth per cost is the same everywhere.
+
+        Args:
+            budget: What the cost is counted in.
+        """
+        gradient = self.alpha.grad
+        if gradient is None:
+            return
+        cost = self.supernet.cost.to(self.alpha.device)
+        used = budget.used_at(cost, self.expected_widths())
+        (slope,) = torch.autograd.grad(used, self.alpha)
+        squares = (slope * slope).sum()
+        if squares > 0:
+            gradient -= (gradient * slope).sum() / squares * slope
+
+    @torch.no_grad()
+    def hold(self, budget: Budget) -> None:
+        """Shift all chains by one common amount, so that the expected cost is
+        the target, or as near as it gets."""
+        alpha = self.alpha.detach().double().cpu()
+
+        def used(amount: float) -> float:
+            widths = self.expected_widths(self.chains.shifted(alpha, amount))
+            return float(budget.used_at(self.supernet.cost, widths))
+
+        amount = solve_common_alpha(used, 1.0, -_MOST_SHIFT, _MOST_SHIFT)
+        self.alpha.copy_(self.chains.shifted(alpha, amount))
+        self.chains.project_(self.alpha, self.alpha.clone())
 
     # ---- widths ------------------------------------------------------
 

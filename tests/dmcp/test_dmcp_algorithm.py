@@ -167,6 +167,41 @@ def test_architecture_step_moves_alpha_alone(build):
     assert not moved[algorithm.mutator.chains.sizes == 0].any()
 
 
+@pytest.mark.parametrize('step', ['logit', 'log_p'])
+@pytest.mark.parametrize('parametrisation', ['sigmoid', 'exp'])
+def test_chains_on_budget_move_at_the_target(build, parametrisation, step):
+    mutator = dict(parametrisation=parametrisation, step=step)
+    algorithm = start(build(on_budget=True, arch_start=0, mutator=mutator))
+    wrappers = optimisers(algorithm)
+    wrappers['mutator'].optimizer.param_groups[0]['lr'] = 0.2
+    first = algorithm.mutator.expected_widths().detach()
+    for seed in range(5):
+        arch_step(algorithm, wrappers, batch(seed=seed))
+        used = algorithm.expected_cost() / algorithm.budget.values['macs']
+        assert used.item() == pytest.approx(1, abs=1e-4)
+    assert (algorithm.mutator.expected_widths() - first).abs().max() > 0.01
+
+
+def test_a_level_gradient_leaves_the_expected_cost(build):
+    """Along it the cost does not change, by finite differences."""
+    algorithm = build(mutator=dict(parametrisation='exp'))
+    mutator, budget = algorithm.mutator, algorithm.budget
+    alpha = mutator.alpha
+    alpha.grad = torch.randn(alpha.shape, generator=torch.Generator().manual_seed(0))
+    free = alpha.grad.clone()
+    mutator.level_gradient(budget)
+
+    def change(direction):
+        step = 1e-4 * direction.double() / direction.norm()
+        costs = [
+            float(budget.used_at(mutator.supernet.cost, mutator.expected_widths(a)))
+            for a in (alpha.detach().double() + step, alpha.detach().double() - step)
+        ]
+        return abs(costs[0] - costs[1])
+
+    assert change(alpha.grad) < 1e-3 * change(free)
+
+
 def test_a_stage_that_the_loss_does_not_read(build):
     """Its chains get no gradient of the task; the others train on."""
     net = classifier(out_indices=(1,))
