@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from ..layers import BareParameter, kind_of
+from ..layers import BareParameter, kind_of, known_kind
 from .classes import FIXED, NONE, ChannelClasses, joined
 from .labels import channel_row, constant, equal_parts, vary_along, varying
 from .operations import NumberedTensors
@@ -172,7 +172,7 @@ class Follower(TorchDispatchMode):
     # ---- layers ------------------------------------------------------
 
     def _layer(self, name: str, module: nn.Module, x: Tensor, out: Tensor) -> None:
-        kind, labels = kind_of(module), self._tensors.get(x)
+        kind, labels = known_kind(module), self._tensors.get(x)
         reason = kind.keeps_whole(module)
         if reason is not None:
             self.classes.fix(labels, reason)
@@ -236,7 +236,8 @@ class Follower(TorchDispatchMode):
 def _unusual(modules: dict[str, nn.Module]) -> dict[str, str]:
     """Layers whose parameters are not theirs alone, or not all that their
     kind knows, each with the reason to leave it whole."""
-    reasons, owners = {}, {}
+    reasons: dict[str, str] = {}
+    owners: dict[int, str] = {}
     for name, module in modules.items():
         for key, parameter in module._parameters.items():
             if parameter is None:
@@ -244,7 +245,7 @@ def _unusual(modules: dict[str, nn.Module]) -> dict[str, str]:
             first = owners.setdefault(id(parameter), name)
             if first != name:
                 reasons[first] = reasons[name] = f'{first} and {name} share a parameter'
-            known = [t for t in kind_of(module).tensors if t not in module._buffers]
+            known = [t for t in known_kind(module).tensors if t not in module._buffers]
             if key not in known:
                 reasons[name] = (
                     f'{name} has a parameter beside {" and ".join(known)}: {key}'

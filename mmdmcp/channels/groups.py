@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from ..errors import TraceError, failure
-from ..layers import kind_of
+from ..layers import known_kind
 from ..ops import Layout, Segment
 from .classes import FIXED, NONE
 from .follow import Follower
@@ -94,7 +94,7 @@ class _Grouping:
         self.producers = [
             name
             for name, module in model.named_modules()
-            if name in self.rows and kind_of(module).makes_channels
+            if name in self.rows and known_kind(module).makes_channels
         ]
 
     def trace(self) -> Trace:

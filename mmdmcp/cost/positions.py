@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from ..layers import kind_of
+from ..layers import LayerKind, kind_of
 
 
 @torch.no_grad()
@@ -23,20 +23,22 @@ def read_positions(model: nn.Module, run: Callable[[], object]) -> dict[str, int
     """
     found: dict[str, int] = {}
 
-    def note(name: str):
+    def note(name: str, kind: LayerKind):
 
         def hook(module, args, kwargs, output):
             x = args[0] if args else next(iter(kwargs.values()))
-            count = kind_of(module).positions(module, x, output)
+            count = kind.positions(module, x, output)
             found[name] = found.get(name, 0) + count
 
         return hook
 
-    handles = [
-        module.register_forward_hook(note(name), with_kwargs=True)
-        for name, module in model.named_modules()
-        if kind_of(module) is not None and kind_of(module).kernel(module)
-    ]
+    handles = []
+    for name, module in model.named_modules():
+        kind = kind_of(module)
+        if kind is not None and kind.kernel(module):
+            handles.append(
+                module.register_forward_hook(note(name, kind), with_kwargs=True)
+            )
     try:
         run()
     finally:

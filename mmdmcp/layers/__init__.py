@@ -11,7 +11,7 @@ from .convolution import (
     DepthwiseTransposedConvolution,
     TransposedConvolution,
 )
-from .kind import LayerKind, kind_of
+from .kind import LayerKind, kind_of, known_kind
 from .linear import Linear
 from .norms import BATCH_NORMS, BatchNorm, GroupNorm, LayerNorm
 from .prelu import PReLU
@@ -30,4 +30,5 @@ __all__ = [
     'PReLU',
     'TransposedConvolution',
     'kind_of',
+    'known_kind',
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -11,23 +12,23 @@ from .kind import LayerKind
 class Convolution(LayerKind):
     """Weight ``[out, in / groups, *kernel]``."""
 
-    types = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    types: ClassVar[tuple[type[nn.Module], ...]] = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
     noun = 'a convolution'
     tensors = {'weight': ('out', 'in/groups'), 'bias': ('out',)}
     sizes = {'in_channels': 'in', 'out_channels': 'out', 'groups': 'groups'}
     makes_channels = True
 
-    def groups(self, module: nn.Module) -> int:
+    def groups(self, module: Any) -> int:
         return module.groups
 
     def channel_dim(
-        self, module: nn.Module, shape: Sequence[int], varying: Sequence[int] = ()
+        self, module: Any, shape: Sequence[int], varying: Sequence[int] = ()
     ) -> int:
         """The one before its positions."""
         return -1 - len(module.kernel_size)
 
     def sliding_dim(
-        self, module: nn.Module, x: Tensor, y: Tensor, varying: Sequence[int]
+        self, module: Any, x: Tensor, y: Tensor, varying: Sequence[int]
     ) -> int | None:
         """One filter, over a tensor whose channels lie along a position.
 
@@ -40,7 +41,7 @@ class Convolution(LayerKind):
         is_position = dim > x.dim() - 1 - len(module.kernel_size)
         return dim if is_position and x.shape == y.shape else None
 
-    def kernel(self, module: nn.Module) -> int:
+    def kernel(self, module: Any) -> int:
         return prod(module.kernel_size)
 
     def fold_scale(self, tensors: dict[str, Tensor], scale: Tensor) -> bool:
@@ -59,7 +60,7 @@ class TransposedConvolution(Convolution):
     def sliding_dim(self, *_) -> int | None:
         return None
 
-    def positions(self, module: nn.Module, x: Tensor, y: Tensor) -> int:
+    def positions(self, module: Any, x: Tensor, y: Tensor) -> int:
         return x.numel() // module.in_channels
 
     def fold_scale(self, tensors: dict[str, Tensor], scale: Tensor) -> bool:
@@ -79,7 +80,7 @@ class _Depthwise(LayerKind):
     makes_channels = False
     groups_follow = True
 
-    def takes(self, module: nn.Module) -> bool:
+    def takes(self, module: Any) -> bool:
         return 1 < module.groups == module.in_channels
 
     def fold_scale(self, tensors: dict[str, Tensor], scale: Tensor) -> bool:

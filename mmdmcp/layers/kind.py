@@ -1,12 +1,12 @@
 """What a kind of layer is, and how it is found."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError
+from ..errors import ConfigError, TraceError
 
 Dims = tuple[str | None, ...]
 _DIMS = ('in', 'out', 'in/groups', 'out/groups', None)
@@ -182,7 +182,7 @@ class LayerKind:
 
     def open_forward(
         self, module: nn.Module
-    ) -> Callable[[nn.Module, Tensor, Tensor], Tensor] | None:
+    ) -> Callable[[Any, Tensor, Tensor], Tensor] | None:
         """A forward that leaves closed channels out of what is computed
         over channels; None if the layer needs none, or has none.
 
@@ -208,11 +208,28 @@ class LayerKind:
 
 def kind_of(module: nn.Module | None) -> LayerKind | None:
     """The kind of a layer; None for other modules."""
+    if module is None:
+        return None
     for layer in type(module).__mro__:
         for kind in _KINDS.get(layer, ()):
             if kind.takes(module):
                 return kind
     return None
+
+
+def known_kind(module: nn.Module) -> LayerKind:
+    """The kind of a layer that has one.
+
+    Raises:
+        TraceError: If it has none.
+    """
+    kind = kind_of(module)
+    if kind is None:
+        raise TraceError(
+            f'no LayerKind knows a {type(module).__name__}; describe it in a '
+            'class of its own (docs/layer_kinds.md)'
+        )
+    return kind
 
 
 def _check(kind: type[LayerKind]) -> None:

@@ -1,6 +1,7 @@
 """Linear layers."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -17,11 +18,11 @@ class Linear(LayerKind):
     makes_channels = True
 
     def channel_dim(
-        self, module: nn.Module, shape: Sequence[int], varying: Sequence[int] = ()
+        self, module: Any, shape: Sequence[int], varying: Sequence[int] = ()
     ) -> int:
         return -1
 
-    def kernel(self, module: nn.Module) -> int:
+    def kernel(self, module: Any) -> int:
         return 1
 
     def fold_scale(self, tensors: dict[str, Tensor], scale: Tensor) -> bool:

@@ -1,6 +1,7 @@
 """Normalisations."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
@@ -46,12 +47,12 @@ class GroupNorm(_Norm):
     types = (nn.GroupNorm,)
     sizes = {'num_channels': 'out'}
 
-    def groups(self, module: nn.Module) -> int:
+    def groups(self, module: Any) -> int:
         return module.num_groups
 
     def open_forward(
-        self, module: nn.Module
-    ) -> Callable[[nn.Module, Tensor, Tensor], Tensor] | None:
+        self, module: Any
+    ) -> Callable[[Any, Tensor, Tensor], Tensor] | None:
         return open_group_norm if module.num_groups == 1 else None
 
 
@@ -61,20 +62,20 @@ class LayerNorm(_Norm):
     types = (nn.LayerNorm, *_RMS_NORM)
     sizes = {'normalized_shape': 'out'}
 
-    def size(self, module: nn.Module, side: str) -> int:
+    def size(self, module: Any, side: str) -> int:
         return module.normalized_shape[-1]
 
     def new_sizes(self, ins: int, outs: int, groups: int) -> dict[str, object]:
         return {'normalized_shape': (outs,)}
 
     def channel_dim(
-        self, module: nn.Module, shape: Sequence[int], varying: Sequence[int] = ()
+        self, module: Any, shape: Sequence[int], varying: Sequence[int] = ()
     ) -> int:
         """The last one, unless a subclass permutes its input."""
         size = self.size(module, 'out')
         return next((dim for dim in varying if shape[dim] == size), len(shape) - 1)
 
-    def keeps_whole(self, module: nn.Module) -> str | None:
+    def keeps_whole(self, module: Any) -> str | None:
         if len(module.normalized_shape) > 1:
             return 'a norm over whole maps knows its size'
         return None

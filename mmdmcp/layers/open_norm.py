@@ -29,8 +29,9 @@ def open_group_norm(module: nn.GroupNorm, x: Tensor, scale: Tensor) -> Tensor:
     mean = (s * x).sum(dims, keepdim=True) / count
     var = (s * (x - mean) ** 2).sum(dims, keepdim=True) / count
     out = (x - mean) * (var + module.eps).rsqrt()
-    if module.weight is not None:
-        out = out * module._parameters['weight'].view(shape)
-    if module.bias is not None:
-        out = out + module._parameters['bias'].view(shape)
+    weight, bias = (module._parameters[name] for name in ('weight', 'bias'))
+    if weight is not None:
+        out = out * weight.view(shape)
+    if bias is not None:
+        out = out + bias.view(shape)
     return (out * s).to(dtype)

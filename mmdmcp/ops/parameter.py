@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ..layers import BareParameter, LayerKind, kind_of
+from ..layers import BareParameter, kind_of
 from .layout import Layout, Selection
 from .sliced import SlicedLayer, partial_ranges
 from .weight_slice import WeightSlice
@@ -24,16 +24,14 @@ class SlicedParameter:
 
     def __init__(self, name: str, layout: Layout) -> None:
         self.name = name
-        self.kind: LayerKind = BareParameter()
+        self.kind = BareParameter()
         self.in_layout = self.out_layout = layout
-        self.module: nn.Module | None = None
         self._owner, _, self._attribute = name.rpartition('.')
 
     def attach(self, model: nn.Module) -> None:
         """Work on the model's parameter of this name."""
         self.module = model.get_submodule(self._owner)
-        parameter = self.module._parameters[self._attribute]
-        self._leading = (None,) * self.kind.dim(parameter)
+        self._leading = (None,) * self.kind.dim(self._parameter())
 
     def detach(self, model: nn.Module) -> None:
         """Show the whole parameter again."""
@@ -46,12 +44,16 @@ class SlicedParameter:
         if channels is None:
             hidden.pop(self._attribute, None)
             return
-        parameter = self.module._parameters[self._attribute]
         with torch.enable_grad():
             # One number per channel: small enough for autograd.
-            hidden[self._attribute] = WeightSlice(*self._leading, channels).take(
-                parameter
-            )
+            kept = WeightSlice(*self._leading, channels)
+            hidden[self._attribute] = kept.take(self._parameter())
+
+    def _parameter(self) -> torch.Tensor:
+        """The whole parameter."""
+        parameter = self.module._parameters[self._attribute]
+        assert parameter is not None  # it has been traced
+        return parameter
 
 
 def slice_layer(

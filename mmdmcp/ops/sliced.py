@@ -6,11 +6,11 @@ A narrow network reads ``weight[:out, :in]`` of the widest one; see
 of which tensor that is, :mod:`mmdmcp.layers` says.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from ..layers import LayerKind, kind_of
+from ..layers import known_kind
 from .layout import Layout, Ranges, Selection
 from .weight_slice import WeightSlice, slice_parameter
 
@@ -44,7 +44,7 @@ class SlicedLayer:
     ) -> None:
         self.name = name
         self.module = module
-        self.kind: LayerKind = kind_of(module)
+        self.kind = known_kind(module)
         self.in_layout = in_layout
         self.out_layout = out_layout
         self.groups = self.kind.groups(module)
@@ -54,7 +54,7 @@ class SlicedLayer:
         self._kept: WeightSlice | None = None
         self._narrow = False
         self._scale: Tensor | None = None
-        self._open_forward = None
+        self._open_forward: Callable[[nn.Module, Tensor, Tensor], Tensor] | None = None
 
     def __getstate__(self) -> dict:
         """A copy of a model plans anew: copying plans would take longer."""
@@ -100,7 +100,7 @@ class SlicedLayer:
             _count(outs, self.out_layout),
             inputs if kind.groups_follow else self.groups,
         )
-        kept = {'in': ins, 'out': outs}
+        kept: dict[str | None, Ranges | None] = {'in': ins, 'out': outs}
         if not kind.groups_follow:
             kept['in/groups'] = self._of_one_group(ins, self.in_layout)
             kept['out/groups'] = self._of_one_group(outs, self.out_layout)
@@ -141,13 +141,13 @@ class SlicedLayer:
         plain = type(module).forward
         if scale is None and not self._narrow:
             return plain(module, *args, **kwargs)
-        if self._open_forward is not None:
-            return self._open_forward(module, *args, scale)
+        if self._open_forward is not None and scale is not None:
+            return self._open_forward(module, args[0], scale)
         tensors = self._parameters()
-        folded = scale is None
-        if not folded:
+        if scale is not None:
             scale = scale if self._kept is None else self._kept.take(scale)
-            folded = self.kind.fold_scale(tensors, scale)
+            if self.kind.fold_scale(tensors, scale):
+                scale = None  # nothing is left to be done to the outputs
         buffers = self._narrow_buffers()
         hidden = module.__dict__
         hidden.update(tensors)
@@ -159,8 +159,8 @@ class SlicedLayer:
                 del hidden[name]
         for name, part in buffers.items():
             if not self._slices[name].is_view:
-                self._slices[name].put(module._buffers[name], part)
-        if folded:
+                self._slices[name].put(self._buffers[name][0], part)
+        if scale is None:
             return out
         dim = self.kind.channel_dim(module, out.shape) % out.dim()
         return out * scale.view((-1,) + (1,) * (out.dim() - 1 - dim))
@@ -187,11 +187,10 @@ class SlicedLayer:
             kept = self._slices.get(name)
             if kept is None or buffer is None:
                 continue
-            source, part = self._buffers.get(name, (None, None))
-            if source is not buffer or not kept.is_view:
-                part = kept.take(buffer)
-                self._buffers[name] = buffer, part
-            found[name] = part
+            known = self._buffers.get(name)
+            if known is None or known[0] is not buffer or not kept.is_view:
+                known = self._buffers[name] = buffer, kept.take(buffer)
+            found[name] = known[1]
         return found
 
 

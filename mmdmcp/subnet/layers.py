@@ -164,7 +164,7 @@ def _group_blocks(
     groups = kind.groups(module)
     if groups == 1:
         return [(ins, outs)]
-    blocks: list[tuple[list, list]] = [([], []) for _ in range(groups)]
+    blocks: list[tuple[list[int], list[int]]] = [([], []) for _ in range(groups)]
     for side, kept in enumerate((ins, outs)):
         size = kind.size(module, ('in', 'out')[side]) // groups
         for i in kept:
@@ -176,7 +176,7 @@ def _group_blocks(
             f'the kept channels are spread unevenly over its {groups} groups '
             '(outputs, inputs): ' + ', '.join(map(str, sorted(counts)[:4]))
         )
-    return blocks
+    return [(inputs, outputs) for inputs, outputs in blocks]
 
 
 # ---- tensors ---------------------------------------------------------

@@ -38,8 +38,9 @@ def layer_costs(
     for name, both in layouts.items():
         inputs, outputs = (renumber(layout, numbers) for layout in both)
         sliced = bool(inputs.units or outputs.units)
-        kind, module = kind_of(modules.get(name)), modules.get(name)
-        if kind is None:  # a bare parameter
+        module = modules.get(name)
+        kind = kind_of(module)
+        if module is None or kind is None:  # a bare parameter
             costs.append(LayerCost(name, one, outputs, vectors=int(sliced)))
             continue
         macs = kind.kernel(module) * positions.get(name, 0)
@@ -69,7 +70,7 @@ def other_params(model: nn.Module, costs: Sequence[LayerCost]) -> int:
     """Parameters that no layer's cost counts, each once."""
     modules = dict(model.named_modules())
     owned = dict(model.named_parameters(remove_duplicate=False))
-    counted = set()
+    counted: set[int] = set()
     for cost in costs:
         if cost.weights or cost.vectors:
             parameters = (

@@ -8,7 +8,7 @@ from torch import nn
 
 from ..channels.groups import Trace
 from ..errors import failure
-from ..layers import kind_of
+from ..layers import kind_of, known_kind
 from .gate_sites import GateSites
 from .sample_run import SampleRuns
 from .units import InOut, sliced_layers
@@ -193,7 +193,7 @@ def unseen_readers(
     readers: dict[int, str] = {}
     for name in unmet:
         module = model.get_submodule(name)
-        readers.setdefault(kind_of(module).size(module, 'in'), name)
+        readers.setdefault(known_kind(module).size(module, 'in'), name)
     for _, outputs in trace.layouts.values():
         reader = readers.get(outputs.size)
         if reader is not None:

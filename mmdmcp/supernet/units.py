@@ -32,12 +32,13 @@ def layer_layouts(model: nn.Module, trace: Trace) -> dict[str, InOut]:
     Layers that the trace did not meet are fixed. Bare parameters with
     channels come last, under their full names.
     """
-    layouts = {}
+    layouts: dict[str, InOut] = {}
     for name, module in model.named_modules():
         kind = kind_of(module)
         if kind is not None:
-            layouts[name] = trace.layouts.get(name) or tuple(
-                Layout.fixed(kind.size(module, side)) for side in ('in', 'out')
+            layouts[name] = trace.layouts.get(name) or (
+                Layout.fixed(kind.size(module, 'in')),
+                Layout.fixed(kind.size(module, 'out')),
             )
     bare = {n: both for n, both in trace.layouts.items() if n not in layouts}
     return {**layouts, **bare}
