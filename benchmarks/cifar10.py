@@ -116,8 +116,6 @@ def dmcp(args: argparse.Namespace, folder: Path, seed: int) -> list[Row]:
                 *common(args, seed, 2, args.search_images),
                 f'model.mutator.parametrisation={kind}',
                 f'optim_wrapper.mutator.optimizer.lr={rate}',
-                'param_scheduler.mutator.0.begin=1',
-                'param_scheduler.mutator.0.end=2',
             ],
         )
         path = folder / search.folder / 'DMCP_SUBNET_RESNET20_CIFAR10.yaml'

@@ -42,6 +42,7 @@ from .preflight.config import (
 from .preflight.device import enable_amp, fit_to_cpu
 from .preflight.folders import fit_class_folders
 from .preflight.inputs import check_checkpoint, check_data, check_pretrained
+from .preflight.schedules import schedule_notices
 from .preflight.sizes import size_notices
 from .preflight.types import check_types
 from .preflight.weights import insist_on_fit, remedy_for_load_from
@@ -110,6 +111,7 @@ def train(
         resume = cfg.get('load_from') or 'auto'
     device = get_device()
     notices = folders + _fit(cfg, device) + check_loop(cfg) + check_kept(cfg)
+    notices += schedule_notices(cfg)
     with process_group(launcher, device, _dist_cfg(cfg)), _own(cfg) as owner:
         check_pretrained(cfg.model)
         notices += _start(cfg, resume, owner)

@@ -44,6 +44,7 @@ LOOPS = _child('LOOPS', 'engine', 'methods')
 MODEL_WRAPPERS = _child('MODEL_WRAPPERS', 'engine')
 OPTIM_WRAPPERS = _child('OPTIM_WRAPPERS', 'engine')
 OPTIM_WRAPPER_CONSTRUCTORS = _child('OPTIM_WRAPPER_CONSTRUCTORS', 'methods')
+PARAM_SCHEDULERS = _child('PARAM_SCHEDULERS', 'methods')
 
 
 def registered(option: str, name: str, base: type) -> type:

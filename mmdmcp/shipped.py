@@ -38,18 +38,23 @@ def locate(path: str | os.PathLike) -> Path | None:
     return None
 
 
-def require(paths: Iterable[str], what: str) -> None:
-    """Raise if a file that a command will read is not there.
+def require(paths: Iterable[str], what: str) -> list[Path]:
+    """Where the files are that a command will read.
 
     A command asks this first: what it needs to read them takes seconds to
     import.
 
     Raises:
-        ConfigError: Naming the file, and one of nearly that name.
+        ConfigError: If one is not there, naming it, and one of nearly that
+            name.
     """
+    found = []
     for path in paths:
-        if locate(path) is None:
+        file = locate(path)
+        if file is None:
             raise missing(path, what)
+        found.append(file)
+    return found
 
 
 def missing(path: str | os.PathLike, what: str) -> ConfigError:

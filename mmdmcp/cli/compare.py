@@ -3,7 +3,7 @@
 import argparse
 
 from ..errors import ConfigError, first_line
-from ..shipped import locate, require
+from ..shipped import require
 from . import report_errors
 
 
@@ -28,11 +28,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _compare(args: argparse.Namespace) -> None:
-    require(args.subnets, 'subnet file')
+    paths = [str(path) for path in require(args.subnets, 'subnet file')]
     from ..report.compare import comparison_table, write_comparison
     from ..subnet import Subnet
 
-    paths = [str(locate(name)) for name in args.subnets]
     subnets = [Subnet.load(path) for path in paths]
     labels = distinct_labels(paths)
     print(comparison_table(subnets, labels))

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ..shipped import locate, require
+from ..shipped import require
 from . import report_errors
 from .options import add_cfg_options
 
@@ -40,13 +40,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _convert(args: argparse.Namespace) -> None:
-    require([args.file], 'subnet file')
+    (file,) = require([args.file], 'subnet file')
     require([args.config] if args.config else [], 'config')
     from ..errors import ConfigError
     from ..subnet import Subnet
     from ..subnet.convert import from_mmrazor, read_mmrazor, write_mmrazor
 
-    file = locate(args.file)
     kinds = Path(args.file).suffix, Path(args.out).suffix
     if kinds == ('.yaml', '.json'):
         subnet = Subnet.load(file)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import ConfigError, first_line
-from ..shipped import locate, require
+from ..shipped import require
 from . import report_errors
 from .compare import distinct_labels
 
@@ -30,19 +30,18 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _plot(names: list[str], out: str | None) -> None:
-    require(names, 'subnet file')
+    paths = require(names, 'subnet file')
     from ..report.plots import plot_widths
     from ..subnet import Subnet
 
-    paths = [locate(name) for name in names]
     subnets = [Subnet.load(path) for path in paths]
     beside = Path(names[0]).with_suffix('.png')
-    out = Path(out or (beside if Path(names[0]).exists() else beside.name))
+    picture = Path(out or (beside if Path(names[0]).exists() else beside.name))
     try:
-        plot_widths(subnets, distinct_labels(list(map(str, paths))), out)
+        plot_widths(subnets, distinct_labels(list(map(str, paths))), picture)
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"--out {out} can't be written: {first_line(error)}. Name a "
+            f"--out {picture} can't be written: {first_line(error)}. Name a "
             '.png, .pdf or .svg in a folder that exists'
         ) from error
-    print(f'wrote {out}')
+    print(f'wrote {picture}')

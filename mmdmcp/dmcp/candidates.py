@@ -1,5 +1,6 @@
 """Subnets to choose from at the end of a search."""
 
+import math
 from dataclasses import dataclass, field
 
 from ..cost import Budget
@@ -23,6 +24,15 @@ class Candidate:
     widths: list[int]
     cost: dict[str, int]
     metrics: dict[str, float] = field(default_factory=dict)
+
+    def score(self, metric: str | None) -> float | None:
+        """Its value of a metric; None if it has none, or one that is NaN or
+        no number."""
+        try:
+            value = float(self.metrics.get(metric or '', math.nan))
+        except (TypeError, ValueError):
+            return None
+        return None if math.isnan(value) else value
 
 
 def expected_candidate(

@@ -4,14 +4,14 @@ from mmengine.runner import Runner
 
 from ..engine import recalibrate, same_randomness, take_batches
 from ..engine.evaluate import MOST_BATCHES
-from ..errors import ConfigError, shown
+from ..errors import ConfigError, TrainingError, shown
 from ..methods import SearchHook, SearchValLoop
 from ..options import number, refuse_unknown
 from ..registry import HOOKS
 from ..report import candidate_table, preflight_table
 from .algorithm import DMCP
 from .candidates import Candidate, direct_candidates, expected_candidate
-from .ranker import LOSS, Ranker, metric_of
+from .ranker import LOSS, Ranker
 
 #: The draws take about a minute then.
 MOST_DRAWS = 10_000_000
@@ -133,25 +133,76 @@ class DMCPSearchHook(SearchHook):
             )
         if self.rank_by in (None, LOSS) or not metrics:
             return
+        known = list(metrics)
         if named:
-            metric_of([key.partition('/')[2] for key in metrics], self.rank_by)
-        else:
-            metric_of(metrics, self.rank_by)
+            known = [key.partition('/')[2] for key in known]
+        schedule = self._algorithm(runner).schedule
+        # At the very end another metric can still decide: nothing is lost.
+        if self.rank_by not in known and schedule.iteration < schedule.max_iters:
+            raise ConfigError(
+                f'DMCPSearchHook: rank_by={self.rank_by!r} is not among the metrics '
+                f'{sorted(set(known))}'
+            )
 
     # ---- after -------------------------------------------------------
 
     def after_train(self, runner: Runner) -> None:
-        """Choose the subnet and write it."""
+        """Choose the subnet and write it.
+
+        Raises:
+            TrainingError: If the search ended before the chains began to
+                train: there is nothing to choose by.
+        """
         algorithm = self._algorithm(runner)
+        self._check_end(runner, algorithm)
+        self._report_moves(runner, algorithm)
         candidates = self._candidates(runner, algorithm)
         # Something is on disk before the evaluation, which can fail.
         self.export(runner, candidates[0].widths)
-        best, net = self._rank(runner, algorithm, candidates)
+        best, net, metric = self._rank(runner, algorithm, candidates)
         weights = None if net is None else net.state_dict()
         self.export(runner, best.widths, weights)
         if self.recorder is not None:
-            key = metric_of(best.metrics, self.rank_by) if best.metrics else None
+            key = metric if metric in best.metrics else None
             self.recorder.finish(candidates, best, key)
+
+    def _check_end(self, runner: Runner, algorithm: DMCP) -> None:
+        schedule = algorithm.schedule
+        start = schedule.first_arch_iteration
+        if schedule.iteration <= start:
+            raise TrainingError(
+                f'the search was ended at iteration {schedule.iteration} of '
+                f'{schedule.max_iters}, before the chains began to train at '
+                f'iteration {start}: every layer would be narrowed alike, so no '
+                'subnet is written. Go on with --resume, or leave out what ended '
+                'it (early stopping in custom_hooks)'
+            )
+        self.warn_if_early(
+            runner,
+            f'the chains trained {schedule.iteration - start} of '
+            f'{schedule.max_iters - start} iterations; the subnet is chosen by '
+            'where they are',
+        )
+
+    def _report_moves(self, runner: Runner, algorithm: DMCP) -> None:
+        """Say how far the chains moved, and whether that is next to nothing."""
+        mutator = algorithm.mutator
+        ratios, moves = mutator.ratios(), mutator.moves()
+        runner.logger.info(
+            f'the chains moved by {moves.mean():.2f} of a layer on average, '
+            f'{moves.max():.2f} at most; layers keep {ratios.min():.2f} to '
+            f'{ratios.max():.2f} of their channels'
+        )
+        step = mutator.grid.step / mutator.grid.max_ratio
+        if moves.max() < step:
+            rate = runner.optim_wrapper['mutator'].optimizer.param_groups[0]
+            runner.logger.warning(
+                f'no chain moved by a step of the grid ({step:.2g}): this is nearly '
+                'the network whose layers are all narrowed alike. Search longer, '
+                'or raise the rate of the chains, '
+                'optim_wrapper.mutator.optimizer.lr='
+                f'{rate.get("initial_lr", rate["lr"]):g}'
+            )
 
     def _candidates(self, runner: Runner, algorithm: DMCP) -> list[Candidate]:
         budget, mutator = algorithm.budget, algorithm.mutator
@@ -177,24 +228,25 @@ class DMCPSearchHook(SearchHook):
         return [expected, *direct]
 
     def _rank(self, runner: Runner, algorithm: DMCP, candidates: list[Candidate]):
-        """The best candidate, and its network with its own statistics.
+        """The best candidate, its network with its own statistics, and the
+        metric that decided.
 
         The candidates of evolution are added to the list.
         """
         loop = runner.val_loop
+        if loop is None:
+            candidates = candidates[:1]
         with same_randomness():
             batches = take_batches(runner.train_dataloader, self.recalibration_batches)
             if loop is None:
                 net = algorithm.cut(candidates[0].widths)
                 recalibrate(net, batches)
-                return candidates[0], net
+                return candidates[0], net, None
             ranker = Ranker(algorithm, loop, batches, self.rank_by, runner.logger)
-            for candidate in candidates:
-                ranker.score(candidate)
+            ranker.rank(candidates)
             candidates += ranker.evolve(self.num_evolved)
-        best = ranker.best
-        metric = metric_of(best.metrics, self.rank_by)
-        runner.logger.info(
-            '\n' + candidate_table(candidates, best, algorithm.budget, metric)
+        table = candidate_table(
+            candidates, ranker.best, algorithm.budget, ranker.metric
         )
-        return best, ranker.net
+        runner.logger.info(f'\n{table}')
+        return ranker.best, ranker.net, ranker.metric

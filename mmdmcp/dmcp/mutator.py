@@ -114,9 +114,12 @@ class DMCPChannelMutator(ChannelMutator):
         Args:
             budget: Above the cost of the narrowest network.
         """
-        if self.init == 'zero':
-            return
+        if self.init == 'target':
+            self._start_at(budget)
+        # Not in checkpoints: a search that is resumed starts here, too.
+        self._start = self.ratios()
 
+    def _start_at(self, budget: Budget) -> None:
         def used(logit: float) -> float:
             with torch.no_grad():
                 alpha = torch.full(self.chains.shape, logit, dtype=torch.float64)
@@ -137,6 +140,17 @@ class DMCPChannelMutator(ChannelMutator):
             self.alpha.fill_(logit)
 
     # ---- chains ------------------------------------------------------
+
+    @torch.no_grad()
+    def ratios(self) -> Tensor:
+        """Expected ratio of its channels that each unit keeps, ``[units]``."""
+        widths = self.expected_widths()
+        return widths / widths.new_tensor(self.supernet.full)
+
+    def moves(self) -> Tensor:
+        """How far these ratios are from where the chains started, ``[units]``."""
+        ratios = self.ratios()
+        return (ratios - self._start.to(ratios)).abs()
 
     def expected_widths(self, alpha: Tensor | None = None) -> Tensor:
         """Expected width of each unit, ``[units]`` float64."""

@@ -1,13 +1,13 @@
 """Evaluate candidates, and find better ones among the neighbours of the best."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Sequence
 from logging import Logger
 
 from mmengine.runner import ValLoop
 from torch import nn
 
 from ..engine import evaluate, evaluate_loss, recalibrate
-from ..errors import ConfigError
 from .algorithm import DMCP
 from .candidates import Candidate
 from .evolve import evolve
@@ -33,6 +33,7 @@ class Ranker:
     Attributes:
         best (Candidate): The best so far; the first of equals.
         net (nn.Module): Its network.
+        metric (str or None): What ranks; None as long as none was found.
     """
 
     def __init__(
@@ -46,27 +47,65 @@ class Ranker:
         self.best: Candidate | None = None
         self.net: nn.Module | None = None
         self._algorithm, self._loop, self._batches = algorithm, loop, batches
-        self._rank_by, self._logger = rank_by, logger
+        self.metric, self._logger = rank_by, logger
         self._scores: dict[tuple[int, ...], float] = {}
 
+    def rank(self, candidates: Sequence[Candidate]) -> None:
+        """Evaluate candidates.
+
+        Where none of them has the metric that was asked for, the first that
+        any has decides: after a whole search nothing about a metric may cost
+        its result.
+        """
+        for candidate in candidates:
+            self.score(candidate)
+        known = [key for candidate in candidates for key in candidate.metrics]
+        if known and all(score == -math.inf for score in self._scores.values()):
+            self._logger.warning(
+                f'rank_by={self.metric!r}: no candidate has such a metric, '
+                f'{known[0]} ranks them'
+            )
+            self.metric = known[0]
+            self._scores = {tuple(c.widths): self._worth(c) for c in candidates}
+            best = max(candidates, key=lambda c: self._scores[tuple(c.widths)])
+            self.best, self.net = best, self._cut(best)
+
     def score(self, candidate: Candidate) -> float:
-        """How good a candidate is, larger is better; fills in its metrics."""
+        """How good a candidate is, larger is better; fills in its metrics.
+
+        One whose evaluation gives no such metric, as a detector's without
+        any detection, ranks last.
+        """
         self._logger.info(
             f'evaluating candidate {len(self._scores) + 1}: {candidate.name}'
         )
-        net = self._algorithm.cut(candidate.widths)
-        recalibrate(net, self._batches)
-        loop = self._loop
+        net, loop = self._cut(candidate), self._loop
         candidate.metrics = evaluate(net, loop.dataloader, loop.evaluator)
-        if self._rank_by == LOSS:
+        if self.metric == LOSS:
             candidate.metrics[LOSS] = evaluate_loss(net, loop.dataloader)
-        score = float(candidate.metrics[metric_of(candidate.metrics, self._rank_by)])
-        if self._rank_by == LOSS:
-            score = -score
+        if self.metric is None and candidate.metrics:
+            self.metric = next(iter(candidate.metrics))
+        score = self._worth(candidate)
+        if score == -math.inf:
+            self._logger.warning(
+                f'candidate {candidate.name} ranks last: its evaluation gave no '
+                f'{self.metric or "metric"}'
+            )
         if self.best is None or score > max(self._scores.values()):
             self.best, self.net = candidate, net
         self._scores[tuple(candidate.widths)] = score
         return score
+
+    def _worth(self, candidate: Candidate) -> float:
+        value = candidate.score(self.metric)
+        if value is None:
+            return -math.inf
+        return -value if self.metric == LOSS else value
+
+    def _cut(self, candidate: Candidate) -> nn.Module:
+        net = self._algorithm.cut(candidate.widths)
+        recalibrate(net, self._batches)
+        return net
 
     def evolve(self, evaluations: int) -> list[Candidate]:
         """Evaluate neighbours of the best candidates that were scored.
@@ -95,18 +134,3 @@ class Ranker:
             mutator.generator,
         )
         return found
-
-
-def metric_of(metrics: Iterable[str], rank_by: str | None) -> str:
-    """The metric that ranks.
-
-    Raises:
-        ConfigError: If it is not among the metrics.
-    """
-    known = sorted(set(metrics))
-    key = rank_by or next(iter(metrics))
-    if key not in known:
-        raise ConfigError(
-            f'DMCPSearchHook: rank_by={key!r} is not among the metrics {known}'
-        )
-    return key

@@ -49,6 +49,24 @@ class GateHook(PretrainedHook):
         )
         _check_rate(runner, schedule)
 
+    def after_train(self, runner: Runner) -> None:
+        """Cut, write, evaluate, compare.
+
+        Gates of a training that was ended before they were fixed are fixed
+        now, at the target.
+        """
+        algorithm = self._algorithm(runner)
+        if algorithm.mutator.frozen:
+            self.warn_if_early(runner, 'the small network trained less than planned')
+        else:
+            self.warn_if_early(
+                runner,
+                'the gates were not fixed yet. They are now, at the target, and '
+                'the network did not train after it: fine-tune the result',
+            )
+            algorithm.mutator.freeze(algorithm.budget, algorithm.tolerance)
+        super().after_train(runner)
+
 
 #: How far a gate, 1 on average at the start, should be able to go while the
 #: target tightens: enough to sink, return and sink again.

@@ -7,6 +7,7 @@ A method subclasses :class:`PruningAlgorithm`, :class:`ChannelMutator`,
 """
 
 from .algorithm import PruningAlgorithm
+from .anneal import SearchCosineLR
 from .hook import SearchHook
 from .leaves import Leaves
 from .mutator import ChannelMutator, Choice, counts
@@ -27,6 +28,7 @@ __all__ = [
     'Leaves',
     'PruningAlgorithm',
     'Schedule',
+    'SearchCosineLR',
     'SearchHook',
     'SearchOptimWrapperConstructor',
     'SearchValLoop',

@@ -162,6 +162,26 @@ class PruningAlgorithm(BaseModel):
 
     # ---- the model's usual interface ---------------------------------
 
+    def __getattr__(self, name: str) -> Any:
+        """What the search does not have, the architecture may: hooks of other
+        packages reach into their model (``model.bbox_head.use_l1``,
+        ``model.set_epoch(3)``)."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            # Not while it is built or copied, and nothing that says what kind
+            # of object it is: `module` is a wrapper's.
+            inner = self.__dict__.get('_modules', {}).get('architecture')
+            if inner is None or name.startswith('_') or name == 'module':
+                raise
+        try:
+            return getattr(inner, name)
+        except AttributeError:
+            raise AttributeError(
+                f'neither {type(self).__name__} nor its architecture, a '
+                f'{type(inner).__name__}, has an attribute {name!r}'
+            ) from None
+
     def forward(
         self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor'
     ):

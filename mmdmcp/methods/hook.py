@@ -143,6 +143,25 @@ class SearchHook(Hook):
                     f'{_WHAT_TO_DO}'
                 )
 
+    def warn_if_early(self, runner: Runner, consequence: str) -> bool:
+        """Say so if something, such as an EarlyStoppingHook, ended the search.
+
+        Args:
+            runner: The runner.
+            consequence: What it means for the result.
+
+        Returns:
+            Whether it ended early.
+        """
+        schedule = self._algorithm(runner).schedule
+        early = schedule.iteration < schedule.max_iters
+        if early:
+            runner.logger.warning(
+                f'the search was ended at iteration {schedule.iteration} of '
+                f'{schedule.max_iters}: {consequence}'
+            )
+        return early
+
     def export(
         self, runner: Runner, choice: Choice | None = None, weights: dict | None = None
     ) -> None:

@@ -83,7 +83,11 @@ def _idle_outputs(model: Any, classes: int) -> Iterator[str]:
     """
     for key, head in nodes(model, 'model'):
         outputs = head.get('num_classes')
-        if key.endswith('head') and isinstance(outputs, int) and outputs > classes + 1:
+        if (
+            key.rstrip('.0123456789').endswith('head')  # one of a list, too
+            and isinstance(outputs, int)
+            and outputs > classes + 1
+        ):
             yield (
                 f'{key}.num_classes={outputs}, but train_dataloader has {classes} '
                 f'classes: {outputs - classes} outputs are trained on nothing and '

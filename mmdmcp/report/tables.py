@@ -103,7 +103,7 @@ def network_table(rows: Sequence[tuple]) -> str:
 
 
 def candidate_table(
-    candidates: Sequence[Any], best: Any, budget: Budget, metric: str
+    candidates: Sequence[Any], best: Any, budget: Budget, metric: str | None
 ) -> str:
     """The subnets that were compared, the chosen one marked.
 
@@ -111,17 +111,18 @@ def candidate_table(
         candidates: With ``name``, ``cost`` and ``metrics``.
         best: The chosen one.
         budget: What was aimed at.
-        metric: Metric that decided.
+        metric: Metric that decided; None if there was none. Blank where a
+            candidate lacks it.
     """
     table = Table(title='Candidates, with recalibrated batch norms')
     table.add_column('candidate')
     for limit in budget:
         table.add_column(limit.measure.title, justify='right')
         table.add_column('off target', justify='right')
-    table.add_column(metric, justify='right')
+    table.add_column(metric or 'no metric', justify='right')
     for candidate in candidates:
         mark = ' (chosen)' if candidate is best else ''
-        columns = []
+        columns, score = [], candidate.score(metric)
         for limit in budget:
             amount = candidate.cost[limit.measure.name]
             columns.append(limit.measure.format(amount))
@@ -129,6 +130,6 @@ def candidate_table(
         table.add_row(
             candidate.name + mark,
             *columns,
-            f'{float(candidate.metrics[metric]):.4g}',
+            '' if score is None else f'{score:.4g}',
         )
     return render(table)

@@ -1,6 +1,4 @@
 # As long as a training; the chains train in the second half.
-max_epochs = 80
-arch_begin = 40
 
 optim_wrapper = dict(
     constructor='mmdmcp.SearchOptimWrapperConstructor',
@@ -19,16 +17,13 @@ param_scheduler = dict(
     ],
     mutator=[
         dict(
-            type='CosineAnnealingLR',
+            type='mmdmcp.SearchCosineLR',
             eta_min_ratio=0.2,
-            begin=arch_begin,
-            end=max_epochs,
+            begin=0.5,
             convert_to_iter_based=True,
         )
     ],
 )
-train_cfg = dict(
-    type='mmdmcp.ResumableTrainLoop', max_epochs=max_epochs, val_interval=20
-)
+train_cfg = dict(type='mmdmcp.ResumableTrainLoop', max_epochs=80, val_interval=20)
 test_cfg = dict(type='TestLoop')
 auto_scale_lr = dict(base_batch_size=8)

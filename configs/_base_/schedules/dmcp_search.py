@@ -1,6 +1,5 @@
 # What every DMCP search's schedule shares: 40 epochs, the chains train in the
-# second half of them. A search of another length also needs
-# param_scheduler.mutator.0.begin and .end.
+# second half of them. Another length is train_cfg.max_epochs.
 optim_wrapper = dict(
     constructor='mmdmcp.SearchOptimWrapperConstructor',
     architecture=dict(
@@ -21,10 +20,9 @@ param_scheduler = dict(
     ],
     mutator=[
         dict(
-            type='CosineAnnealingLR',
+            type='mmdmcp.SearchCosineLR',
             eta_min_ratio=0.2,
-            begin=20,
-            end=40,
+            begin=0.5,
             convert_to_iter_based=True,
         )
     ],

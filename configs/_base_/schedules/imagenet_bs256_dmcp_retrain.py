@@ -9,7 +9,7 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.25, end=1, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', begin=1, end=100, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', begin=1, convert_to_iter_based=True),
 ]
 
 train_cfg = dict(type='mmdmcp.ResumableTrainLoop', max_epochs=100, val_interval=1)

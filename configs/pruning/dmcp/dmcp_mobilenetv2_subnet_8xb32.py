@@ -16,6 +16,6 @@ model = dict(
 optim_wrapper = dict(optimizer=dict(weight_decay=4e-5))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.25, end=1, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', begin=1, end=250, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', begin=1, convert_to_iter_based=True),
 ]
 train_cfg = dict(max_epochs=250)

@@ -26,7 +26,6 @@ param_scheduler = dict(
             type='CosineAnnealingLR',
             eta_min_ratio=0.16,
             begin=1,
-            end=40,
             convert_to_iter_based=True,
         ),
     ]
