@@ -234,8 +234,6 @@ class DMCPSearchHook(SearchHook):
         The candidates of evolution are added to the list.
         """
         loop = runner.val_loop
-        if loop is None:
-            candidates = candidates[:1]
         with same_randomness():
             batches = take_batches(runner.train_dataloader, self.recalibration_batches)
             if loop is None:
