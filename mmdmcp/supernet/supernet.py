@@ -1,11 +1,9 @@
 """A model that runs at any choice of widths, and what each choice costs."""
 
-import copy
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from ..channels.groups import Trace, analyze
 from ..cost import CostModel, count, read_positions
@@ -15,6 +13,7 @@ from ..modes import eval_mode
 from ..ops import Layout, Selection, SlicedLayer, SlicedParameter
 from ..options import prefixes
 from ..subnet import LayerWidth, Subnet, UnitWidth
+from .binding import FastPaths, any_replaced, copied, links
 from .costs import layer_costs, other_params, require_exact_params
 from .gate_sites import find_gate_sites
 from .prunable import find_prunable, unmet_layers, unseen_readers
@@ -63,7 +62,7 @@ class Supernet:
         prefixes('mutator.scope', scope, dict(model.named_modules()))
         self.model = model
         self.input_shape = tuple(input_shape)
-        self._fast: dict[str, int] = {}  # transformer layers of torch
+        self._fast_paths = FastPaths()
         with eval_mode(model):
             runs = SampleRuns(model, self.input_shape, run)
             self._build(scope, any_channels, runs)
@@ -195,12 +194,8 @@ class Supernet:
         """
         for layer in self.layers:
             layer.attach(self.model)
-        for name, module in self.model.named_modules():
-            # torch's fast path for inference would read whole weights.
-            if isinstance(module, nn.TransformerEncoderLayer):
-                self._fast.setdefault(name, module.activation_relu_or_gelu)
-                module.activation_relu_or_gelu = 0
-        self._links = _links(self.model, [layer.name for layer in self.layers])
+        self._fast_paths.close(self.model)
+        self._links = links(self.model, [layer.name for layer in self.layers])
 
     def _bind_replaced(self) -> None:
         """Bind again if layers were replaced.
@@ -208,7 +203,7 @@ class Supernet:
         SyncBN conversion, and its undoing, puts new modules in place of the
         batch norms, or of some of them.
         """
-        if any(modules.get(key) is not part for modules, key, part in self._links):
+        if any_replaced(self._links):
             self.bind()
 
     def plain_copy(self) -> nn.Module:
@@ -220,15 +215,13 @@ class Supernet:
         """
         widths = self._selections
         self.select(self.full)
-        with _WithoutGraphs():
-            model = copy.deepcopy(self.model)
+        model = copied(self.model)
         self.select(widths)
         for layer in self.layers:
             layer.detach(model)
         for module in model.modules():
             vars(module).pop('forward', None)
-        for name, value in self._fast.items():
-            model.get_submodule(name).activation_relu_or_gelu = value
+        self._fast_paths.open(model)
         return model
 
     def select(self, selections: Sequence[Selection]) -> None:
@@ -281,39 +274,6 @@ class Supernet:
         return Subnet(
             method=method, units=units, layers=layers, cost=cost, target=target
         )
-
-
-def _links(model: nn.Module, names: Sequence[str]) -> list[tuple]:
-    """From the model down to some of its layers: where each module is kept.
-
-    Returns:
-        The parts of a module by name, one of these names, and that part.
-    """
-    links: dict[tuple[int, str], tuple] = {}
-    for name in names:
-        module = model
-        for key in name.split('.'):
-            part = module._modules.get(key)
-            if part is None:  # a bare parameter
-                break
-            links[id(module), key] = module._modules, key, part
-            module = part
-    return list(links.values())
-
-
-class _WithoutGraphs(TorchFunctionMode):
-    """Inside, a copy of a tensor that was computed is its value alone.
-
-    A module may keep an activation; torch refuses to copy it with all that
-    it was computed from.
-    """
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        if func is Tensor.__deepcopy__ and not args[0].is_leaf:
-            tensor, memo = args
-            memo[id(tensor)] = tensor.detach().clone()
-            return memo[id(tensor)]
-        return func(*args, **(kwargs or {}))
 
 
 def _layer_width(
