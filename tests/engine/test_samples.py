@@ -1,5 +1,6 @@
 """Samples that can't be used are named."""
 
+import copy
 import itertools
 from pathlib import Path
 
@@ -204,3 +205,27 @@ def test_fewer_samples_than_a_batch(tmp_path, images):
     settings['train_dataloader']['drop_last'] = True
     text = message(tmp_path, settings)
     assert '8 samples are fewer than a batch of 64' in text
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_watching_changes_no_number(tmp_path, images, workers, monkeypatch):
+    import mmdmcp.apis
+
+    settings = options(images, workers)
+    flip = dict(type='RandomFlip', prob=0.5, direction='horizontal')
+    settings['train_dataloader']['dataset']['pipeline'].insert(1, flip)
+    settings['default_hooks.checkpoint.interval'] = 1
+    found = []
+    for name in ('watched', 'unwatched'):
+        if name == 'unwatched':
+            monkeypatch.setattr(mmdmcp.apis, 'watch_samples', lambda runner: None)
+        train(
+            CONFIG,
+            work_dir=str(tmp_path / name),
+            validate=False,
+            cfg_options=copy.deepcopy(settings),
+        )
+        path = tmp_path / name / 'epoch_1.pth'
+        found.append(torch.load(path, weights_only=True)['state_dict'])
+    for key, value in found[0].items():
+        assert torch.equal(found[1][key], value), key
