@@ -22,6 +22,7 @@ import argparse
 import sys
 import time
 import warnings
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -124,6 +125,7 @@ def dmcp(work_dir: Path, options: list[str]) -> None:
         )
     print_table(TITLE, rows)
     check_flops(rows[-1].macs, subnet)
+    report(work_dir / SEARCH.folder, rows)
 
 
 def tune(method: str, work_dir: Path, options: list[str]) -> None:
@@ -153,9 +155,18 @@ def tune(method: str, work_dir: Path, options: list[str]) -> None:
     ]
     print_table(TITLE, rows)
     check_flops(rows[-1].macs, Path(f'{subnet}.yaml'))
+    report(folder, rows)
 
 
 METHODS = {'dmcp': dmcp, **{name: partial(tune, name) for name in TUNINGS}}
+
+
+def report(folder: Path, rows: Sequence[Row]) -> None:
+    """Write the report of the search again, with what was tested since."""
+    from mmdmcp.report.run_report import write_report
+
+    tested = {f'{row.label}, tested': {'test top-1': row.top1} for row in rows}
+    say(f'The report, with pictures: {write_report(folder, trained=tested)}')
 
 
 def check_flops(macs: int, path: Path) -> None:

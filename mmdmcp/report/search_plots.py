@@ -80,7 +80,7 @@ def draw_candidates(record: SearchRecord, budget: BudgetRecord) -> Figure | None
     full = record.full.cost[measure]
     with new_figure(2.7) as figure:
         axes = figure.subplots()
-        for candidate in found:
+        for number, candidate in enumerate(found):
             best = candidate.name == budget.chosen
             place = (candidate.cost[measure] / full, candidate.metrics[key])
             axes.scatter(
@@ -93,7 +93,7 @@ def draw_candidates(record: SearchRecord, budget: BudgetRecord) -> Figure | None
             axes.annotate(
                 f'{candidate.name}{" (chosen)" if best else ""}',
                 place,
-                (5, 3),
+                (6, (5, -8)[number % 2]),  # close ones don't cover each other
                 textcoords='offset points',
                 fontsize=7,
             )
