@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmdmcp.dmcp.distill import InPlaceDistillation
+from mmdmcp.errors import ConfigError
 
 
 def start(algorithm, max_iters=10):
@@ -328,6 +329,33 @@ def test_chains_start_at_the_target(build, target, parametrisation):
     assert algorithm.expected_cost().item() == pytest.approx(
         algorithm.budget.values['macs'], rel=1e-5
     )
+
+
+@pytest.mark.parametrize('init', ['target', 'zero'])
+@pytest.mark.parametrize(
+    'target', [dict(params='40%'), dict(flops='60%', params='40%'), 'params=40%']
+)
+def test_a_target_may_count_anything(build, target, init):
+    """Chains start where all of it holds; a step pulls what is above down."""
+    algorithm = start(
+        build(target=target, arch_start=0, mutator=dict(init=init), budget_weight=1e3)
+    )
+    costs = {n: algorithm.expected_cost(n).item() for n in algorithm.budget.values}
+    if init == 'target':
+        assert algorithm.budget.used(costs) == pytest.approx(1, rel=1e-5)
+    algorithm.mutator.alpha.data.fill_(4.0)
+    before = {n: algorithm.expected_cost(n).item() for n in algorithm.budget.values}
+    assert algorithm.budget.used(before) > 1.2
+    log = algorithm.train_step(batch(), optimisers(algorithm, momentum=0))
+    for name, value in before.items():
+        assert log[f'arch/expected_{name}'] == pytest.approx(value)
+        assert algorithm.expected_cost(name) < value
+    assert algorithm.export_subnet('min').target == algorithm.budget.values
+
+
+def test_a_cost_that_no_target_counts(build):
+    with pytest.raises(ConfigError, match=r"'params'\): the target counts \['macs'\]"):
+        build().expected_cost('params')
 
 
 # ---- export ----------------------------------------------------------

@@ -78,6 +78,7 @@ def test_loss_and_slope_are_the_papers(ratio, target, dead_zone):
     [
         ((1.3, 1.2), (0, 1)),  # both are too much
         ((1.3, 0.5), (0,)),
+        ((1.3, 1.0), (0, 1)),  # at the target, as above it
         ((0.97, 1.2), (1,)),
         ((0.97, 0.5), ()),  # one uses its budget, the other may stay below
         ((0.6, 0.5), (0,)),  # only the nearer one asks for more

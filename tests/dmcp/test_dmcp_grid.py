@@ -103,6 +103,8 @@ def test_automatic_divisor_stays_within_a_quarter_of_a_step(channels, divisor):
         dict(divisor=0),
         dict(divisor=1.5),
         dict(divisor=True),
+        dict(divisor='8'),
+        dict(min_ratio=0.5, step=0.6),
         dict(type='release', divisor=8),
     ],
 )
@@ -150,6 +152,10 @@ def test_small_steps_and_every_width_are_the_same(channels, divisor):
     every = WidthGrid(step=0.9 / (4 * channels + 1.5), divisor=divisor)
     assert laid._steps < 4 * channels + 1 < every._steps
     assert laid(channels) == every(channels)
+
+
+def test_a_step_may_be_all_that_is_between():
+    assert WidthGrid(min_ratio=0.5, step=0.5)(64) == (32, 64)
 
 
 @given(

@@ -84,6 +84,29 @@ def test_a_known_metric_ranks(search, tmp_path, loop):
     assert (tmp_path / 'DMCP_SUBNET_TINY.yaml').is_file()
 
 
+@pytest.mark.parametrize(
+    'target, name, measures',
+    [
+        ('params=60%', '60PERCENT_PARAMS', {'params'}),
+        ('flops=70% params=60%', '70PERCENT_60PERCENT_PARAMS', {'macs', 'params'}),
+    ],
+)
+def test_a_search_for_parameters(search, tmp_path, target, name, measures):
+    runner = search(**{'model.target': target, 'custom_hooks.0.name': None})
+    runner.train()
+    subnet = Subnet.load(tmp_path / f'DMCP_SUBNET_{name}.yaml')
+    assert set(subnet.target) == measures
+    used = [subnet.cost[key] / subnet.target[key] for key in measures]
+    assert abs(max(used) - 1) <= 0.05
+    net = torch.load(tmp_path / f'DMCP_SUBNET_{name}.pth', weights_only=True)
+    parameters = dict(runner.model.architecture.named_parameters())
+    count = sum(v.numel() for k, v in net['state_dict'].items() if k in parameters)
+    assert count == subnet.cost['params']
+    text = logged(tmp_path)
+    assert all(f'arch/expected_{key}' in text for key in measures)
+    assert f'{runner.model.budget.limits[0].measure.title} ' in text
+
+
 def test_the_best_candidate_is_written(search, tmp_path, monkeypatch):
     """Each is evaluated with statistics of its own batches."""
     nets, scores = [], iter((10.0, 30.0, 20.0))
