@@ -8,6 +8,7 @@ from torch import nn
 
 from ..errors import ConfigError, TraceError, first_line
 from ..supernet import Supernet
+from ..supernet.binding import WithoutGraphs
 from .inputs import ExampleInputs, runner, sample_shape
 
 
@@ -32,12 +33,13 @@ def traced_copy(
     if not isinstance(model, nn.Module):
         raise ConfigError(f'model: a {type(model).__name__} is no torch.nn.Module')
     try:
-        copied = copy.deepcopy(model).cpu()
+        with WithoutGraphs():
+            copied = copy.deepcopy(model).cpu()
     except Exception as error:
         raise TraceError(
             f"{type(model).__name__} can't be copied ({first_line(error)}): it "
-            'holds something that is no weight, such as an activation of the '
-            'last pass. Build it anew'
+            'holds something that is no weight, such as an open file or a lock. Take '
+            'that out, or build the model anew'
         ) from error
     run = runner(copied, example_inputs, 'cpu')
     return Supernet(

@@ -56,11 +56,11 @@ def copied(model: nn.Module) -> nn.Module:
     A module may keep an activation; torch refuses to copy it with all that
     it was computed from.
     """
-    with _WithoutGraphs():
+    with WithoutGraphs():
         return copy.deepcopy(model)
 
 
-class _WithoutGraphs(TorchFunctionMode):
+class WithoutGraphs(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         if func is Tensor.__deepcopy__ and not args[0].is_leaf:
             tensor, memo = args

@@ -19,7 +19,11 @@ FOLDER = CONFIGS / 'pruning' / 'dmcp'
 SEARCHES = sorted(FOLDER.glob('dmcp_*_supernet_*.py'))
 SUBNETS = sorted(FOLDER.glob('dmcp_*_subnet_*.py'))
 ALL = sorted(FOLDER.glob('*.py'))
-EVERY = [*ALL, *sorted(FOLDER.with_name('gate').glob('*.py'))]
+OTHERS = ('gate', 'importance')
+EVERY = [
+    *ALL,
+    *(p for name in OTHERS for p in sorted(FOLDER.with_name(name).glob('*.py'))),
+]
 # algorithm_backbone_role[_gpus x batch][_data]; a baseline has no algorithm.
 NAME = re.compile(
     r'(dmcp_)?[a-z0-9-]+(?(1)_(supernet|subnet|distill))'

@@ -22,6 +22,11 @@ TABLES = {
         'SearchValLoop',
     ],
     'gate.md': ['TrainableGate', 'GateChannelMutator', 'GateHook'],
+    'importance.md': [
+        'ImportancePruning',
+        'ImportanceChannelMutator',
+        'ImportanceHook',
+    ],
 }
 
 

@@ -1,6 +1,7 @@
 """Any module, no Runner: one call makes it small."""
 
 import copy
+import threading
 
 import pytest
 import torch
@@ -103,6 +104,27 @@ def test_inputs_by_name():
             small.model(**inputs_of_two())['scores'],
             model(**inputs_of_two())['scores'],
         )
+
+
+class Keeps(TwoInputs):
+    """Keeps an activation of its last pass, or something else."""
+
+    kept = None
+
+    def forward(self, image, depth):
+        out = super().forward(image, depth=depth)
+        self.kept = out['scores'] if self.kept is None else self.kept
+        return out
+
+
+def test_a_model_may_keep_an_activation_but_nothing_that_cant_be_copied():
+    model = Keeps()
+    model(X, X[:, :1])
+    assert model.kept.grad_fn is not None
+    assert prune(model, '50%', (X, X[:, :1])).after['macs'] > 0
+    model.kept = threading.Lock()
+    with pytest.raises(TraceError, match="Keeps can't be copied.*lock"):
+        prune(model, '50%', (X, X[:, :1]))
 
 
 def test_inputs_in_a_tuple():
