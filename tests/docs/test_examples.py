@@ -19,6 +19,9 @@ import pytest
         'ops.layout',
         'ranking.select',
         'options',
+        'report.progress',
+        'report.style',
+        'report.tables',
         'subnet.ranges',
     ],
 )
