@@ -31,7 +31,8 @@ class Ranker:
         logger: Told what is evaluated.
 
     Attributes:
-        best (Candidate): The best so far; the first of equals.
+        best (Candidate): The best so far, the first of equals; there once
+            one was scored.
         net (nn.Module): Its network.
         metric (str or None): What ranks; None as long as none was found.
     """
@@ -44,8 +45,8 @@ class Ranker:
         rank_by: str | None,
         logger: Logger,
     ) -> None:
-        self.best: Candidate | None = None
-        self.net: nn.Module | None = None
+        self.best: Candidate
+        self.net: nn.Module
         self._algorithm, self._loop, self._batches = algorithm, loop, batches
         self.metric, self._logger = rank_by, logger
         self._scores: dict[tuple[int, ...], float] = {}
@@ -91,7 +92,7 @@ class Ranker:
                 f'candidate {candidate.name} ranks last: its evaluation gave no '
                 f'{self.metric or "metric"}'
             )
-        if self.best is None or score > max(self._scores.values()):
+        if not self._scores or score > max(self._scores.values()):
             self.best, self.net = candidate, net
         self._scores[tuple(candidate.widths)] = score
         return score
