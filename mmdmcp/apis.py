@@ -112,8 +112,7 @@ def train(
     device = get_device()
     notices = folders + _fit(cfg, device) + check_loop(cfg) + check_kept(cfg)
     notices += schedule_notices(cfg)
-    with process_group(launcher, device, _dist_cfg(cfg)), _own(cfg) as owner:
-        check_pretrained(cfg.model)
+    with process_group(launcher, device, _dist_cfg(cfg)), _own(cfg, resume) as owner:
         notices += _start(cfg, resume, owner)
         record = RunRecord(owner.run, settings(cfg))
         runner = _build(cfg, owner.notices + notices)
@@ -210,8 +209,13 @@ def _fit(cfg: Config, device: str) -> list:
 
 
 @contextmanager
-def _own(cfg: Config) -> Iterator[Ownership]:
-    """The work dir is this run's alone."""
+def _own(cfg: Config, resume: str | None) -> Iterator[Ownership]:
+    """The work dir is this run's alone; what the run starts from is there."""
+    check_pretrained(cfg.model)
+    if resume is None:
+        check_checkpoint(cfg.get('load_from'), 'load_from')
+    elif resume != 'auto':
+        check_checkpoint(resume, '--resume', resume=True)
     _need_folder(cfg.work_dir, f'--work-dir {cfg.work_dir}')
     written = ('last_checkpoint', Path(cfg.filename).name)
     with own_work_dir(cfg.work_dir, written) as owner:
@@ -236,7 +240,6 @@ def _start(cfg: Config, resume: str | None, owner: Ownership) -> list:
         if resume is None or owner.run is None:
             owner.begin(None)
     else:
-        check_checkpoint(resume, '--resume', resume=True)
         owner.begin(None if resume is None else _local(resume))
     cfg.resume = resume is not None
     if resume is None:

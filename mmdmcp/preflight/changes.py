@@ -77,7 +77,8 @@ def check_changes(cfg: Config, path: str) -> list[str]:
     now = settings(cfg)
     changes = list(_differences(before, now))
     fixed = _fixed(cfg, before)
-    for key, old, new in changes:
+    # Another method has other options: say that first.
+    for key, old, new in sorted(changes, key=lambda change: change[0] != 'model.type'):
         if _is_optimiser(key) or any(f'{key}.'.startswith(f'{f}.') for f in fixed):
             raise CheckpointError(
                 f'{path} is of a run with {_change(key, old, new)}. '
