@@ -140,8 +140,8 @@ def check(seed):
     """All facts about one network, or that it is refused."""
     x = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(seed)).double()
     try:
-        gradients(network(seed).train(), x.float())
-        gradients(network(seed).eval(), x.float())
+        gradients(network(seed).double().train(), x)
+        gradients(network(seed).double().eval(), x)
     except Exception:
         return 'broken'  # drawn so that it never ran, or could not be trained
     accepted = 'refused'
