@@ -182,6 +182,30 @@ def test_weights_of_channels_that_are_gone_do_not_count():
     )
 
 
+def test_transposed_and_depthwise_layers_have_their_weights_where_they_are():
+    """Weights are [in, out, ...] in the one, one filter per channel in the
+    other."""
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(3, 6, 1),
+        nn.Conv2d(6, 6, 3, padding=1, groups=6),
+        nn.ConvTranspose2d(6, 8, 2, stride=2),
+        nn.Conv2d(8, 2, 1),
+    ).eval()
+    supernet = Supernet(model, SHAPE)
+    assert [unit.name for unit in supernet.units] == ['0', '2']
+    first, depthwise, up, last = (layer.weight.abs().double() for layer in model)
+    outputs = [row.tolist() for row in channel_scores(supernet, 'l1')]
+    made = (first.sum((1, 2, 3)) + depthwise.sum((1, 2, 3))) / 2
+    assert outputs[0] == pytest.approx(made.tolist())
+    assert outputs[1] == pytest.approx(up.sum((0, 2, 3)).tolist())
+    both = [row.tolist() for row in channel_scores(supernet, 'l1', readers=True)]
+    read = (2 * made + up.sum((1, 2, 3))) / 3
+    assert both[0] == pytest.approx(read.tolist())
+    ends = (up.sum((0, 2, 3)) + last.sum((0, 2, 3))) / 2
+    assert both[1] == pytest.approx(ends.tolist())
+
+
 def test_saliency_is_averaged_over_batches_and_leaves_no_trace():
     model = Net().train()
     model.stem.weight.requires_grad_(False)  # as a frozen stage
