@@ -7,6 +7,7 @@ oldest supported release of the package no longer needs it.
 
 import functools
 from pickle import UnpicklingError
+from typing import Any
 
 import torch
 
@@ -87,8 +88,8 @@ def allow_containers() -> None:
     import numpy as np
     from mmengine.logging.history_buffer import HistoryBuffer
 
-    reconstruct = np.array(0).__reduce__()[0]
-    scalar = np.float64(0).__reduce__()[0]
+    reconstruct: Any = np.array(0).__reduce__()[0]
+    scalar: Any = np.float64(0).__reduce__()[0]
     dtypes = [type(np.dtype(code)) for code in 'fdeilqhbBHILQ?']
     torch.serialization.add_safe_globals(
         [HistoryBuffer, np.ndarray, np.dtype, reconstruct, scalar, *dtypes]
@@ -133,7 +134,7 @@ def _resume_runs_no_code() -> None:
             checkpoint['meta'].pop('config', None)
         return checkpoint
 
-    load_checkpoint.runs_no_code = True
+    vars(load_checkpoint)['runs_no_code'] = True
     Runner.load_checkpoint = load_checkpoint
 
 
@@ -182,7 +183,7 @@ def _atomic_local_files() -> None:
                 '--work-dir, then go on with --resume'
             ) from error
 
-    put.atomic = True
+    vars(put)['atomic'] = True
     LocalBackend.put = put
     LocalBackend.get = get
 
@@ -217,5 +218,5 @@ def shipped_bases() -> None:
         # No scope of its own: its types are those of its default_scope.
         return str(file), None
 
-    get_cfg_path.finds_ours = True
+    vars(get_cfg_path)['finds_ours'] = True
     Config._get_cfg_path = staticmethod(get_cfg_path)

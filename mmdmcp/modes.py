@@ -59,8 +59,8 @@ def unchanged(model: nn.Module) -> Iterator[None]:
         for found, kept in attributes:
             found.clear()
             found.update(kept)
-        for found, kept in lists:
-            found[:] = kept
+        for items, kept_items in lists:
+            items[:] = kept_items
         with torch.no_grad():
             for buffer, value in buffers:
                 buffer.copy_(value)

@@ -112,7 +112,12 @@ def test_source_distribution_builds_the_same(source, tmp_path):
 
 def test_what_is_imported_is_declared(repo_root):
     """Not left to a dependency that happens to bring it along."""
-    names = {'yaml': 'PyYAML', 'sklearn': 'scikit-learn', 'mmcv': 'mmcv-lite', 'mmseg': 'mmsegmentation'}
+    names = {
+        'yaml': 'PyYAML',
+        'sklearn': 'scikit-learn',
+        'mmcv': 'mmcv-lite',
+        'mmseg': 'mmsegmentation',
+    }
     imported = set()
     for path in (repo_root / 'mmdmcp').rglob('*.py'):
         for node in ast.walk(ast.parse(path.read_text())):

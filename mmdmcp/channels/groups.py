@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -154,7 +155,7 @@ def _layouts(
     groups: list[list[int]],
     place: dict[int, int],
     failed: dict[int, str],
-) -> list[Layout | int]:
+) -> list[Any]:
     """Layouts of a layer's rows; groups that have none are noted as failed."""
     layouts = [_layout(row, groups, place) for row in rows]
     for layout in layouts:

@@ -58,7 +58,7 @@ class OnnxPredictor(nn.Module):
 
 def _post_processing(model: Any) -> Callable[[Any, list], list]:
     """What turns the outputs of a model's heads into its predictions."""
-    head = getattr(model, 'head', None)
+    head: Any = getattr(model, 'head', None)
     if hasattr(head, '_get_predictions'):  # mmpretrain
         return head._get_predictions
     head = getattr(model, 'decode_head', None)

@@ -83,7 +83,7 @@ def _from_torchrun(env: Mapping[str, str], port: int | None) -> RankInfo:
 def _from_slurm(env: Mapping[str, str], port: int | None) -> RankInfo:
     # SLURM_STEP_* describe this step; the others may be the whole job's.
     nodes = env.get('SLURM_STEP_NODELIST') or env['SLURM_NODELIST']
-    hosts = int(env.get('SLURM_STEP_NUM_NODES') or env.get('SLURM_NNODES', 0))
+    hosts = int(env.get('SLURM_STEP_NUM_NODES') or env.get('SLURM_NNODES') or 0)
     if port is None:
         # Jobs that share a node must not share a port, and all tasks of a
         # step must find the same one without asking. Below 32768, where

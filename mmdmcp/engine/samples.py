@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 from mmengine.runner import Runner
-from torch.utils.data import DataLoader, Dataset, get_worker_info
+from torch.utils.data import DataLoader, get_worker_info
 
 from ..errors import DataError, MmdmcpError, first_line
 from ..files import why_not_a_file
@@ -120,19 +120,21 @@ def _watch_loader(loader: DataLoader, outputs: Outputs | None) -> None:
 def _in_worker(
     init: Callable[[int], None] | None, outputs: Outputs | None, worker: int
 ) -> None:
-    watch(get_worker_info().dataset, outputs)
+    info = get_worker_info()
+    assert info is not None  # this runs in a worker
+    watch(info.dataset, outputs)
     if init is not None:
         init(worker)
 
 
-def watch(dataset: Dataset, outputs: Outputs | None = None) -> None:
+def watch(dataset: Any, outputs: Outputs | None = None) -> None:
     """Let a data set, and those inside it, name the samples that fail.
 
     Args:
         dataset: Its class becomes one that inherits from what it was.
         outputs: What labels may be; not checked by default.
     """
-    kind = type(dataset)
+    kind: Any = type(dataset)
     if not hasattr(kind, '__getitem__') or hasattr(kind, '_watched_outputs'):
         return
     try:
@@ -147,7 +149,7 @@ def watch(dataset: Dataset, outputs: Outputs | None = None) -> None:
 
 
 @functools.cache
-def _watched(kind: type) -> type:
+def _watched(kind: Any) -> type:
     """A data set's class, with samples that are named when they fail."""
 
     def __getitem__(self, index):

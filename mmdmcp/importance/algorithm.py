@@ -1,6 +1,7 @@
 """Prune a pretrained network by importance, in one shot or in steps."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.optim import OptimWrapper
@@ -112,7 +113,7 @@ class ImportancePruning(PruningAlgorithm):
         used = full + (1 - full) * progress
         self.mutator.prune(self.budget, used, self.tolerance, saliency)
 
-    def _loss(self, batch: dict | tuple | list) -> Tensor:
+    def _loss(self, batch: Any) -> Tensor:
         data = self.data_preprocessor(batch, True)
         loss, _ = self.parse_losses(self.architecture(**data, mode='loss'))
         return loss
@@ -132,9 +133,9 @@ class ImportancePruning(PruningAlgorithm):
             Values to log.
         """
         self.schedule.require_length(self.hook)
-        data = self.data_preprocessor(data, True)
+        batch: Any = self.data_preprocessor(data, True)
         with optim_wrapper.optim_context(self):
-            loss, log = self.parse_losses(self.architecture(**data, mode='loss'))
+            loss, log = self.parse_losses(self.architecture(**batch, mode='loss'))
             # Inside: a recomputed forward (activation checkpointing) must
             # meet what the first one met.
             accumulate(optim_wrapper, loss)

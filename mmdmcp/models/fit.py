@@ -203,7 +203,7 @@ def _check(part: nn.Module, name: str, channels: Sequence[int]) -> None:
     elif isinstance(index, int):
         right = channels[index]
     if isinstance(found, (list, tuple)):
-        fits = sorted(found) == sorted(right)
+        fits = isinstance(right, list) and sorted(found) == sorted(right)
     elif isinstance(right, list):  # one of them, or all concatenated
         fits = found in right or found == sum(right)
     else:

@@ -97,7 +97,7 @@ class Layout:
         """
         if len(self.segments) == 1 and self.units:
             (segment,) = self.segments  # by far the most of all layers
-            selection = selections[segment.unit]
+            selection = selections[self.units[0]]
             if isinstance(selection, int):
                 return ((0, selection * segment.expand),)
         merged: list[tuple[int, int]] = []

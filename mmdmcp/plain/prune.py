@@ -45,7 +45,7 @@ class Pruned:
     after: dict[str, int]
 
     def __str__(self) -> str:
-        rows = [('full', self.before, {}), ('pruned', self.after, {})]
+        rows: list[Any] = [('full', self.before, {}), ('pruned', self.after, {})]
         units = self.subnet.units.values()
         channels = sum(unit.of for unit in units)
         kept = sum(unit.channels for unit in units)

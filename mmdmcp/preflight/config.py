@@ -89,9 +89,9 @@ def set_loader_defaults(cfg: Config, cuda: bool) -> None:
             loader.setdefault('pin_memory', True)
             loader.setdefault('persistent_workers', stay)
         if not cuda:
-            loader.pin_memory = False
+            loader['pin_memory'] = False
         if not loader.get('num_workers', 0):
-            loader.persistent_workers = False  # torch refuses it otherwise
+            loader['persistent_workers'] = False  # torch refuses it otherwise
 
 
 def _packs_as_mmpretrain(loader: Mapping) -> bool:

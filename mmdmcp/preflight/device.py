@@ -6,6 +6,7 @@ is replaced by what does the same there, and the log says so.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODEL_WRAPPERS
@@ -60,7 +61,8 @@ def fit_to_cpu(cfg: Config) -> list[str]:
     """
     notices = [_amp_to_bfloat16(cfg)]
     if cfg.get('launcher', 'none') != 'none':
-        notices += [_sync_bn_to_bn(cfg), _clear_device_ids(cfg)]
+        notices.append(_sync_bn_to_bn(cfg))
+        _clear_device_ids(cfg)
     return [notice for notice in notices if notice]
 
 
@@ -81,7 +83,7 @@ def _amp_to_bfloat16(cfg: Config) -> str | None:
 
 def _sync_bn_to_bn(cfg: Config) -> str | None:
     """torch's SyncBN runs on GPUs only."""
-    norms = [
+    norms: list[Any] = [
         node
         for _, node in nodes(cfg.get('model'))
         if is_type(node.get('type'), *_SYNC_BN)

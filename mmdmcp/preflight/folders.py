@@ -43,7 +43,7 @@ def fit_class_folders(cfg: Config) -> list[str]:
             or dataset.get('ann_file')
         ):
             continue
-        root = Path(dataset.data_root)
+        root = Path(dataset['data_root'])
         part = dataset.get('data_prefix') or dataset.get('split') or ''
         if (
             part == 'val'

@@ -77,7 +77,7 @@ def check_checkpoint(path: str | None, asked_by: str, resume: bool = False) -> N
         CheckpointError: If there is no such file, or it can't be loaded
             without running code.
     """
-    if is_url(path):
+    if path and is_url(path):
         file = fetch_together(path)
         problem = not_resumable(file) if resume else unreadable(file)
         if problem is not None:
@@ -166,5 +166,5 @@ def _downloads(dataset: Mapping, cfg: Config) -> bool:
     if not isinstance(cls, type):
         return False
     # mmpretrain's CIFAR and MNIST do unless told otherwise.
-    option = inspect.signature(cls.__init__).parameters.get('download')
+    option = inspect.signature(cls).parameters.get('download')
     return option is not None and option.default is True

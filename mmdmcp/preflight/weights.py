@@ -70,5 +70,5 @@ def _subnet(model: Mapping) -> str | None:
         isinstance(backbone, Mapping)
         and is_type(backbone.get('type'), 'mmdmcp.PrunedBackbone')
     ):
-        return model.get('subnet') or backbone.get('subnet')
+        return model.get('subnet') or (backbone or {}).get('subnet')
     return None

@@ -166,7 +166,7 @@ def _mask(layout: Layout, kept: Sequence[Selection]) -> Tensor:
 
 def _of_unit(layout: Layout, unit: int, entries: Tensor) -> Tensor:
     """Importance of a unit's channels, of all entries that each owns."""
-    return sum(
+    return sum(  # type: ignore[return-value]  # of one segment at least
         entries[s.start : s.stop].view(-1, s.expand).sum(1)
         for s in layout.segments
         if s.unit == unit

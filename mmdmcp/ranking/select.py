@@ -146,10 +146,10 @@ def choose_channels(
     values = torch.zeros(len(steps), size, dtype=torch.float64)
     widths = torch.zeros(len(steps), size, dtype=torch.long)
     valid = torch.zeros(len(steps), size, dtype=torch.bool)
-    for unit, (row, order, counts) in enumerate(zip(scores, orders, steps)):
+    for unit, (row, chosen, counts) in enumerate(zip(scores, orders, steps)):
         starts = [0, *counts[:-1]]
         for step, (start, stop) in enumerate(zip(starts, counts)):
-            values[unit, step] = row[order[start:stop]].double().mean()
+            values[unit, step] = row[chosen[start:stop]].double().mean()
         widths[unit, : len(counts)] = torch.tensor(counts)
         valid[unit, : len(counts)] = True
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ..subnet import Subnet
 from .page import Folded, Grid, Page, Picture, Section
@@ -185,7 +186,7 @@ def _subnet(folder: RunFolder, name: str) -> Section:
         )
     ]
     budget = record.budget(name) if record else None
-    if budget is not None and budget.layer_macs:
+    if record and budget is not None and budget.layer_macs:
         pictures.append(
             Picture(
                 f'saved-{name}',
@@ -206,7 +207,7 @@ def _target_words(subnet: Subnet) -> str:
     parts = [
         f'{quantity(value)} {words(key)}; it has {quantity(subnet.cost[key])} '
         f'({subnet.cost[key] / value - 1:+.2%})'
-        for key, value in subnet.target.items()
+        for key, value in (subnet.target or {}).items()
         if key in subnet.cost
     ]
     return 'The target was ' + ', and '.join(parts) + '.' if parts else ''
@@ -253,7 +254,7 @@ def _candidates(folder: RunFolder, budget: BudgetRecord) -> Section | None:
             )
         ],
     )
-    figure = draw_candidates(folder.record, budget)
+    figure = draw_candidates(folder.record, budget) if folder.record else None
     if figure is not None:
         section.pictures.append(
             Picture(f'candidates-{budget.name}', 'Cost and score of each.', figure)
@@ -265,8 +266,10 @@ def _candidates(folder: RunFolder, budget: BudgetRecord) -> Section | None:
 
 
 def _during(folder: RunFolder) -> Section | None:
-    pictures, record = [], folder.record
+    pictures: list[Picture] = []
+    record = folder.record
     for budget in record.budgets if record else []:
+        assert record is not None
         if len(budget.history) > 1:
             pictures.append(
                 Picture(
@@ -284,7 +287,7 @@ def _during(folder: RunFolder) -> Section | None:
                     draw_marginals(record.units, budget),
                 )
             )
-    curves = {
+    curves: dict[str, tuple[str, Any, str]] = {
         'losses': ('Losses of training.', LOSSES.get, 'loss'),
         'validation': ('Validation.', _validation_label, 'metric'),
     }

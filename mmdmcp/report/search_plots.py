@@ -74,7 +74,7 @@ def draw_candidates(record: SearchRecord, budget: BudgetRecord) -> Figure | None
     """What each candidate costs and scores; None where nothing scored."""
     key = budget.rank_by
     found = [c for c in budget.candidates if key and c.metrics.get(key) is not None]
-    if not found:
+    if not found or key is None:
         return None
     measure = next(iter(budget.target))
     full = record.full.cost[measure]

@@ -20,8 +20,8 @@ from ..files import atomic_file
 MAX_BYTES = 16 << 20
 _MAX_DEPTH = 8
 _INT = re.compile(r'-?(0|[1-9][0-9]{0,17})', re.ASCII)
-_Loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
-_Dumper = getattr(yaml, 'CSafeDumper', yaml.SafeDumper)
+_Loader: Any = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
+_Dumper: Any = getattr(yaml, 'CSafeDumper', yaml.SafeDumper)
 _RESOLVER = yaml.resolver.Resolver()
 
 

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -47,7 +48,8 @@ class FastPaths:
     def open(self, model: nn.Module) -> None:
         """Let those of the model, or of a copy, run as they did."""
         for name, value in self._kept.items():
-            model.get_submodule(name).activation_relu_or_gelu = value
+            layer: Any = model.get_submodule(name)
+            layer.activation_relu_or_gelu = value
 
 
 def copied(model: nn.Module) -> nn.Module:

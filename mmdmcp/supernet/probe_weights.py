@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -72,12 +73,12 @@ def _take_statistics(model: nn.Module, run: Callable[[], object]) -> None:
     """
     taken: dict[nn.Module, tuple[Tensor, Tensor]] = {}
 
-    def take(norm: nn.Module, inputs: tuple) -> None:
+    def take(norm: Any, inputs: tuple) -> None:
         if norm.running_mean is not None:
             taken[norm] = inputs[0].mean(), inputs[0].var(unbiased=False)
             set_(norm, *taken[norm])
 
-    def set_(norm: nn.Module, mean: Tensor, var: Tensor) -> None:
+    def set_(norm: Any, mean: Tensor, var: Tensor) -> None:
         norm.running_mean.fill_(mean)
         norm.running_var.fill_(var)
 

@@ -7,6 +7,7 @@ backbone.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -191,9 +192,10 @@ class SampleRuns:
         output = self._forward(image)
         if self._own is not None or not _has(self.model, 'auxiliary_head'):
             return output
-        heads = self.model.auxiliary_head
+        model: Any = self.model
+        heads = model.auxiliary_head
         heads = heads if isinstance(heads, nn.ModuleList) else [heads]
-        features = self.model.extract_feat(image)
+        features = model.extract_feat(image)
         return output, [head(features) for head in heads]
 
     def _training(self, image: Tensor) -> object:
@@ -263,7 +265,7 @@ def _has(model: nn.Module, part: str) -> bool:
     return isinstance(getattr(model, part, None), nn.Module)
 
 
-def _two_stage(model: nn.Module, image: Tensor) -> list:
+def _two_stage(model: Any, image: Tensor) -> list:
     """Backbone, neck, proposals and the heads on fixed boxes."""
     options = (getattr(model, 'test_cfg', None) or {}).get('rpn') or {}
     rois = _boxes(options.get('max_per_img', _PROPOSALS), image)

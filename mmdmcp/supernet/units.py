@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
@@ -90,7 +91,7 @@ def renumber(layout: Layout, numbers: dict[int, int]) -> Layout:
 
 def sliced_layers(
     model: nn.Module, layouts: dict[str, InOut], numbers: dict[int, int]
-) -> list[SlicedLayer]:
+) -> list[Any]:
     """The layers whose shape depends on some unit."""
     layers, modules = [], dict(model.named_modules())
     for name, both in layouts.items():

@@ -11,6 +11,7 @@ and weights.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -68,13 +69,11 @@ def same_when_zeroed(
     with runs.small():
         for seed, share in PROBES:
             with double_precision(model, runs) as tolerance:
-                with probe_weights(model, lambda s=seed: runs.outputs(s), seed):
+                with probe_weights(model, partial(runs.outputs, seed), seed):
                     trial = _Trial(
                         model, trace.sizes, layouts, runs, sites, seed, tolerance
                     )
-                    groups, more = split(
-                        groups, lambda some, t=trial, s=share: t(some, s)
-                    )
+                    groups, more = split(groups, partial(trial, share=share))
                     failed += more
     return groups, failed
 
