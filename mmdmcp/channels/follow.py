@@ -44,7 +44,7 @@ class Follower(TorchDispatchMode):
         self.slid: dict[str, Tensor] = {}
         self._tensors = NumberedTensors(
             self.classes,
-            self._first_look,
+            self._initial_labels,
             lambda: self._stack[-1] if self._stack else '',
             lambda tensor: self._names.get(id(tensor)),
         )
@@ -153,7 +153,7 @@ class Follower(TorchDispatchMode):
 
         return forward
 
-    def _first_look(self, tensor: Tensor) -> Tensor:
+    def _initial_labels(self, tensor: Tensor) -> Tensor:
         """Labels of something that no operation of this pass made."""
         if id(tensor) in self._bare:
             name, parameter = self._bare[id(tensor)]

@@ -35,7 +35,7 @@ class NumberedTensors:
 
     Args:
         classes: Which channels are the same.
-        first_look: Labels of a tensor that no operation made.
+        initial_labels: Labels of a tensor that no operation made.
         inside: Name of the module that is running, for messages.
         name_of: Name of a parameter or buffer; None for other tensors.
     """
@@ -43,12 +43,12 @@ class NumberedTensors:
     def __init__(
         self,
         classes: ChannelClasses,
-        first_look: Callable[[Tensor], Tensor],
+        initial_labels: Callable[[Tensor], Tensor],
         inside: Callable[[], str],
         name_of: Callable[[Tensor], str | None],
     ) -> None:
         self.classes = classes
-        self._first_look = first_look
+        self._initial_labels = initial_labels
         self._inside, self._name_of = inside, name_of
         self._where = ''  # the operation, and the module that it is in
         self._labels: dict[int, Tensor] = {}
@@ -57,7 +57,7 @@ class NumberedTensors:
     def get(self, tensor: Tensor) -> Tensor:
         """Labels of a tensor, as classes."""
         if id(tensor) not in self._labels:
-            self.set(tensor, self._first_look(tensor))
+            self.set(tensor, self._initial_labels(tensor))
         return self.classes.find(self._labels[id(tensor)])
 
     def set(self, tensor: Tensor, labels: Tensor) -> None:

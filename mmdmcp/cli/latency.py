@@ -14,7 +14,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add_pair_options(parser)
     parser.add_argument(
-        '--batch', type=int, default=1, help='images a run; 1 by default'
+        '--batch', type=int, default=1, help='images per run; 1 by default'
     )
     parser.add_argument(
         '--threads', type=int, default=1, help='threads on the CPU; 1 by default'

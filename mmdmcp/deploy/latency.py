@@ -31,9 +31,9 @@ class Latency:
 
     Attributes:
         runtime: ``'PyTorch'`` or ``'onnxruntime'``.
-        full: Median seconds a batch of the full network.
+        full: Median seconds per batch of the full network.
         pruned: The same of the pruned one.
-        spread: Largest distance between quartiles, as a share of the
+        spread: Largest distance between quartiles, as a ratio of the
             median: above 0.1, the machine was busy with something else.
     """
 
@@ -62,14 +62,14 @@ def measure(
         nets (dict): ``'full'`` and ``'pruned'``, in eval mode, on the
             device to measure.
         input_shape (Sequence[int]): Channels, height and width.
-        batch (int): Images a run.
+        batch (int): Images per run.
         threads (int): Threads of the runtime, on the CPU.
         seconds (float): Time to spend on each network and runtime.
         onnx (bool): Also measure in onnxruntime (on the CPU), if it is
             installed.
 
     Returns:
-        list[Latency]: One a runtime.
+        list[Latency]: One per runtime.
     """
     device = _device(nets['full'])
     image = torch.rand(batch, *input_shape, device=device)

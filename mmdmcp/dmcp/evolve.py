@@ -27,7 +27,7 @@ def evolve(
     al., Single Path One-Shot, ECCV 2020, from good parents, not random ones.)
 
     Args:
-        scores: Networks known, one width a unit, and how good they are.
+        scores: Networks known, one width per unit, and how good they are.
             Not changed.
         score: How good a network is; larger is better.
         affordable: Whether a network costs what it should.

@@ -146,7 +146,7 @@ class Chains:
         return self.table[:, 0] + kept
 
     def channel_scales(self, alpha: Tensor) -> tuple[Tensor, ...]:
-        """P(channel is kept) of every channel: one ``[channels]`` a unit."""
+        """P(channel is kept) of every channel: one ``[channels]`` per unit."""
         marginals = self.marginals(alpha)
         flat = torch.cat(
             [torch.ones_like(marginals[:, :1]), marginals], dim=1

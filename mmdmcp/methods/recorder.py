@@ -168,7 +168,7 @@ class Recorder:
             [round(width, 3) for width in widths],
             {name: float(algorithm.expected_cost(name)) for name in names},
             [
-                [round(share, 4) for share in row]
+                [round(ratio, 4) for ratio in row]
                 for row in algorithm.mutator.keep_probabilities()
             ],
         )

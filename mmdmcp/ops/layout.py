@@ -93,7 +93,7 @@ class Layout:
         """Kept entries as merged ranges.
 
         Args:
-            selections: One selection a unit, in the order of the units.
+            selections: One selection per unit, in the order of the units.
         """
         if len(self.segments) == 1 and self.units:
             (segment,) = self.segments  # by far the most of all layers
@@ -143,7 +143,7 @@ class Layout:
         """One value a channel to one value an entry.
 
         Args:
-            values: One tensor ``[channels]`` a unit.
+            values: One tensor ``[channels]`` per unit.
 
         Returns:
             Tensor ``[size]``; 1 where no unit owns the entry.

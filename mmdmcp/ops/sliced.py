@@ -75,7 +75,7 @@ class SlicedLayer:
         """Choose the channels to run with.
 
         Args:
-            selections: One selection a unit, in the order of the units.
+            selections: One selection per unit, in the order of the units.
         """
         outs = partial_ranges(self.out_layout, selections)
         ins = outs
@@ -125,7 +125,7 @@ class SlicedLayer:
         beta``, which needs no extra pass over the feature map.
 
         Args:
-            values: One tensor ``[channels]`` a unit.
+            values: One tensor ``[channels]`` per unit.
             open_only: A norm over channels leaves closed ones out of its
                 statistics, as a network without them does.
         """

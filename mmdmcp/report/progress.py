@@ -14,14 +14,14 @@ class Progress:
 
     Attributes:
         cost: Expected cost of each measure.
-        moved: How far expected widths are from the start, as a share of the
+        moved: How far expected widths are from the start, as a ratio of the
             full width, averaged over the units.
         furthest: Name, expected width and full width of the unit that moved
             most; None if none did.
         entropy: Of the widths' distribution, averaged over the units: 1 if
             all widths are equally likely, 0 if one is certain. None without
             chains.
-        widths: Expected width of each unit as a share of the full width.
+        widths: Expected width of each unit as a ratio of the full width.
     """
 
     cost: dict[str, float]
@@ -62,7 +62,7 @@ def _mean_entropy(marginals: Sequence[Sequence[float]]) -> float | None:
 
 
 def entropy(marginals: Sequence[float]) -> float:
-    """Entropy of a unit's width, as a share of the largest possible.
+    """Entropy of a unit's width, as a ratio of the largest possible.
 
     Args:
         marginals: P(group kept) of its groups, falling.

@@ -41,7 +41,7 @@ class Moment:
 
     Attributes:
         iteration: Iterations done.
-        widths: Expected (or open) channels, one number a unit.
+        widths: Expected (or open) channels, one number per unit.
         cost: Expected cost of each measure, such as ``{'macs': 8.2e5}``.
         marginals: P(group kept) of each unit's groups; empty without chains.
     """

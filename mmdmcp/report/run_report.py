@@ -92,8 +92,8 @@ def _cards(folder: RunFolder, trained: Trained) -> list[tuple[str, str]]:
     cards = []
     for key in ('macs', 'params'):
         if record is not None:
-            share = subnet.cost[key] / record.full.cost[key]
-            cards.append((f'{share:.1%}', f'of the {words(key)}'))
+            ratio = subnet.cost[key] / record.full.cost[key]
+            cards.append((f'{ratio:.1%}', f'of the {words(key)}'))
         else:
             cards.append((quantity(subnet.cost[key]), words(key)))
     if folder.latency:
@@ -215,7 +215,7 @@ def _target_words(subnet: Subnet) -> str:
 
 def _units_table(subnet: Subnet) -> Grid:
     return Grid(
-        ['unit', 'channels', 'of', 'share'],
+        ['unit', 'channels', 'of', 'ratio'],
         [
             [name, str(u.channels), str(u.of), f'{u.channels / u.of:.0%}']
             for name, u in subnet.units.items()

@@ -30,14 +30,14 @@ def draw_marginals(units: Sequence[UnitRecord], budget: BudgetRecord) -> Figure:
         axes = figure.subplots()
         for row, (unit, kept) in enumerate(zip(units, now.marginals)):
             edges = [0, *unit.widths]
-            for left, right, share in zip(edges, edges[1:], [1.0, *kept]):
+            for left, right, kept_ratio in zip(edges, edges[1:], [1.0, *kept]):
                 axes.barh(
                     row,
                     (right - left) / unit.of,
                     left=left / unit.of,
                     height=0.8,
                     color=COLOURS[0],
-                    alpha=min(max(share, 0.0), 1.0),
+                    alpha=min(max(kept_ratio, 0.0), 1.0),
                     linewidth=0,
                 )
         rows = range(len(units))

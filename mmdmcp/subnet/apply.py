@@ -67,7 +67,7 @@ def apply(
     else:
         _refuse_left_out(model, subnet, layers, prefix)
     for change in [*block_changes(model, changes), *changes]:
-        change.carry_out()
+        change.apply()
     return model
 
 

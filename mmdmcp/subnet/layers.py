@@ -36,7 +36,7 @@ class Change:
             if isinstance(old[name], nn.Parameter)
         )
 
-    def carry_out(self) -> None:
+    def apply(self) -> None:
         """Put the tensors and sizes in place."""
         for name, tensor in self.tensors.items():
             old = getattr(self.module, name)

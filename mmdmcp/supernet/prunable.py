@@ -52,8 +52,8 @@ def find_prunable(
         else:
             others.append((name, reason))
     trial = _Trial(model, trace.sizes, layouts, runs.everything)
-    for share in (0.37, 0.67):
-        candidates, failed = _split(candidates, lambda g: trial(g, share))
+    for ratio in (0.37, 0.67):
+        candidates, failed = _split(candidates, lambda g: trial(g, ratio))
         others += [(first[g], reason) for g, reason in failed]
     if sites is not None:
         candidates, failed = same_when_zeroed(
@@ -85,8 +85,8 @@ class _Trial:
         self.run = run
         self.reference = _shapes(run())
 
-    def __call__(self, groups: Sequence[int], share: float) -> str | None:
-        """Why it can't be done at about that share of the channels; None if
+    def __call__(self, groups: Sequence[int], ratio: float) -> str | None:
+        """Why it can't be done at about that ratio of the channels; None if
         it can."""
         numbers = {g: i for i, g in enumerate(groups)}
         layers = sliced_layers(self.model, self.layouts, numbers)
@@ -95,7 +95,7 @@ class _Trial:
         # between neighbours: code that halves, shuffles or broadcasts
         # channels must not pass by luck.
         widths = [
-            odd_width(size, share * (0.6, 1.0, 1.4)[i % 3])
+            odd_width(size, ratio * (0.6, 1.0, 1.4)[i % 3])
             for i, size in enumerate(full)
         ]
         for layer in layers:

@@ -235,7 +235,7 @@ class Supernet:
         """Scale every unit's outputs; None stops scaling.
 
         Args:
-            values: One tensor ``[channels]`` a unit.
+            values: One tensor ``[channels]`` per unit.
             open_only: Norms over channels leave closed ones out.
         """
         self._bind_replaced()
@@ -253,7 +253,7 @@ class Supernet:
         """Describe a choice as a subnet file does.
 
         Args:
-            selections: One selection a unit.
+            selections: One selection per unit.
             method: ``'dmcp'`` or ``'gate'``.
             target: What was aimed at: ``{'macs': number}`` or
                 ``{'params': number}``.

@@ -26,7 +26,7 @@ from .probe_weights import probe_weights
 from .sample_run import SampleRuns
 from .units import scaled_layers, sliced_layers
 
-#: Seed of the input and the weights, and the share of channels to keep.
+#: Seed of the input and the weights, and the ratio of channels to keep.
 PROBES = ((0, 0.37), (1, 0.67), (2, 0.37))
 _DIFFERENT = (
     'a network without some of its channels is not the one in which they are zero: '
@@ -67,13 +67,13 @@ def same_when_zeroed(
     ]
     groups = [g for g in groups if g not in trace.mixed]
     with runs.small():
-        for seed, share in PROBES:
+        for seed, ratio in PROBES:
             with double_precision(model, runs) as tolerance:
                 with probe_weights(model, partial(runs.outputs, seed), seed):
                     trial = _Trial(
                         model, trace.sizes, layouts, runs, sites, seed, tolerance
                     )
-                    groups, more = split(groups, partial(trial, share=share))
+                    groups, more = split(groups, partial(trial, ratio=ratio))
                     failed += more
     return groups, failed
 
@@ -138,8 +138,8 @@ class _Trial:
         self.seed, self.tolerance = seed, tolerance
         self.reference = self._values()
 
-    def __call__(self, groups: Sequence[int], share: float) -> str | None:
-        """Why they are not the same at about that share of the channels;
+    def __call__(self, groups: Sequence[int], ratio: float) -> str | None:
+        """Why they are not the same at about that ratio of the channels;
         None if they are.
 
         Channels are spread over the unit; what counts is how far the two
@@ -152,7 +152,7 @@ class _Trial:
             self.model, self.layouts, {g: i for i, g in enumerate(groups)}
         )
         sizes = [self.sizes[g] for g in groups]
-        kept = _spread(sizes, share)
+        kept = _spread(sizes, ratio)
         device = self.reference.device
         masks = [
             torch.zeros(size, device=device).index_fill(
@@ -197,18 +197,18 @@ class _Trial:
         )
 
 
-def odd_width(size: int, share: float) -> int:
-    """An odd number of channels, about that share of all."""
-    return min(size - 1, int(size * share) // 2 * 2 + 1) if size > 2 else 1
+def odd_width(size: int, ratio: float) -> int:
+    """An odd number of channels, about that ratio of all."""
+    return min(size - 1, int(size * ratio) // 2 * 2 + 1) if size > 2 else 1
 
 
-def _spread(sizes: Sequence[int], share: float) -> list[tuple[int, ...]]:
+def _spread(sizes: Sequence[int], ratio: float) -> list[tuple[int, ...]]:
     """Some channels of each unit: odd numbers of them, that differ between
     neighbours, anywhere in the unit."""
     generator = torch.Generator().manual_seed(0)
     kept = []
     for i, size in enumerate(sizes):
-        width = odd_width(size, share * (0.6, 1.0, 1.4)[i % 3])
+        width = odd_width(size, ratio * (0.6, 1.0, 1.4)[i % 3])
         order = torch.randperm(size, generator=generator)
         kept.append(tuple(sorted(order[:width].tolist())))
     return kept

@@ -167,8 +167,8 @@ def test_a_loss_that_is_no_number_stops(trained):
         )
 
 
-def test_weights_that_do_not_fit_are_refused(trained, repo_root):
-    """A checkpoint of the full network is none of the small one."""
+def test_the_full_networks_weights_are_sliced(trained, repo_root):
+    """Of its checkpoint, the small network gets the channels that it keeps."""
     _, _, pretrained, work = trained
     cfg = Config.fromfile(
         repo_root / 'configs' / 'pruning' / 'gate' / 'gate_resnet14_subnet_digits.py'
@@ -177,8 +177,14 @@ def test_weights_that_do_not_fit_are_refused(trained, repo_root):
     cfg.model.init_cfg.checkpoint = str(pretrained)
     from mmpretrain.registry import MODELS
 
-    with pytest.raises(CheckpointError, match='does not fit'):
-        MODELS.build(cfg.model).init_weights()
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    full = torch.load(pretrained, weights_only=True)
+    kept = model.backbone.conv1.weight.shape[0]
+    subnet = Subnet.load(work / 'GATE_SUBNET_DIGITS.yaml')
+    rows = subnet.units['backbone.conv1'].kept or range(kept)
+    expected = full.get('state_dict', full)['backbone.conv1.weight'][list(rows)]
+    assert torch.equal(model.backbone.conv1.weight, expected)
 
 
 def test_a_small_networks_checkpoint_is_refused(trained, repo_root, tmp_path):

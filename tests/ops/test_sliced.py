@@ -191,7 +191,7 @@ def test_what_a_layer_computes_from_its_size_is_what_a_static_one_does(selection
     static = copy.deepcopy(module)
     layer.select(selections)
     rows, cols = TWO.indices(selections), ONE.indices(selections)
-    shrink(static, LayerWidth(len(cols), len(rows), None, cols, rows)).carry_out()
+    shrink(static, LayerWidth(len(cols), len(rows), None, cols, rows)).apply()
     x = sample(module, len(cols))
     torch.testing.assert_close(layer(x), static(x))
 

@@ -14,7 +14,7 @@ IN, OUT = (0, 2, 3), (1, 2, 4, 5)
 
 def small(module, **row):
     change = shrink(module, LayerWidth(**row))
-    change.carry_out()
+    change.apply()
     return module
 
 
@@ -149,7 +149,7 @@ def test_prelu_and_bare_parameter():
     owner = nn.Module()
     owner.gamma = nn.Parameter(torch.rand(6, 1, 1))
     gamma = owner.gamma.detach().clone()
-    shrink_parameter(owner, 'gamma', LayerWidth(out=4, out_kept=OUT)).carry_out()
+    shrink_parameter(owner, 'gamma', LayerWidth(out=4, out_kept=OUT)).apply()
     assert torch.equal(owner.gamma, gamma[list(OUT)])
     assert isinstance(owner.gamma, nn.Parameter)
 
