@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 
 from ..compat import shipped_bases
 from ..errors import ConfigError
+from ..files import why_not_a_file
 from ..options import did_you_mean
 from ..shipped import locate, missing
 from ..walk import is_type, nodes, type_name
@@ -131,6 +132,9 @@ def _find(path: str) -> Path:
     file = locate(path)
     if file is None:
         raise missing(path, 'config')
+    problem = why_not_a_file(file)
+    if problem is not None:
+        raise ConfigError(f'{file} is no config: {problem}')
     return file
 
 

@@ -12,10 +12,11 @@ def schedule_notices(cfg: Config) -> list[str]:
     """Compare the schedules of a config with its length.
 
     A schedule that would end after the run never brings the rate to where
-    it should end; one that would begin after it does nothing at all.
+    it should end; one that would begin after it does nothing at all, and is
+    left out: MMEngine refuses to build it.
 
     Args:
-        cfg: The config of a run.
+        cfg: The config of a run; changed in place.
 
     Returns:
         A notice for each, with the option that corrects it.
@@ -28,7 +29,26 @@ def schedule_notices(cfg: Config) -> list[str]:
         length = lengths[unit]
         if 'type' in schedule and isinstance(length, int):
             notices += _beyond(key, schedule, length, unit)
+    if notices:
+        cfg.param_scheduler = _in_time(cfg.param_scheduler, lengths)
     return notices
+
+
+def _in_time(node: Any, lengths: Mapping[str, Any]) -> Any:
+    """The schedules, without those that begin when the run is over."""
+    if isinstance(node, (list, tuple)):
+        return [_in_time(one, lengths) for one in node if not _late(one, lengths)]
+    if isinstance(node, Mapping) and 'type' not in node:
+        return type(node)({key: _in_time(one, lengths) for key, one in node.items()})
+    return node
+
+
+def _late(schedule: Any, lengths: Mapping[str, Any]) -> bool:
+    if not isinstance(schedule, Mapping):
+        return False
+    length = lengths['epoch' if schedule.get('by_epoch', True) else 'iteration']
+    begin = schedule.get('begin')
+    return isinstance(begin, int) and isinstance(length, int) and begin >= length
 
 
 def _beyond(key: str, schedule: Mapping[str, Any], length: int, unit: str) -> list[str]:
@@ -36,7 +56,7 @@ def _beyond(key: str, schedule: Mapping[str, Any], length: int, unit: str) -> li
     if isinstance(begin, int) and begin >= length:
         return [
             f'{key}.begin={begin}, but the run ends at {unit} {length}: this '
-            'schedule does nothing. Set it to its part of the run, and end with it'
+            'schedule does nothing and is left out. Set it to its part of the run'
         ]
     if isinstance(end, int) and end > length:
         return [

@@ -11,7 +11,18 @@ from mmdmcp.supernet import Supernet
 
 #: Entry by entry on a row of numbers, yet no function of entries: they
 #: change memory or types, or look one up among all of the others.
-OTHER = {'isin', 'resize_as', 'resize_as_', 'set_', 'slice_scatter', 'to'}
+# No numbers change, or torch runs it as something else (contiguous: clone).
+OTHER = {
+    'contiguous',
+    'squeeze_',
+    'unsqueeze_',
+    'isin',
+    'resize_as',
+    'resize_as_',
+    'set_',
+    'slice_scatter',
+    'to',
+}
 
 
 def overloads():

@@ -411,9 +411,10 @@ def test_set_widths_takes_names(build):
     algorithm = build()
     name = algorithm.mutator.units[1].name
     algorithm.set_widths({name: 3})
-    assert algorithm.mutator.units[1].channels == 3
+    assert algorithm.mutator.units[1].current_choice == 3
     assert (
-        algorithm.mutator.units[0].channels == algorithm.mutator.units[0].num_channels
+        algorithm.mutator.units[0].current_choice
+        == algorithm.mutator.units[0].num_channels
     )
 
 

@@ -100,7 +100,9 @@ def test_the_release_start_moves_towards_the_target(search, parametrisation, lr)
         }
     )
     if parametrisation == 'sigmoid':
-        assert expected[0] < expected[52] < expected[-1] < macs
+        # The first steps follow the task alone, up or down.
+        assert expected[0] < expected[-1] < macs
+        assert min(expected[-10:]) > max(expected[30:60])
     else:
         assert expected[0] == pytest.approx(40.8e6, rel=0.01)
         assert expected[0] > expected[5] > expected[10]

@@ -22,6 +22,7 @@ from mmdmcp.dmcp import DMCP
 from mmdmcp.dmcp.hooks import DMCPSearchHook
 from mmdmcp.engine import ResumableTrainLoop, SearchDistributed
 from mmdmcp.methods import SearchOptimWrapperConstructor
+from mmdmcp.methods.anneal import SearchCosineLR
 from mmdmcp.models import ResNetCifar
 
 with read_base():
@@ -41,7 +42,6 @@ custom_hooks = [
         type=DMCPSearchHook,
         name='TINY',
         num_candidates=2,
-        tolerance=0.05,
         recalibration_batches=4,
     )
 ]
@@ -83,10 +83,9 @@ param_scheduler = dict(
     ],
     mutator=[
         dict(
-            type=CosineAnnealingLR,
+            type=SearchCosineLR,
             eta_min_ratio=0.2,
-            begin=20,
-            end=40,
+            begin=0.5,
             convert_to_iter_based=True,
         )
     ],

@@ -1,11 +1,10 @@
 """Tables and pictures."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from mmdmcp.cli import main
 from mmdmcp.cost import Budget
+from mmdmcp.dmcp.candidates import Candidate
 from mmdmcp.errors import SubnetError
 from mmdmcp.report import candidate_table
 from mmdmcp.report.plots import plot_widths
@@ -23,7 +22,7 @@ def subnet(**units):
 
 def test_candidate_table_marks_the_chosen_one():
     rows = [
-        SimpleNamespace(name=n, cost=dict(macs=m), metrics=dict(top1=t))
+        Candidate(n, [], dict(macs=m), dict(top1=t))
         for n, m, t in (('expected', 99e6, 71.25), ('direct1', 101e6, 70.0))
     ]
     budget = Budget.parse(100_000_000, dict(macs=200_000_000))
