@@ -1,6 +1,7 @@
 """Files are written whole or not at all, beside nobody else's."""
 
 import os
+import signal
 import subprocess
 import sys
 

@@ -39,7 +39,7 @@ def _in_time(node: Any, lengths: Mapping[str, Any]) -> Any:
     if isinstance(node, (list, tuple)):
         return [_in_time(one, lengths) for one in node if not _late(one, lengths)]
     if isinstance(node, Mapping) and 'type' not in node:
-        return type(node)({key: _in_time(one, lengths) for key, one in node.items()})
+        return {key: _in_time(one, lengths) for key, one in node.items()}
     return node
 
 

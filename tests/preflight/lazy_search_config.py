@@ -47,6 +47,7 @@ custom_hooks = [
 ]
 model = dict(
     type=DMCP,
+    tolerance=0.05,
     architecture=dict(
         type=ImageClassifier,
         backbone=dict(type=ResNetCifar, depth=8, in_channels=1, base_channels=8),
