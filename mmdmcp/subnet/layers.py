@@ -190,33 +190,36 @@ def _take_sides(
     Where one counts what each group has, group by group unless all keep
     the same.
     """
-    parts = [_indices(tensor, dims, block) for block in blocks]
-    of_group = [dim is not None and '/' in dim for dim in dims]
-    kept = []
-    for dim, inside in enumerate(of_group):
-        pieces = [part[dim] for part in parts]
-        if len(pieces) == 1 or dims[dim] is None:
-            kept.append(pieces[0])
-        elif not inside:
-            kept.append([i for piece in pieces for i in piece])
-        elif all(piece == pieces[0] for piece in pieces):
-            kept.append(pieces[0])
-        else:
-            along = of_group.index(False)
-            return torch.cat([take(tensor, *part) for part in parts], along)
-    return take(tensor, *kept)
-
-
-def _indices(tensor: Tensor, dims: Sequence[str | None], block: Block) -> list[Indices]:
-    """What one group keeps of each dimension."""
-    sides, found = dict(zip(('in', 'out'), block)), []
+    kept: list[list[Indices]] = []  # of each dimension: of every group, or of all
     for dim, size in zip(dims, tensor.shape):
         side, _, inside = (dim or '').partition('/')
-        indices = sides.get(side, range(size))
-        if inside and indices[-1] >= size:
-            indices = [i % size for i in indices]
-        found.append(indices)
-    return found
+        pieces = [block[side == 'out'] for block in blocks]
+        if not side:
+            kept.append([range(size)])
+        elif inside:
+            kept.append(_within_groups(pieces, size))
+        elif len(blocks) == 1:
+            kept.append(pieces)
+        else:
+            kept.append([[i for piece in pieces for i in piece]])
+    if all(len(of_dim) == 1 for of_dim in kept):
+        return take(tensor, *(of_dim[0] for of_dim in kept))
+    along = next(i for i, dim in enumerate(dims) if dim and '/' not in dim)
+    kept[along] = [block[dims[along] == 'out'] for block in blocks]
+    parts = [
+        take(tensor, *(of_dim[group % len(of_dim)] for of_dim in kept))
+        for group in range(len(blocks))
+    ]
+    return torch.cat(parts, along)
+
+
+def _within_groups(pieces: list[Indices], size: int) -> list[Indices]:
+    """What each group keeps, counted from its first channel; once if all
+    keep the same."""
+    if size == 1:  # depthwise: as many groups as channels
+        return [range(1)]
+    inside: list[Indices] = [[i % size for i in piece] for piece in pieces]
+    return inside[:1] if all(piece == inside[0] for piece in inside) else inside
 
 
 def _kept(
