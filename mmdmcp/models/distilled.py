@@ -1,18 +1,16 @@
 """A small network that learns from a large one while it is retrained."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
-from ..checkpoints import read_weights, require_fit
 from ..compat import repair_mmrazor
-from ..errors import CheckpointError, ConfigError
+from ..errors import ConfigError
 from ..registry import MODELS
+from .teacher import Teacher, check_normalisation, load_teacher, outputs
 
 #: What a loss of mmrazor takes beside its own options.
 _OURS = ('module', 'teacher_module', 'adapt')
@@ -78,9 +76,9 @@ class DistilledModel(BaseModel):
         built = _build('student', student, data_preprocessor)
         super().__init__(built.data_preprocessor, init_cfg)
         self.student = built
-        self._teacher = _Teacher(_build('teacher', teacher, data_preprocessor))
-        _check_normalisation(built, self._teacher.model)
-        _load(self._teacher.model, teacher_checkpoint)
+        self._teacher = Teacher(_build('teacher', teacher, data_preprocessor))
+        check_normalisation(built, self._teacher.model)
+        load_teacher(self._teacher.model, teacher_checkpoint)
         if not isinstance(losses, Mapping) or not losses:
             raise ConfigError(
                 f'losses={losses!r}: give one or more by name, such as '
@@ -196,7 +194,7 @@ class DistilledModel(BaseModel):
 
     def _watch_student(self) -> Any:
         places = {name: student for name, (student, _) in self._modules_of.items()}
-        return _outputs(self.student, places)
+        return outputs(self.student, places)
 
     def _accept_plain_names(self, state_dict: dict, prefix: str, *_: Any) -> None:
         """Load the student under its own names."""
@@ -205,47 +203,6 @@ class DistilledModel(BaseModel):
             if not key.startswith(kept):
                 new = prefix + _STUDENT + key[len(prefix) :]
                 state_dict[new] = state_dict.pop(key)
-
-
-class _Teacher:
-    """A model that no module owns: not in checkpoints, optimisers, averages."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self.model = model.eval().requires_grad_(False)
-
-    def __deepcopy__(self, memo: dict) -> '_Teacher':
-        return self  # a moving average of the student has the same teacher
-
-    def to_device_of(self, model: nn.Module) -> None:
-        """Follow the student to its device."""
-        self.model.to(next(model.parameters()).device)
-
-    def watch(self, modules: Mapping[str, tuple[str, str]]) -> Any:
-        """Collect the outputs of the teacher's modules."""
-        return _outputs(self.model, {n: teacher for n, (_, teacher) in modules.items()})
-
-
-@contextmanager
-def _outputs(
-    model: nn.Module, places: Mapping[str, str]
-) -> Iterator[dict[str, list[Tensor]]]:
-    """Tensors that modules give while the model runs, by name of the loss."""
-    found: dict[str, list[Tensor]] = {name: [] for name in places}
-
-    def note(name: str) -> Any:
-        return lambda _m, _i, output: found[name].extend(
-            x for x in tree_leaves(output) if isinstance(x, Tensor)
-        )
-
-    handles = [
-        model.get_submodule(place).register_forward_hook(note(name))
-        for name, place in places.items()
-    ]
-    try:
-        yield found
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _build(role: str, cfg: Any, data_preprocessor: dict | None) -> BaseModel:
@@ -261,37 +218,6 @@ def _build(role: str, cfg: Any, data_preprocessor: dict | None) -> BaseModel:
             'that a Runner could train'
         )
     return model
-
-
-def _check_normalisation(student: BaseModel, teacher: BaseModel) -> None:
-    """The student's batch is all that the teacher sees."""
-    for key in ('mean', 'std'):
-        ours, its = (
-            None if value is None else value.flatten().tolist()
-            for value in (
-                getattr(model.data_preprocessor, key, None)
-                for model in (student, teacher)
-            )
-        )
-        if ours != its:
-            raise ConfigError(
-                f'data_preprocessor.{key} of student and teacher differ, but the '
-                'teacher sees the images that the student sees: give both the '
-                'same, or train a teacher with the same'
-            )
-
-
-def _load(teacher: nn.Module, checkpoint: str) -> None:
-    try:
-        weights = read_weights(checkpoint)
-        require_fit(
-            teacher,
-            weights,
-            'Give the checkpoint of the network that `teacher` describes',
-        )
-    except CheckpointError as error:
-        raise CheckpointError(f'teacher_checkpoint: {checkpoint} {error}') from None
-    teacher.load_state_dict(weights, strict=False)
 
 
 def _plain_names(module: nn.Module, state_dict: dict, prefix: str, *_: Any) -> None:
