@@ -232,13 +232,14 @@ class Drawer:
 
     def a_shuffle(self, channels: int, _depth: int) -> Drawn:
         groups = self._divisor(channels)
-        return (
-            Call(
-                f'shuffle {groups}',
-                lambda _, x: x.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2),
-            ),
-            channels,
-        )
+
+        def forward(_: nn.Module, x: Tensor) -> Tensor:
+            x = x.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
+            # With one channel per group it is a view: what comes next in place
+            # would write to what tanh, say, keeps for its gradient.
+            return x.clone()
+
+        return Call(f'shuffle {groups}', forward), channels
 
     def a_twice(self, channels: int, depth: int) -> Drawn:
         inner = self.same(channels, depth)
