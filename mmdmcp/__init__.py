@@ -38,7 +38,7 @@ _LAZY = {
     'inspect': 'mmdmcp.plain',
 }
 # Sub-packages that are used as attributes; `mmdmcp.cost` can be called, too.
-_PACKAGES = ('cost', 'subnet')
+_PACKAGES = ('cost', 'search', 'subnet')
 
 __all__ = [
     'CheckpointError',

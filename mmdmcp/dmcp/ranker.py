@@ -80,10 +80,8 @@ class Ranker:
         self._logger.info(
             f'evaluating candidate {len(self._scores) + 1}: {candidate.name}'
         )
-        net, loop = self._cut(candidate), self._loop
-        candidate.metrics = evaluate(net, loop.dataloader, loop.evaluator)
-        if self.metric == LOSS:
-            candidate.metrics[LOSS] = evaluate_loss(net, loop.dataloader)
+        net = self._cut(candidate)
+        candidate.metrics = self._metrics(net)
         if self.metric is None and candidate.metrics:
             self.metric = next(iter(candidate.metrics))
         score = self._worth(candidate)
@@ -96,6 +94,13 @@ class Ranker:
             self.best, self.net = candidate, net
         self._scores[tuple(candidate.widths)] = score
         return score
+
+    def _metrics(self, net: nn.Module) -> dict[str, float]:
+        loop = self._loop
+        metrics = evaluate(net, loop.dataloader, loop.evaluator)
+        if self.metric == LOSS:
+            metrics[LOSS] = evaluate_loss(net, loop.dataloader)
+        return metrics
 
     def _worth(self, candidate: Candidate) -> float:
         value = candidate.score(self.metric)

@@ -8,6 +8,7 @@ A method subclasses :class:`PruningAlgorithm`, :class:`ChannelMutator`,
 
 from .algorithm import PruningAlgorithm
 from .anneal import SearchCosineLR
+from .any_module import AnyModule, LossFn
 from .hook import SearchHook
 from .leaves import Leaves
 from .mutator import ChannelMutator, Choice, counts
@@ -22,10 +23,12 @@ from .unit import ChannelUnit
 from .val_loop import SearchValLoop
 
 __all__ = [
+    'AnyModule',
     'ChannelMutator',
     'ChannelUnit',
     'Choice',
     'Leaves',
+    'LossFn',
     'PruningAlgorithm',
     'Schedule',
     'SearchCosineLR',

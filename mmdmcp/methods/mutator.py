@@ -13,6 +13,7 @@ from ..cost import Measure
 from ..errors import ConfigError
 from ..ops import Selection
 from ..supernet import Supernet, Unit
+from .any_module import AnyModule
 from .unit import ChannelUnit
 
 #: What :meth:`ChannelMutator.choose` takes: the name of a network, a choice by
@@ -67,8 +68,12 @@ class ChannelMutator(BaseModule):
         Raises:
             TraceError: If the model can't be traced or pruned.
         """
+        run = None
+        if isinstance(architecture, AnyModule):
+            input_shape, run = architecture.input_shape, architecture.run
+            architecture = architecture.model
         self.supernet = Supernet(
-            architecture, input_shape, self.scope, any_channels=self.any_channels
+            architecture, input_shape, self.scope, self.any_channels, run
         )
         self.units = [self.make_unit(unit) for unit in self.supernet.units]
         for unit in self.units:

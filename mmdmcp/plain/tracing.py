@@ -30,21 +30,31 @@ def traced_copy(
         ConfigError: If the model is no module.
         TraceError: If it can't be copied, traced or pruned.
     """
+    copied = cpu_copy(model)
+    run = runner(copied, example_inputs, 'cpu')
+    return Supernet(
+        copied, sample_shape(example_inputs), scope, any_channels=True, run=run
+    )
+
+
+def cpu_copy(model: nn.Module) -> nn.Module:
+    """A copy of a module, on the CPU.
+
+    Raises:
+        ConfigError: If the model is no module.
+        TraceError: If it can't be copied.
+    """
     if not isinstance(model, nn.Module):
         raise ConfigError(f'model: a {type(model).__name__} is no torch.nn.Module')
     try:
         with WithoutGraphs():
-            copied = copy.deepcopy(model).cpu()
+            return copy.deepcopy(model).cpu()
     except Exception as error:
         raise TraceError(
             f"{type(model).__name__} can't be copied ({first_line(error)}): it "
             'holds something that is no weight, such as an open file or a lock. Take '
             'that out, or build the model anew'
         ) from error
-    run = runner(copied, example_inputs, 'cpu')
-    return Supernet(
-        copied, sample_shape(example_inputs), scope, any_channels=True, run=run
-    )
 
 
 def device_of(model: nn.Module) -> torch.device:

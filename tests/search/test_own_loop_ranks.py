@@ -1,0 +1,20 @@
+"""torchrun and a loop of one's own: the ranks make one search."""
+
+from pathlib import Path
+
+import torch
+from common.ranks import launch
+
+SCRIPT = Path(__file__).with_name('own_loop_rank.py')
+
+
+def test_two_ranks_are_one_with_all_samples(tmp_path):
+    (one,) = launch(SCRIPT, 1, tmp_path / 'one', 8, 3)
+    first, second = launch(SCRIPT, 2, tmp_path / 'two', 4, 3)
+    for name, value in first['state'].items():
+        assert torch.equal(value, second['state'][name]), name
+        torch.testing.assert_close(value, one['state'][name], rtol=2e-3, atol=2e-5)
+    assert torch.equal(first['alpha'], second['alpha'])
+    torch.testing.assert_close(first['alpha'], one['alpha'], rtol=2e-3, atol=2e-5)
+    assert first['widths'] == second['widths']
+    assert len(first['scores']) > 1 and set(first['scores']) == {0.0}
