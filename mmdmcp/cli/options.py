@@ -2,18 +2,22 @@
 
 import argparse
 import os
+import re
+from typing import Any
 
 from mmengine.config import DictAction
 
 from ..errors import CheckpointError
 from ..shipped import require
 
+_SPACE = '\0'  # no argument of a command can hold it
+
 
 class CfgOptions(DictAction):
     """``--cfg-options KEY=VALUE ...``, as MMEngine reads it.
 
-    Two differences: spaces in a plain value are kept, since paths have them,
-    and an option without ``=`` is an error that says so.
+    Two differences: spaces in a plain value, or inside quotes, are kept, since
+    paths have them, and an option without ``=`` is an error that says so.
     """
 
     def __call__(self, parser, namespace, values, option_string=None):
@@ -29,7 +33,15 @@ class CfgOptions(DictAction):
     def _parse_iterable(val: str):
         if ' ' in val and not any(mark in val for mark in ',[('):
             return val
-        return DictAction._parse_iterable(val)
+        # MMEngine's removes them.
+        kept = re.sub(r'([\'"]).*?\1', lambda m: m[0].replace(' ', _SPACE), val)
+        return _with_spaces(DictAction._parse_iterable(kept))
+
+
+def _with_spaces(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_with_spaces, value))
+    return value.replace(_SPACE, ' ') if isinstance(value, str) else value
 
 
 def add_cfg_options(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ Called, the package counts any module: ``mmdmcp.cost(model, example_inputs)``.
 import sys
 from types import ModuleType
 
-from .budget import Budget, Limit
+from .budget import Budget, Limit, parse_budgets
 from .count import count
 from .measures import MEASURES, Measure, find_measure, register
 from .model import CostModel, LayerCost
@@ -21,6 +21,7 @@ __all__ = [
     'Measure',
     'count',
     'find_measure',
+    'parse_budgets',
     'read_positions',
     'register',
 ]

@@ -1,18 +1,22 @@
 """What a network may cost: one target, or several that all hold."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import TargetError
+from ..errors import TargetError, shown
 from .measures import Measure, find_measure
 from .model import CostModel
 
 #: A target as users write it.
 Target = str | Real | Mapping[str, str | Real]
+#: One of them, or several: a subnet for each.
+Targets = Target | Sequence[Target]
 
 
 @dataclass(frozen=True)
@@ -133,3 +137,43 @@ class Budget:
             limit.measure.value(model, widths) / limit.value for limit in self.limits
         ]
         return torch.stack(ratios).amax(0)
+
+
+def parse_budgets(
+    target: Targets | None, full: Mapping[str, int]
+) -> tuple[Budget, ...]:
+    """Read a target, or a list of them.
+
+    Args:
+        target: As :meth:`Budget.parse` takes it, or a list of such.
+        full: Cost of the full network by the names of measures.
+
+    Returns:
+        A budget for each subnet that is wanted, in the order of the list.
+
+    Raises:
+        TargetError: If one can't be read, or two are the same.
+
+    Example:
+        >>> budgets = parse_budgets(['70%', '30%'], dict(macs=1000, params=80))
+        >>> [budget.values['macs'] for budget in budgets]
+        [700, 300]
+    """
+    targets: Any = target
+    if not isinstance(target, (list, tuple)):
+        targets = [target]
+    elif not target:
+        raise TargetError(
+            "target=[] is empty: give one or more, such as ['70%', '50%']"
+        )
+    budgets = tuple(Budget.parse(one, full) for one in targets)
+    for (i, one), (j, other) in itertools.combinations(enumerate(budgets), 2):
+        if one.label == other.label:
+            both = f'target={shown(targets[i])} and target={shown(targets[j])}'
+            raise TargetError(
+                f'{both} are the same budget, {one}: give each once'
+                if one.values == other.values
+                else f'{both} are too close to one another: the subnets of both would '
+                f'be called {one.label}'
+            )
+    return budgets

@@ -8,7 +8,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
-from ..cost.budget import Target
+from ..cost.budget import Targets
 from ..engine import frozen_statistics, frozen_weights
 from ..errors import ConfigError, shown
 from ..methods import Leaves, PruningAlgorithm, accumulate, finish
@@ -29,13 +29,18 @@ class DMCP(PruningAlgorithm):
     two sampled networks, one optimiser step), up to ``weights_stop``, and,
     from ``arch_start`` on, the chains (stage 2: one step, weights untouched).
 
+    Of several targets each has chains of its own, and all share the weights:
+    the sampled networks of stage 1 are drawn from the chains of one target
+    after the other, and each step of stage 2 serves the next.
+
     Args:
         architecture: The model to prune: a config of any OpenMMLab package,
             or a module.
         target: Cost to end at, in multiply-accumulates: ``'2.2G'``,
             ``'211M'``, ``'50%'`` of the full model, or a number; of
             parameters, ``dict(params='10M')``; of several measures, all of
-            which must hold, ``dict(flops='60%', params='50%')``.
+            which must hold, ``dict(flops='60%', params='50%')``. A list of
+            such for several subnets, ``['70%', '50%', '30%']``.
         mutator: Config of a :class:`DMCPChannelMutator`.
         input_shape: Channels, height and width that costs are computed for.
         arch_start: When the chains begin to train: a ratio of the search
@@ -70,6 +75,7 @@ class DMCP(PruningAlgorithm):
     default_mutator = 'mmdmcp.DMCPChannelMutator'
     hook = 'mmdmcp.DMCPSearchHook'
     validated = ('max', 'min', 'expected')
+    several_targets = 'together'
     fixed_options = (
         *PruningAlgorithm.fixed_options,
         'mutator.grid',
@@ -81,7 +87,7 @@ class DMCP(PruningAlgorithm):
     def __init__(
         self,
         architecture: dict | nn.Module | None = None,
-        target: Target | None = None,
+        target: Targets | None = None,
         mutator: dict | None = None,
         input_shape: Sequence[int] = (3, 224, 224),
         arch_start: int | float = 0.5,
@@ -121,7 +127,7 @@ class DMCP(PruningAlgorithm):
             if distillation is None
             else InPlaceDistillation(self.architecture, distillation)
         )
-        self.mutator.start(self.budget)
+        self.mutator.start(self.budgets)
 
     # ---- training ----------------------------------------------------
 
@@ -147,6 +153,7 @@ class DMCP(PruningAlgorithm):
         if self.schedule.trains_chains:
             log.update(self._train_chains(batch, chains))
         self.schedule.advance()
+        self.serve(0)
         self.set_widths('max')
         return log
 
@@ -180,15 +187,18 @@ class DMCP(PruningAlgorithm):
         them."""
         yield 'max', 'max'
         yield 'min', 'min'
-        for name in ('sampled1', 'sampled2'):
+        for place, name in enumerate(('sampled1', 'sampled2')):
+            self.serve(2 * self.schedule.iteration + place)
             yield name, self.schedule.sampled_network(self.mutator.generator)
 
     def _train_chains(self, data: dict, wrapper: OptimWrapper) -> dict[str, Tensor]:
         """Stage 2: the widest network, scaled by the marginals.
 
         Batch statistics without a trace in the running ones; only the
-        chains need gradients, and only they get any.
+        chains need gradients, and only they get any. Of several budgets, each
+        step is of the next one's chains.
         """
+        self.serve(self.schedule.iteration // wrapper._accumulative_counts)
         self.set_widths('max')
         leaves = Leaves(self.mutator.channel_scales())
         if _checkpoints(self.architecture):
@@ -219,16 +229,18 @@ class DMCP(PruningAlgorithm):
             self.mutator.level_gradient(self.budget)
         else:
             accumulate(wrapper, self.budget_weight * budget)
-        before = self.mutator.alpha.detach().clone()
-        if finish(wrapper, [self.mutator.alpha]):
+        before = self.mutator.logits.detach().clone()
+        if finish(wrapper, [self.mutator.logits]):
             self.mutator.project(before)
             if self.on_budget:
                 self.mutator.hold(self.budget)
-        return {
-            'arch/loss': task.detach(),
-            'arch/budget_loss': budget.detach(),
-            **{f'arch/expected_{n}': cost.detach() for n, cost in expected.items()},
+        log = {
+            'loss': task,
+            'budget_loss': budget,
+            **{f'expected_{name}': cost for name, cost in expected.items()},
         }
+        group = f'arch/{self.tag}'.rstrip('/')
+        return {f'{group}/{name}': value.detach() for name, value in log.items()}
 
     def _task_loss(self, data: dict) -> tuple[Tensor, dict[str, Tensor]]:
         return self.parse_losses(self.architecture(**data, mode='loss'))

@@ -50,7 +50,7 @@ def expected_candidate(
         budget: What it may cost.
         tolerance: Accepted distance, as a ratio of the target.
     """
-    alpha = mutator.alpha.detach().double().cpu()
+    alpha = mutator.logits.detach().double().cpu()
 
     def shifted(amount: float) -> tuple[Candidate, list[float]]:
         expected = mutator.expected_widths(mutator.chains.shifted(alpha, amount))
@@ -132,7 +132,7 @@ def direct_candidates(
     found: dict[tuple, Candidate] = {}
     done, batch = 0, 500
     while done < max_draws and len(found) < num:
-        widths = mutator.chains.draw(mutator.alpha, mutator.generator, batch)
+        widths = mutator.chains.draw(mutator.logits, mutator.generator, batch)
         done += batch
         used = budget.used_at(mutator.supernet.cost, widths)
         near = (used - 1).abs() <= tolerance

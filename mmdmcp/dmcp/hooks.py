@@ -1,6 +1,9 @@
 """What a search does around MMEngine's training loop."""
 
+from collections.abc import Sequence
+
 from mmengine.runner import Runner
+from torch import nn
 
 from ..engine import recalibrate, same_randomness, take_batches
 from ..engine.evaluate import MOST_BATCHES
@@ -8,7 +11,7 @@ from ..errors import ConfigError, TrainingError, shown
 from ..methods import SearchHook, SearchValLoop
 from ..options import number, refuse_unknown
 from ..registry import HOOKS
-from ..report import candidate_table, preflight_table
+from ..report import candidate_table, network_table, preflight_table
 from .algorithm import DMCP
 from .candidates import Candidate, direct_candidates, expected_candidate
 from .ranker import LOSS, Ranker
@@ -25,12 +28,14 @@ class DMCPSearchHook(SearchHook):
     be met. After training it draws candidates within tolerance of the
     target, gives each its own batch-norm statistics, evaluates them on the
     validation data, and writes the best as ``DMCP_SUBNET_<name>.yaml``,
-    with its weights beside it as ``.pth``, into the work dir.
+    with its weights beside it as ``.pth``, into the work dir. Of several
+    targets, each has such a file: ``DMCP_SUBNET_<name>_50PERCENT.yaml``.
 
     Args:
         name: Name of the file; defaults to the target as a ratio of the
             full network, e.g. ``50PERCENT``.
-        num_candidates: Direct draws to evaluate beside the expected net.
+        num_candidates: Direct draws to evaluate beside the expected net, of
+            each target.
         max_draws: Bound on the draws that are tried.
         recalibration_batches: Training batches for the statistics.
         rank_by: Metric to rank by, larger is better; defaults to the first
@@ -155,16 +160,38 @@ class DMCPSearchHook(SearchHook):
         """
         algorithm = self._algorithm(runner)
         self._check_end(runner, algorithm)
-        self._report_moves(runner, algorithm)
-        candidates = self._candidates(runner, algorithm)
-        # Something is on disk before the evaluation, which can fail.
-        self.export(runner, candidates[0].widths)
-        best, net, metric = self._rank(runner, algorithm, candidates)
-        weights = None if net is None else net.state_dict()
-        self.export(runner, best.widths, weights)
+        found = []
+        for _ in algorithm.each_budget():
+            self._report_moves(runner, algorithm)
+            found.append(self._candidates(runner, algorithm))
+            # Something is on disk before the evaluation, which can fail.
+            self.export(runner, found[-1][0].widths)
+        rows = []
+        with same_randomness():
+            batches = take_batches(runner.train_dataloader, self.recalibration_batches)
+            for _, candidates in zip(algorithm.each_budget(), found):
+                best = self._finish(runner, algorithm, candidates, batches)
+                rows.append((algorithm.tag, best.cost, best.metrics))
+        if len(rows) > 1:
+            known = {} if self.recorder is None else self.recorder.record.full.metrics
+            full = ('full', algorithm.cost_of('max'), known)
+            title = 'One search, several budgets'
+            runner.logger.info('\n' + network_table([full, *rows], title))
+
+    def _finish(
+        self,
+        runner: Runner,
+        algorithm: DMCP,
+        candidates: list[Candidate],
+        batches: Sequence[object],
+    ) -> Candidate:
+        """Choose and write the subnet of the budget in turn."""
+        best, net, metric = self._rank(runner, algorithm, candidates, batches)
+        self.export(runner, best.widths, net.state_dict())
         if self.recorder is not None:
             key = metric if metric in best.metrics else None
             self.recorder.finish(candidates, best, key)
+        return best
 
     def _check_end(self, runner: Runner, algorithm: DMCP) -> None:
         schedule = algorithm.schedule
@@ -188,8 +215,9 @@ class DMCPSearchHook(SearchHook):
         """Say how far the chains moved, and whether that is next to nothing."""
         mutator = algorithm.mutator
         ratios, moves = mutator.ratios(), mutator.moves()
+        which = algorithm.tag and f' of {algorithm.tag}'
         runner.logger.info(
-            f'the chains moved by {moves.mean():.2f} of a layer on average, '
+            f'the chains{which} moved by {moves.mean():.2f} of a layer on average, '
             f'{moves.max():.2f} at most; layers keep {ratios.min():.2f} to '
             f'{ratios.max():.2f} of their channels'
         )
@@ -197,9 +225,9 @@ class DMCPSearchHook(SearchHook):
         if moves.max() < step:
             rate = runner.optim_wrapper['mutator'].optimizer.param_groups[0]
             runner.logger.warning(
-                f'no chain moved by a step of the grid ({step:.2g}): this is nearly '
-                'the network whose layers are all narrowed alike. Search longer, '
-                'or raise the rate of the chains, '
+                f'no chain{which} moved by a step of the grid ({step:.2g}): this is '
+                'nearly the network whose layers are all narrowed alike. Search '
+                'longer, or raise the rate of the chains, '
                 'optim_wrapper.mutator.optimizer.lr='
                 f'{rate.get("initial_lr", rate["lr"]):g}'
             )
@@ -214,7 +242,7 @@ class DMCPSearchHook(SearchHook):
         if len(direct) < self.num_candidates:
             runner.logger.warning(
                 f'{len(direct)} of {self.num_candidates} direct draws came '
-                f'within {tolerance:.1%} of the target in '
+                f'within {tolerance:.1%} of the target of {budget} in '
                 f'{self.max_draws} tries: the chains are still undecided, or '
                 'the search was short'
             )
@@ -227,24 +255,28 @@ class DMCPSearchHook(SearchHook):
             return direct or [expected]
         return [expected, *direct]
 
-    def _rank(self, runner: Runner, algorithm: DMCP, candidates: list[Candidate]):
+    def _rank(
+        self,
+        runner: Runner,
+        algorithm: DMCP,
+        candidates: list[Candidate],
+        batches: Sequence[object],
+    ) -> tuple[Candidate, nn.Module, str | None]:
         """The best candidate, its network with its own statistics, and the
         metric that decided.
 
         The candidates of evolution are added to the list.
         """
         loop = runner.val_loop
-        with same_randomness():
-            batches = take_batches(runner.train_dataloader, self.recalibration_batches)
-            if loop is None:
-                net = algorithm.cut(candidates[0].widths)
-                recalibrate(net, batches)
-                return candidates[0], net, None
-            ranker = Ranker(algorithm, loop, batches, self.rank_by, runner.logger)
-            ranker.rank(candidates)
-            candidates += ranker.evolve(self.num_evolved)
+        if loop is None:
+            net = algorithm.cut(candidates[0].widths)
+            recalibrate(net, batches)
+            return candidates[0], net, None
+        ranker = Ranker(algorithm, loop, batches, self.rank_by, runner.logger)
+        ranker.rank(candidates)
+        candidates += ranker.evolve(self.num_evolved)
         table = candidate_table(
-            candidates, ranker.best, algorithm.budget, ranker.metric
+            candidates, ranker.best, algorithm.budget, ranker.metric, algorithm.tag
         )
         runner.logger.info(f'\n{table}')
         return ranker.best, ranker.net, ranker.metric

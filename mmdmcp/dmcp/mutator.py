@@ -43,7 +43,8 @@ class DMCPChannelMutator(ChannelMutator):
 
     Attributes:
         alpha (nn.Parameter): The architecture parameter ``[units, groups]``,
-            padded where a unit has fewer groups.
+            padded where a unit has fewer groups. Of several budgets it is
+            that of the first; ``alpha2``, ``alpha3``, ... are the others'.
         units (list[DMCPChannelUnit]): In the order of the rows of alpha.
 
     Raises:
@@ -51,6 +52,7 @@ class DMCPChannelMutator(ChannelMutator):
     """
 
     networks = ('max', 'min', 'random', 'direct', 'expected')
+    of_budget = ('direct', 'expected')
 
     def __init__(
         self,
@@ -95,6 +97,7 @@ class DMCPChannelMutator(ChannelMutator):
             [unit.grid for unit in self.units], self.parametrisation, self.step
         )
         self.alpha = nn.Parameter(torch.zeros(self.chains.shape))
+        self._alphas = ['alpha']
         self.set_widths('max')
 
     def make_unit(self, unit: Unit) -> DMCPChannelUnit:
@@ -105,19 +108,30 @@ class DMCPChannelMutator(ChannelMutator):
             made.steps = self.grid.steps(unit.num_channels)
         return made
 
-    def start(self, budget: Budget) -> None:
-        """Start the chains at the target, unless ``init='zero'``.
+    def start(self, budgets: Sequence[Budget]) -> None:
+        """Give each budget chains, and start them at the target, unless
+        ``init='zero'``.
+
+        A parameter for each: the optimiser of one budget's step leaves the
+        others' chains, and what it remembers of them, alone.
 
         Next to the cheapest or the full network they start a little off the
         target, with a warning, so that every chain has a gradient.
 
         Args:
-            budget: Above the cost of the narrowest network.
+            budgets: Above the cost of the narrowest network.
         """
-        if self.init == 'target':
-            self._start_at(budget)
+        for number in range(2, len(budgets) + 1):
+            self._alphas.append(f'alpha{number}')
+            chains = nn.Parameter(torch.zeros(self.chains.shape))
+            self.register_parameter(self._alphas[-1], chains)
         # Not in checkpoints: a search that is resumed starts here, too.
-        self._start = self.ratios()
+        self._starts = []
+        for self.turn, budget in enumerate(budgets):
+            if self.init == 'target':
+                self._start_at(budget)
+            self._starts.append(self.ratios())
+        self.turn = 0
 
     def _start_at(self, budget: Budget) -> None:
         def used(logit: float) -> float:
@@ -137,9 +151,14 @@ class DMCPChannelMutator(ChannelMutator):
                 level=logging.WARNING,
             )
         with torch.no_grad():
-            self.alpha.fill_(logit)
+            self.logits.fill_(logit)
 
     # ---- chains ------------------------------------------------------
+
+    @property
+    def logits(self) -> nn.Parameter:
+        """The chains of the budget in turn, ``[units, groups]``."""
+        return getattr(self, self._alphas[self.turn])
 
     @torch.no_grad()
     def ratios(self) -> Tensor:
@@ -150,31 +169,31 @@ class DMCPChannelMutator(ChannelMutator):
     def moves(self) -> Tensor:
         """How far these ratios are from where the chains started, ``[units]``."""
         ratios = self.ratios()
-        return (ratios - self._start.to(ratios)).abs()
+        return (ratios - self._starts[self.turn].to(ratios)).abs()
 
     def expected_widths(self, alpha: Tensor | None = None) -> Tensor:
         """Expected width of each unit, ``[units]`` float64."""
-        alpha = self.alpha if alpha is None else alpha
+        alpha = self.logits if alpha is None else alpha
         return self.chains.to(alpha.device).expected(alpha)
 
     @torch.no_grad()
     def keep_probabilities(self) -> list[list[float]]:
         """P(group kept) of every unit's groups, without padding."""
-        rows = self.chains.to(self.alpha.device).marginals(self.alpha).tolist()
+        rows = self.chains.to(self.logits.device).marginals(self.logits).tolist()
         return [row[: len(unit.grid) - 1] for row, unit in zip(rows, self.units)]
 
     def channel_scales(self) -> tuple[Tensor, ...]:
         """P(channel kept), one ``[channels]`` per unit, differentiable."""
-        return self.chains.to(self.alpha.device).channel_scales(self.alpha)
+        return self.chains.to(self.logits.device).channel_scales(self.logits)
 
     @torch.no_grad()
     def project(self, before: Tensor) -> None:
-        """After a step from ``before``: alpha is where the step leads, and
-        where its gradient lives."""
-        self.chains.project_(self.alpha, before)
+        """After a step from ``before``: the chains are where the step leads, and
+        where their gradient lives."""
+        self.chains.project_(self.logits, before)
 
     def level_gradient(self, budget: Budget) -> None:
-        """Remove from alpha's gradient what would change the expected cost.
+        """Remove from the chains' gradient what would change the expected cost.
 
         What is left moves channels between units at the same cost: at its
         zero, a channel's worth per cost is the same everywhere.
@@ -182,12 +201,12 @@ class DMCPChannelMutator(ChannelMutator):
         Args:
             budget: What the cost is counted in.
         """
-        gradient = self.alpha.grad
+        gradient = self.logits.grad
         if gradient is None:
             return
-        cost = self.supernet.cost.to(self.alpha.device)
+        cost = self.supernet.cost.to(self.logits.device)
         used = budget.used_at(cost, self.expected_widths())
-        (slope,) = torch.autograd.grad(used, self.alpha)
+        (slope,) = torch.autograd.grad(used, self.logits)
         squares = (slope * slope).sum()
         if squares > 0:
             gradient -= (gradient * slope).sum() / squares * slope
@@ -196,15 +215,16 @@ class DMCPChannelMutator(ChannelMutator):
     def hold(self, budget: Budget) -> None:
         """Shift all chains by one common amount, so that the expected cost is
         the target, or as near as it gets."""
-        alpha = self.alpha.detach().double().cpu()
+        logits = self.logits
+        alpha = logits.detach().double().cpu()
 
         def used(amount: float) -> float:
             widths = self.expected_widths(self.chains.shifted(alpha, amount))
             return float(budget.used_at(self.supernet.cost, widths))
 
         amount = solve_common_alpha(used, 1.0, -_MOST_SHIFT, _MOST_SHIFT)
-        self.alpha.copy_(self.chains.shifted(alpha, amount))
-        self.chains.project_(self.alpha, self.alpha.clone())
+        logits.copy_(self.chains.shifted(alpha, amount))
+        self.chains.project_(logits, logits.clone())
 
     # ---- widths ------------------------------------------------------
 
@@ -219,7 +239,7 @@ class DMCPChannelMutator(ChannelMutator):
         if network == 'random':
             return self.chains.draw_uniform(self.generator).tolist()
         if network == 'direct':
-            return self.chains.draw(self.alpha, self.generator)[0].tolist()
+            return self.chains.draw(self.logits, self.generator)[0].tolist()
         if network == 'expected':
             return self.rounded(self.expected_widths().detach())
         return super().named(network)

@@ -77,8 +77,10 @@ class Ranker:
         One whose evaluation gives no such metric, as a detector's without
         any detection, ranks last.
         """
+        tag = self._algorithm.tag
         self._logger.info(
-            f'evaluating candidate {len(self._scores) + 1}: {candidate.name}'
+            f'evaluating candidate {len(self._scores) + 1}{tag and f" for {tag}"}: '
+            f'{candidate.name}'
         )
         net = self._cut(candidate)
         candidate.metrics = self._metrics(net)

@@ -1,7 +1,7 @@
 """What every method is to a Runner: a model, its mutator and a budget."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -9,9 +9,9 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ..compat import repair_mmengine
-from ..cost import Budget
-from ..cost.budget import Target
-from ..errors import CheckpointError, ConfigError
+from ..cost import Budget, parse_budgets
+from ..cost.budget import Targets
+from ..errors import CheckpointError, ConfigError, TargetError
 from ..options import number
 from ..subnet import Subnet, apply
 from .mutator import Choice
@@ -34,7 +34,8 @@ class PruningAlgorithm(BaseModel):
         architecture: The model to prune: a config of any OpenMMLab package,
             or a module.
         target: Cost to end at: ``'2.2G'``, ``'50%'``, a number of
-            multiply-accumulates, or ``dict(params='50%')``.
+            multiply-accumulates, or ``dict(params='50%')``; a list of them
+            for several subnets, if the method takes one.
         mutator: Config of the mutator; its type defaults to the method's.
         schedule: Counts the iterations.
         input_shape: Channels, height and width that costs are computed for.
@@ -55,9 +56,14 @@ class PruningAlgorithm(BaseModel):
             fit without exception.
         validated (tuple[str, ...]): Networks that can be validated during
             the search; none if it is validated as it stands.
+        several_targets (str or None): How it serves a list of targets:
+            ``'together'``, all of them in every part of the search;
+            ``'descending'``, one after the other, each below the one before
+            it; None if it takes one target only.
         fixed_options (tuple[str, ...]): Options of the model that must stay
             when a search is resumed; others may change, with a warning.
-        budget (Budget): What the network may cost.
+        budgets (tuple[Budget, ...]): What the network may cost: one entry
+            for each subnet that is wanted.
 
     Raises:
         ConfigError: If an option is of the wrong type, the architecture is
@@ -73,6 +79,7 @@ class PruningAlgorithm(BaseModel):
     trains_mutator = True
     starts_pretrained = False
     validated: tuple[str, ...] = ()
+    several_targets: str | None = None
     fixed_options: tuple[str, ...] = ('input_shape', 'mutator.type', 'mutator.scope')
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -87,7 +94,7 @@ class PruningAlgorithm(BaseModel):
     def __init__(
         self,
         architecture: dict | nn.Module | None,
-        target: Target | None,
+        target: Targets | None,
         mutator: dict | None,
         schedule: Schedule,
         input_shape: Sequence[int],
@@ -108,9 +115,46 @@ class PruningAlgorithm(BaseModel):
         self.tolerance = tolerance
         self.mutator: Any = build_mutator(type(self), mutator)
         self.mutator.prepare(model, self.input_shape)
-        self.budget = Budget.parse(target, self.cost_of('max'))
-        check_reachable(self.budget, self.mutator)
+        self.budgets = parse_budgets(target, self.cost_of('max'))
+        if len(self.budgets) > 1 and self.several_targets is None:
+            raise TargetError(
+                f'target has {len(self.budgets)} entries, but {type(self).__name__} '
+                'searches for one subnet: give one target'
+            )
+        for budget in self.budgets:
+            check_reachable(budget, self.mutator)
         self._register_load_state_dict_pre_hook(self._accept_plain)
+
+    # ---- budgets -----------------------------------------------------
+
+    @property
+    def budget(self) -> Budget:
+        """The budget in turn; of one alone, that one."""
+        return self.budgets[self.mutator.turn]
+
+    @property
+    def tag(self) -> str:
+        """What tells the budget in turn from the others, in names of files and
+        curves: ``'50PERCENT'``; empty if it is the only one."""
+        return self.budget.label if len(self.budgets) > 1 else ''
+
+    def serve(self, turn: int) -> None:
+        """Work for one of the budgets from now on.
+
+        Args:
+            turn: Its number; it goes round.
+        """
+        self.mutator.turn = turn % len(self.budgets)
+
+    def each_budget(self) -> Iterator[Budget]:
+        """All budgets; in the loop, each is in turn."""
+        before = self.mutator.turn
+        try:
+            for turn, budget in enumerate(self.budgets):
+                self.serve(turn)
+                yield budget
+        finally:
+            self.serve(before)
 
     # ---- what users ask ----------------------------------------------
 

@@ -32,7 +32,8 @@ class SearchHook(Hook):
 
     Args:
         name: The file is ``<METHOD>_SUBNET_<name>``; defaults to the target
-            as a ratio of the full network, e.g. ``50PERCENT``.
+            as a ratio of the full network, e.g. ``50PERCENT``. Of several
+            targets each has a file, ``<METHOD>_SUBNET_<name>_50PERCENT``.
     """
 
     # After RuntimeInfoHook (VERY_HIGH), which knows the length; before
@@ -91,8 +92,9 @@ class SearchHook(Hook):
     def before_train_epoch(self, runner: Runner) -> None:
         """Begin to note where the search is: chains or gates have started."""
         if self.recorder is None:
-            stem = self._stem(runner).name
-            self.recorder = Recorder(runner, self._algorithm(runner), stem)
+            algorithm = self._algorithm(runner)
+            stems = [self._stem(runner).name for _ in algorithm.each_budget()]
+            self.recorder = Recorder(runner, algorithm, stems)
             self.recorder.look(runner.iter)
 
     def after_train_iter(
@@ -118,14 +120,19 @@ class SearchHook(Hook):
     def _report_progress(self, runner: Runner) -> None:
         """To the log, and as curves to every backend of the visualizer."""
         done = runner.iter + 1
-        now = self.recorder.look(done) if self.recorder is not None else None
-        if now is None:
-            return
-        # 'iter' as MMEngine's own curves of training have it.
-        runner.visualizer.add_scalars({**now.scalars(), 'iter': done}, step=done)
-        if now.moved:
-            budget = self._algorithm(runner).budget
-            runner.logger.info(words_of(now, done, runner.max_iters, budget))
+        found = self.recorder.look(done) if self.recorder is not None else []
+        scalars: dict[str, float] = {}
+        for tag, budget, now in found:
+            scalars.update(now.scalars(tag))
+            if now.moved:
+                words = words_of(now, budget)
+                runner.logger.info(
+                    f'{done} of {runner.max_iters} iterations{tag and f", {tag}"}: '
+                    f'{words}'
+                )
+        if scalars:
+            # 'iter' as MMEngine's own curves of training have it.
+            runner.visualizer.add_scalars({**scalars, 'iter': done}, step=done)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Refuse to save weights that are NaN or infinite.
@@ -181,9 +188,11 @@ class SearchHook(Hook):
         self._write(runner, self._stem(runner), subnet, weights)
 
     def _stem(self, runner: Runner) -> Path:
-        """The path of the subnet file, without its suffix."""
+        """The path of the subnet file of the budget in turn, without its suffix."""
         algorithm = self._algorithm(runner)
-        name = algorithm.budget.label if self.name is None else self.name
+        name = algorithm.budget.label
+        if self.name is not None:
+            name = self.name + (algorithm.tag and f'_{algorithm.tag}')
         return Path(runner.work_dir) / f'{algorithm.method.upper()}_SUBNET_{name}'
 
     @staticmethod

@@ -41,18 +41,23 @@ class ChannelMutator(BaseModule):
             tuple of indices; otherwise the first so many, a number.
         networks (tuple[str, ...]): Networks that :meth:`choose` knows by
             name.
+        of_budget (tuple[str, ...]): Those that are others for each of
+            several budgets.
         units (list[ChannelUnit]): What can be pruned, in the model's order.
         supernet (Supernet): Runs the model at any choice.
+        turn (int): Number of the budget, of several, that is served.
         generator (torch.Generator): Decides what is drawn, the same on all
             ranks; its state is in checkpoints.
     """
 
     any_channels = False
     networks: tuple[str, ...] = ('max', 'min')
+    of_budget: tuple[str, ...] = ()
 
     def __init__(self, scope: Sequence[str] | None = None) -> None:
         super().__init__()
         self.scope = scope
+        self.turn = 0
         self.generator = torch.Generator().manual_seed(0)
         self.units: list[Any] = []
 

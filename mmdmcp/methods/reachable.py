@@ -1,5 +1,7 @@
 """A target that no network reaches is refused before anything is trained."""
 
+import math
+
 import torch
 
 from ..cost import Budget, Limit
@@ -15,18 +17,19 @@ def check_reachable(budget: Budget, mutator: ChannelMutator) -> None:
         mutator: Knows the network, which was prepared.
 
     Raises:
-        TargetError: Naming the least cost, a remedy, and what stays whole if
-            that is the cause.
+        TargetError: Naming the least cost, the nearest target, a remedy, and
+            what stays whole if that is the cause.
     """
     least = mutator.cost_of(mutator.choose('min'))
     for limit in budget:
         amount = least[limit.measure.name]
         if limit.value < amount:
             remedy = mutator.remedy()
+            nearest = math.ceil(1000 * amount / limit.full) / 10
             raise TargetError(
                 f"the target of {limit} can't be reached: with "
                 f'{mutator.narrowest()} the network has '
-                f'{limit.measure.format(amount)}. Raise the target'
+                f"{limit.measure.format(amount)}. Raise the target to '{nearest:g}%'"
                 f'{remedy and f", or {remedy}"}{_left_whole(limit, mutator)}'
             )
 

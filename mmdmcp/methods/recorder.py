@@ -56,25 +56,25 @@ class Recorder:
     Args:
         runner: The runner.
         algorithm: A :class:`~mmdmcp.methods.PruningAlgorithm`.
-        name: Stem of the subnet file.
+        names: Stem of the subnet file of each budget.
     """
 
-    def __init__(self, runner: Runner, algorithm: Any, name: str) -> None:
+    def __init__(self, runner: Runner, algorithm: Any, names: Sequence[str]) -> None:
         self.runner, self.algorithm = runner, algorithm
         self.active = is_main_process()
         self.interval = max(1, runner.max_iters // MOMENTS)
-        self.record = self._resumed(name) or self._new(name)
+        self.record = self._resumed(names) or self._new(names)
         self.record.made = _made(runner)
         self.record.max_iters = runner.max_iters
 
     @property
     def budget(self) -> BudgetRecord:
-        """The entry of the subnet that is searched for."""
-        return self.record.budgets[0]
+        """The entry of the budget in turn."""
+        return self.record.budgets[self.algorithm.mutator.turn]
 
     # ---- starting ----------------------------------------------------
 
-    def _new(self, name: str) -> SearchRecord:
+    def _new(self, names: Sequence[str]) -> SearchRecord:
         algorithm = self.algorithm
         mutator, full = algorithm.mutator, algorithm.mutator.choose('max')
         size = sum(
@@ -100,10 +100,13 @@ class Recorder:
             ],
             list(layers),
             list(layers.values()),
-            [BudgetRecord(name, dict(algorithm.budget.values))],
+            [
+                BudgetRecord(name, dict(budget.values))
+                for name, budget in zip(names, algorithm.budgets)
+            ],
         )
 
-    def _resumed(self, name: str) -> SearchRecord | None:
+    def _resumed(self, names: Sequence[str]) -> SearchRecord | None:
         """What the search noted before it was interrupted, up to here."""
         if not self.runner.iter or not self.active:
             return None
@@ -113,11 +116,14 @@ class Recorder:
             self.runner.logger.warning(f'the report lacks what was before: {error}')
             return None
         units = [unit.name for unit in self.algorithm.mutator.units]
-        if record is None or [unit.name for unit in record.units] != units:
+        if (
+            record is None
+            or [unit.name for unit in record.units] != units
+            or len(record.budgets) != len(names)
+        ):
             return None
-        target = dict(self.algorithm.budget.values)
-        for budget in record.budgets:
-            budget.name, budget.target = name, target
+        for budget, name, now in zip(record.budgets, names, self.algorithm.budgets):
+            budget.name, budget.target = name, dict(now.values)
             # What came after the checkpoint happens again.
             budget.history = [
                 m for m in budget.history if m.iteration <= self.runner.iter
@@ -138,25 +144,30 @@ class Recorder:
 
     # ---- while it runs -----------------------------------------------
 
-    def look(self, iteration: int) -> Progress | None:
+    def look(self, iteration: int) -> list[tuple[str, Budget, Progress]]:
         """Note where the search is, if it is time.
 
         Args:
             iteration: Iterations done.
 
         Returns:
-            How far it is; None if it is not time, or on other ranks.
+            How far it is on the way to each budget, with what tells it from
+            the others; nothing if it is not time, or on other ranks.
         """
         last = iteration == self.runner.max_iters
         if not self.active or not (last or iteration % self.interval == 0):
-            return None
-        history = self.budget.history
-        if history and history[-1].iteration == iteration:
-            history.pop()
-        history.append(self._moment(iteration))
+            return []
+        found = []
+        for budget in self.algorithm.each_budget():
+            history = self.budget.history
+            if history and history[-1].iteration == iteration:
+                history.pop()
+            history.append(self._moment(iteration))
+            now = progress(self.record, self.budget)
+            found.append((self.algorithm.tag, budget, now))
         self.record.iteration = iteration
         self.save()
-        return progress(self.record, self.budget)
+        return found
 
     @torch.no_grad()
     def _moment(self, iteration: int) -> Moment:
@@ -217,14 +228,14 @@ class Recorder:
             )
 
 
-def words_of(now: Progress, iteration: int, max_iters: int, budget: Budget) -> str:
-    """A line for the log."""
+def words_of(now: Progress, budget: Budget) -> str:
+    """Where a search is, for the log."""
     costs = ', '.join(
         f'{limit.measure.format(now.cost[limit.measure.name])} {limit.measure.noun} '
         f'({now.cost[limit.measure.name] / limit.value:.1%} of the target)'
         for limit in budget
     )
-    line = f'{iteration} of {max_iters} iterations: expected {costs}'
+    line = f'expected {costs}'
     if now.furthest is not None:
         name, width, of = now.furthest
         line += (

@@ -1,9 +1,10 @@
 """Validation of a search: named networks, each with its own statistics."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from mmengine.evaluator import Evaluator
 from mmengine.runner import ValLoop
+from torch import nn
 from torch.utils.data import DataLoader
 
 from ..engine.evaluate import (
@@ -16,6 +17,7 @@ from ..engine.evaluate import (
 from ..errors import ConfigError, shown
 from ..options import number
 from ..registry import LOOPS
+from .algorithm import PruningAlgorithm
 
 
 @LOOPS.register_module()
@@ -24,7 +26,9 @@ class SearchValLoop(ValLoop):
 
     Each is cut out of the supernet, gets batch-norm statistics of its own
     from training batches, and is evaluated; its metrics carry its name:
-    ``max/accuracy/top1``. The supernet and the random generators are left
+    ``max/accuracy/top1``. Of a search for several targets, a network that
+    depends on one is validated for each: ``expected_50PERCENT/accuracy/top1``.
+    The supernet and the random generators are left
     as they were.
 
     Args:
@@ -90,11 +94,23 @@ class SearchValLoop(ValLoop):
             batches = take_batches(
                 self.runner.train_dataloader, self.recalibration_batches
             )
-            for name in self.nets:
-                net = algorithm.cut(name)
+            for name, net in _cut(algorithm, self.nets):
                 recalibrate(net, batches)
                 found = evaluate(net, self.dataloader, self.evaluator)
                 metrics.update({f'{name}/{k}': v for k, v in found.items()})
         self.runner.call_hook('after_val_epoch', metrics=metrics)
         self.runner.call_hook('after_val')
         return metrics
+
+
+def _cut(
+    algorithm: PruningAlgorithm, nets: Sequence[str]
+) -> Iterator[tuple[str, nn.Module]]:
+    """The networks, each with what its metrics are called by."""
+    for name in nets:
+        if name not in algorithm.mutator.of_budget:
+            yield name, algorithm.cut(name)
+            continue
+        for _ in algorithm.each_budget():
+            tag = algorithm.tag and f'_{algorithm.tag}'
+            yield f'{name}{tag}', algorithm.cut(name)

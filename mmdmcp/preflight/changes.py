@@ -79,7 +79,11 @@ def check_changes(cfg: Config, path: str) -> list[str]:
     fixed = _fixed(cfg, before)
     # Another method has other options: say that first.
     for key, old, new in sorted(changes, key=lambda change: change[0] != 'model.type'):
-        if _is_optimiser(key) or any(f'{key}.'.startswith(f'{f}.') for f in fixed):
+        if (
+            _is_optimiser(key)
+            or any(f'{key}.'.startswith(f'{f}.') for f in fixed)
+            or (key == 'model.target' and fixed and _number(old) != _number(new))
+        ):
             raise CheckpointError(
                 f'{path} is of a run with {_change(key, old, new)}. '
                 'Set it back to go on with --resume, or start again in '
@@ -103,6 +107,11 @@ def _fixed(cfg: Config, before: Mapping) -> list[str]:
         if method is not None:
             fixed += ['model.type', *(f'model.{key}' for key in method.fixed_options)]
     return fixed
+
+
+def _number(target: Any) -> int:
+    """How many subnets are searched for: each has learned parameters of its own."""
+    return len(target) if isinstance(target, list) else 1
 
 
 def _is_optimiser(key: str) -> bool:

@@ -30,12 +30,17 @@ class Progress:
     entropy: float | None
     widths: dict[str, float]
 
-    def scalars(self) -> dict[str, float]:
-        """Curves: ``search/moved``, ``search/entropy``, ``width/<unit>``."""
-        found = {'search/moved': self.moved}
+    def scalars(self, tag: str = '') -> dict[str, float]:
+        """Curves: ``search/moved``, ``search/entropy``, ``width/<unit>``.
+
+        Args:
+            tag: Of several budgets, which: ``search/<tag>/moved``.
+        """
+        search, width = (f'{group}/{tag}'.rstrip('/') for group in ('search', 'width'))
+        found = {f'{search}/moved': self.moved}
         if self.entropy is not None:
-            found['search/entropy'] = self.entropy
-        return {**found, **{f'width/{k}': v for k, v in self.widths.items()}}
+            found[f'{search}/entropy'] = self.entropy
+        return {**found, **{f'{width}/{k}': v for k, v in self.widths.items()}}
 
 
 def progress(record: SearchRecord, budget: BudgetRecord) -> Progress:

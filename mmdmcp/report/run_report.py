@@ -11,6 +11,7 @@ from .search_plots import words
 from .sections import (
     candidates_section,
     during_section,
+    frontier_section,
     number,
     origin_section,
     subnet_section,
@@ -66,6 +67,7 @@ def build_report(folder: RunFolder, trained: Trained) -> Page:
         section
         for section in (
             _before_and_after(folder, trained),
+            frontier_section(folder, trained),
             *(subnet_section(folder, name) for name in names),
             *(
                 candidates_section(folder, b)

@@ -1,6 +1,7 @@
 """Pictures of a search: its chains, its curves, its candidates."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,6 +17,13 @@ LOSSES = {
     'loss_sampled1': 'sampled',
     'arch/loss': 'chains',
 }
+
+
+def loss_label(key: str) -> str | None:
+    """What a loss is called; None for other values of a log. Chains of several
+    budgets have a loss each, ``arch/<budget>/loss``."""
+    several = re.fullmatch(r'arch/([^/]+)/loss', key)
+    return f'chains, {several[1]}' if several else LOSSES.get(key)
 
 
 def draw_marginals(units: Sequence[UnitRecord], budget: BudgetRecord) -> Figure:
@@ -104,6 +112,71 @@ def draw_candidates(record: SearchRecord, budget: BudgetRecord) -> Figure | None
         percent_axis(axes.xaxis)
         axes.locator_params(axis='x', nbins=4)
         axes.grid(visible=True, axis='both')
+    return figure
+
+
+def draw_frontier(
+    record: SearchRecord, trained: Mapping[str, Mapping[str, float]]
+) -> Figure | None:
+    """What each budget's subnet costs and scores; None of fewer than two.
+
+    Args:
+        record: A search for several budgets.
+        trained: Metrics of networks that were trained or tested elsewhere;
+            those called as a subnet are drawn, too.
+    """
+    measure = next(iter(record.budgets[0].target))
+    key = next((b.rank_by for b in record.budgets if b.rank_by), None)
+    found = [
+        (budget, chosen)
+        for budget in record.budgets
+        for chosen in budget.candidates
+        if chosen.name == budget.chosen and chosen.metrics.get(key or '') is not None
+    ]
+    if len(found) < 2 or key is None:
+        return None
+    full = record.full.cost[measure]
+    series = {
+        'in the search': [(c.cost[measure] / full, c.metrics[key]) for _, c in found],
+        'trained': [
+            (chosen.cost[measure] / full, trained[budget.name][key])
+            for budget, chosen in found
+            if key in trained.get(budget.name, {})
+        ],
+    }
+    with new_figure(2.9) as figure:
+        axes = figure.subplots()
+        others = [
+            (c.cost[measure] / full, c.metrics[key])
+            for budget, chosen in found
+            for c in budget.candidates
+            if c is not chosen and c.metrics.get(key) is not None
+        ]
+        if others:
+            x, y = zip(*others)
+            axes.scatter(x, y, s=10, color=INK, alpha=0.35, label='other candidates')
+        whole = record.full.metrics.get(key)
+        if whole is not None:
+            axes.scatter(1, whole, marker='s', s=28, color=INK, label='full network')
+        for colour, (label, points) in zip(COLOURS, series.items()):
+            if points:
+                axes.plot(
+                    *zip(*sorted(points)), 'o-', color=colour, markersize=5, label=label
+                )
+        for _, chosen in found:
+            axes.annotate(
+                f'{chosen.cost[measure] / full:.0%}',
+                (chosen.cost[measure] / full, chosen.metrics[key]),
+                (4, -11),
+                textcoords='offset points',
+                fontsize=7,
+            )
+        axes.set_xlabel(f'{words(measure)}, of the full network')
+        axes.set_ylabel(key)
+        axes.margins(0.1)
+        percent_axis(axes.xaxis)
+        axes.grid(visible=True, axis='both')
+        axes.legend()
     return figure
 
 

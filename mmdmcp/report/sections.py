@@ -1,5 +1,6 @@
 """The sections of a report: what was found, how it went, how it was made."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..subnet import Subnet
@@ -8,16 +9,33 @@ from .plots import draw_saved, draw_widths
 from .record import BudgetRecord
 from .run_folder import RunFolder
 from .search_plots import (
-    LOSSES,
     draw_candidates,
     draw_cost,
+    draw_frontier,
     draw_marginals,
     draw_scalars,
+    loss_label,
     words,
 )
 from .tables import quantity
 
 # ---- what was found --------------------------------------------------
+
+
+def frontier_section(
+    folder: RunFolder, trained: Mapping[str, Mapping[str, float]]
+) -> Section | None:
+    """What the subnets of several budgets cost and score; None of one."""
+    record = folder.record
+    if record is None or len(record.budgets) < 2:
+        return None
+    figure = draw_frontier(record, trained)
+    if figure is None:
+        return None
+    caption = (
+        'What each subnet costs and scores, beside the candidates it was chosen of.'
+    )
+    return Section('The frontier', pictures=[Picture('frontier', caption, figure)])
 
 
 def subnet_section(folder: RunFolder, name: str) -> Section:
@@ -136,7 +154,7 @@ def during_section(folder: RunFolder) -> Section | None:
                 )
             )
     curves: dict[str, tuple[str, Any, str]] = {
-        'losses': ('Losses of training.', LOSSES.get, 'loss'),
+        'losses': ('Losses of training.', loss_label, 'loss'),
         'validation': ('Validation.', _validation_label, 'metric'),
     }
     for name, (caption, chosen, what) in curves.items():

@@ -48,16 +48,15 @@ def preflight_table(algorithm: Any) -> str:
         table.add_column(measure.title, justify='right')
         table.add_column('of full', justify='right')
     full = algorithm.cost_of('max')
-    expected = {
-        name: float(algorithm.expected_cost(name).detach())
-        for name in algorithm.budget.values
-    }
-    for name, cost in (
-        ('full', full),
-        ('narrowest', algorithm.cost_of('min')),
-        ('target', algorithm.budget.values),
-        ('expected now', expected),
-    ):
+    rows = [('full', full), ('narrowest', algorithm.cost_of('min'))]
+    for budget in algorithm.each_budget():
+        tag = algorithm.tag and f' {algorithm.tag}'
+        expected = {
+            name: float(algorithm.expected_cost(name).detach())
+            for name in budget.values
+        }
+        rows += [(f'target{tag}', budget.values), (f'expected now{tag}', expected)]
+    for name, cost in rows:
         table.add_row(name, *_amounts(cost, full))
     lines = [render(table)]
     channels = sum(unit.num_channels for unit in mutator.units)
@@ -77,15 +76,18 @@ def _amounts(cost: Mapping[str, float], full: Mapping[str, float]) -> list[str]:
     return columns
 
 
-def network_table(rows: Sequence[tuple]) -> str:
+def network_table(
+    rows: Sequence[tuple], title: str = 'Before and after pruning'
+) -> str:
     """Networks one below the other, the first being the full one.
 
     Args:
         rows: Name, cost by the measures' names, and metrics of each; a
             metric that a network lacks is left blank.
+        title: Stands above it.
     """
     metrics = list(dict.fromkeys(key for *_, found in rows for key in found))
-    table = Table(title='Before and after pruning')
+    table = Table(title=title)
     table.add_column('network')
     for measure in MEASURES.values():
         table.add_column(measure.title, justify='right')
@@ -103,7 +105,11 @@ def network_table(rows: Sequence[tuple]) -> str:
 
 
 def candidate_table(
-    candidates: Sequence[Any], best: Any, budget: Budget, metric: str | None
+    candidates: Sequence[Any],
+    best: Any,
+    budget: Budget,
+    metric: str | None,
+    tag: str = '',
 ) -> str:
     """The subnets that were compared, the chosen one marked.
 
@@ -113,8 +119,10 @@ def candidate_table(
         budget: What was aimed at.
         metric: Metric that decided; None if there was none. Blank where a
             candidate lacks it.
+        tag: Of several budgets, which.
     """
-    table = Table(title='Candidates, with recalibrated batch norms')
+    which = tag and f' for {tag}'
+    table = Table(title=f'Candidates{which}, with recalibrated batch norms')
     table.add_column('candidate')
     for limit in budget:
         table.add_column(limit.measure.title, justify='right')

@@ -24,9 +24,9 @@ EVERY = [
     *ALL,
     *(p for name in OTHERS for p in sorted(FOLDER.with_name(name).glob('*.py'))),
 ]
-# algorithm_backbone_role[_gpus x batch][_data]; a baseline has no algorithm.
+# algorithm_backbone_role[-what][_gpus x batch][_data]; a baseline has no algorithm.
 NAME = re.compile(
-    r'(dmcp_)?[a-z0-9-]+(?(1)_(supernet|subnet|distill))'
+    r'(dmcp_)?[a-z0-9-]+(?(1)_(supernet|subnet|distill)(-[a-z0-9]+)?)'
     r'(_\d+xb\d+)?(_[a-z0-9]+)?'
 )
 

@@ -67,6 +67,7 @@ def test_what_the_result_does_not_depend_on_is_no_change(checkpoint, key, value)
     [
         ('model.mutator.grid.step', 0.2),
         ('model.mutator.scope', ['backbone']),
+        ('model.target', ['50%', '30%']),
         ('model.type', 'mmdmcp.TrainableGate'),
         ('model.type', 'mmdmcp.PrunedModel'),
         ('model.input_shape', (3, 16, 16)),
@@ -125,3 +126,14 @@ def test_checkpoints_without_settings_are_said_to_have_none(tmp_path, meta):
     torch.save(dict(meta=dict(epoch=4, iter=40, **meta)), path)
     (warning,) = check_changes(search(), path)
     assert "can't be told" in warning and path in warning
+
+
+def test_budgets_may_be_others_but_not_more(tmp_path):
+    path = str(tmp_path / 'epoch_4.pth')
+    before = settings(search(**{'model.target': ['70%', '50%']}))
+    meta = dict(epoch=4, iter=40, seed=3, mmdmcp=dict(settings=before))
+    torch.save(dict(meta=meta), path)
+    (warning,) = check_changes(search(**{'model.target': ['70%', '40%']}), path)
+    assert "model.target.1='50%', the config has '40%'" in warning
+    with pytest.raises(CheckpointError, match='model.target='):
+        check_changes(search(**{'model.target': ['70%', '50%', '40%']}), path)
