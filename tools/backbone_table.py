@@ -57,8 +57,8 @@ def left_whole(unprunable: list) -> str:
     counts: dict[str, int] = {}
     for _, reason in unprunable:
         if reason != "its channels are the model's output":
-            # The part in brackets is about one unit alone.
-            reason = reason.split(' (')[0]
+            # In brackets, and after the operation, is what is about one unit alone.
+            reason = re.sub(r' \(.*|(?<=the operation )(\S+) in .*', r'\1', reason)
             counts[reason] = counts.get(reason, 0) + 1
     return '; '.join(f'{n}: {escape(r)}' for r, n in counts.items())
 
