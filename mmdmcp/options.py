@@ -4,6 +4,7 @@ import difflib
 import inspect
 import math
 import operator
+import re
 from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral, Rational, Real
 from pathlib import Path
@@ -191,6 +192,60 @@ def prefixes(name: str, value: Any, known: Iterable[str]) -> None:
                 f'{name}: the model has no module {shown(prefix)}.'
                 + did_you_mean(prefix, known)
             )
+
+
+def matched(
+    name: str, value: Any, layers: Sequence[str], modules: Iterable[str] = ()
+) -> dict[str, list[str]]:
+    """The layers that an option leaves out.
+
+    Args:
+        name: The option, as the message shall name it.
+        value: What was written: a list of prefixes, as ``'backbone.layer1'``,
+            or regular expressions of whole names, as ``r'.*\\.conv3'``; None
+            leaves nothing out.
+        layers: Names of the model's layers.
+        modules: Names of the modules around them, for the message.
+
+    Returns:
+        For each entry the layers that it names.
+
+    Raises:
+        ConfigError: If it is no list of names, or an entry names no layer.
+
+    Example:
+        >>> matched('exclude', [r'.*\\.b', 'c'], ['a.b', 'c.a', 'c.b'])
+        {'.*\\\\.b': ['a.b', 'c.b'], 'c': ['c.a', 'c.b']}
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, (list, tuple)) or not all(
+        isinstance(entry, str) and entry for entry in value
+    ):
+        raise ConfigError(
+            f'{name}={shown(value)}: give a list of names or regular expressions, '
+            "such as ['backbone.layer1']"
+        )
+    found = {}
+    for entry in value:
+        start, whole = entry.rstrip('.') + '.', _expression(entry)
+        found[entry] = [
+            layer
+            for layer in layers
+            if f'{layer}.'.startswith(start) or (whole and whole.fullmatch(layer))
+        ]
+        if not found[entry]:
+            hint = did_you_mean(entry, [*modules, *layers])
+            remedy = '' if whole else ', and it is no regular expression'
+            raise ConfigError(f'{name}: {shown(entry)} matches no layer{remedy}.{hint}')
+    return found
+
+
+def _expression(text: str) -> re.Pattern | None:
+    try:
+        return re.compile(text)
+    except re.error:
+        return None
 
 
 def did_you_mean(

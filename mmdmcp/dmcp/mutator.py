@@ -25,7 +25,7 @@ _MOST_SHIFT = 40.0
 
 @MODELS.register_module()
 class DMCPChannelMutator(ChannelMutator):
-    """Owns the chains of all units and chooses widths.
+    r"""Owns the chains of all units and chooses widths.
 
     Args:
         parametrisation: ``'sigmoid'`` (authors' release) or ``'exp'``
@@ -39,6 +39,8 @@ class DMCPChannelMutator(ChannelMutator):
         grid: Options of :class:`~mmdmcp.dmcp.grid.WidthGrid`.
         scope: Prefixes of the names of units to prune, such as
             ``['backbone']``; None prunes all that can be.
+        exclude: Layers that keep their channels, by prefixes of their names
+            or regular expressions of whole ones, such as ``[r'.*\.conv3']``.
         unit: Registered type of the units, a :class:`DMCPChannelUnit`.
 
     Attributes:
@@ -61,10 +63,11 @@ class DMCPChannelMutator(ChannelMutator):
         init: str = 'target',
         grid: dict | None = None,
         scope: Sequence[str] | None = None,
+        exclude: Sequence[str] | None = None,
         unit: str = 'mmdmcp.DMCPChannelUnit',
         **unknown,
     ) -> None:
-        super().__init__(scope)
+        super().__init__(scope, exclude)
         refuse_unknown(self, unknown)
         one_of('mutator: parametrisation', parametrisation, PARAMETRISATIONS)
         one_of('mutator: step', step, STEPS)

@@ -18,7 +18,7 @@ Kept = tuple[int, ...]
 
 @MODELS.register_module()
 class GateChannelMutator(ChannelMutator):
-    """Owns one gate per channel of every unit.
+    r"""Owns one gate per channel of every unit.
 
     Args:
         shape: Gradient shape g: ``'constant'``, ``'triangle'`` or
@@ -30,6 +30,8 @@ class GateChannelMutator(ChannelMutator):
             over a unit. A positive number: all at that value.
         scope: Prefixes of the names of units to prune, such as
             ``['backbone']``; None prunes all that can be.
+        exclude: Layers that keep their channels, by prefixes of their names
+            or regular expressions of whole ones, such as ``[r'.*\.conv3']``.
 
     Attributes:
         gates (nn.Parameter): The gates ``[units, channels]``, padded where
@@ -50,9 +52,10 @@ class GateChannelMutator(ChannelMutator):
         magnification: float = 1e5,
         init: str | float = 'importance',
         scope: Sequence[str] | None = None,
+        exclude: Sequence[str] | None = None,
         **unknown,
     ) -> None:
-        super().__init__(scope)
+        super().__init__(scope, exclude)
         refuse_unknown(self, unknown)
         one_of('mutator: shape', shape, tuple(SHAPES))
         # With less, closed channels show in the output; with more, float32

@@ -44,7 +44,7 @@ class ImportanceChannelUnit(ChannelUnit):
 
 @MODELS.register_module()
 class ImportanceChannelMutator(ChannelMutator):
-    """Scores channels and keeps the most important ones.
+    r"""Scores channels and keeps the most important ones.
 
     It learns nothing: scores are computed from the weights when channels
     are removed.
@@ -60,6 +60,8 @@ class ImportanceChannelMutator(ChannelMutator):
         divisor: Units keep multiples of it, or all their channels.
         scope: Prefixes of the names of units to prune, such as
             ``['backbone']``; None prunes all that can be.
+        exclude: Layers that keep their channels, by prefixes of their names
+            or regular expressions of whole ones, such as ``[r'.*\.conv3']``.
 
     Raises:
         ConfigError: If an option is unknown or has an unknown value.
@@ -75,9 +77,10 @@ class ImportanceChannelMutator(ChannelMutator):
         min_ratio: float = 0.1,
         divisor: int = 1,
         scope: Sequence[str] | None = None,
+        exclude: Sequence[str] | None = None,
         **unknown,
     ) -> None:
-        super().__init__(scope)
+        super().__init__(scope, exclude)
         refuse_unknown(self, unknown)
         for name, value, known in (
             ('criterion', criterion, CRITERIA),

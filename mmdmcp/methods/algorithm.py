@@ -80,7 +80,12 @@ class PruningAlgorithm(BaseModel):
     starts_pretrained = False
     validated: tuple[str, ...] = ()
     several_targets: str | None = None
-    fixed_options: tuple[str, ...] = ('input_shape', 'mutator.type', 'mutator.scope')
+    fixed_options: tuple[str, ...] = (
+        'input_shape',
+        'mutator.type',
+        'mutator.scope',
+        'mutator.exclude',
+    )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -22,7 +22,7 @@ Choice = str | Mapping[str, Any] | Sequence[Any]
 
 
 class ChannelMutator(BaseModule):
-    """Base of the mutators: owns the units and chooses their channels.
+    r"""Base of the mutators: owns the units and chooses their channels.
 
     A method adds what it learns, in :meth:`prepare`; the networks that it
     can name, in :attr:`networks` and :meth:`named`; and, if it learns
@@ -35,6 +35,8 @@ class ChannelMutator(BaseModule):
     Args:
         scope: Prefixes of the names of units to prune, such as
             ``['backbone']``; None prunes all that can be.
+        exclude: Layers that keep their channels, by prefixes of their names
+            or regular expressions of whole ones, such as ``[r'.*\.conv3']``.
 
     Attributes:
         any_channels (bool): Whether any channels of a unit may be kept, a
@@ -54,9 +56,12 @@ class ChannelMutator(BaseModule):
     networks: tuple[str, ...] = ('max', 'min')
     of_budget: tuple[str, ...] = ()
 
-    def __init__(self, scope: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, scope: Sequence[str] | None = None, exclude: Sequence[str] | None = None
+    ) -> None:
         super().__init__()
         self.scope = scope
+        self.exclude = exclude
         self.turn = 0
         self.generator = torch.Generator().manual_seed(0)
         self.units: list[Any] = []
@@ -78,7 +83,12 @@ class ChannelMutator(BaseModule):
             input_shape, run = architecture.input_shape, architecture.run
             architecture = architecture.model
         self.supernet = Supernet(
-            architecture, input_shape, self.scope, self.any_channels, run
+            architecture,
+            input_shape,
+            self.scope,
+            self.any_channels,
+            run,
+            self.exclude,
         )
         self.units = [self.make_unit(unit) for unit in self.supernet.units]
         for unit in self.units:

@@ -7,8 +7,8 @@ from typing import Any
 from rich.table import Table
 from torch import nn
 
-from ..cost import MEASURES, Budget
-from ..cost.budget import Target
+from ..cost import MEASURES, parse_budgets
+from ..cost.budget import Targets
 from ..ranking import width_steps
 from ..report.tables import render
 from ..supernet import Supernet
@@ -52,9 +52,10 @@ class Inspection:
         kept_whole: What can't: the first layer of each, and why.
         full: ``{'macs': int, 'params': int}`` of the full model.
         narrowest: The same with every unit at its least width.
-        target: What was aimed at, by measure; None if nothing was.
-        reachable: Whether the narrowest network is at or below the target;
-            None without a target.
+        target: What was aimed at, by measure; a list of such if a list was
+            given, None if nothing was.
+        reachable: Whether the narrowest network is at or below every target;
+            None without one.
     """
 
     model: str
@@ -63,7 +64,7 @@ class Inspection:
     kept_whole: tuple[tuple[str, str], ...]
     full: dict[str, int]
     narrowest: dict[str, int]
-    target: dict[str, int] | None = None
+    target: dict[str, int] | list[dict[str, int]] | None = None
     reachable: bool | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -120,8 +121,7 @@ class Inspection:
             table.add_column(measure.title, justify='right')
             table.add_column('of full', justify='right')
         rows = [('full', self.full), ('narrowest', self.narrowest)]
-        if self.target:
-            rows.append(('target', self.target))
+        rows += [('target', target) for target in _listed(self.target)]
         for row, cost in rows:
             cells = []
             for measure in measures:
@@ -141,8 +141,9 @@ class Inspection:
 def inspect(
     model: nn.Module,
     example_inputs: ExampleInputs,
-    target: Target | None = None,
+    target: Targets | None = None,
     scope: Sequence[str] | None = None,
+    exclude: Sequence[str] | None = None,
     min_ratio: float = 0.1,
     divisor: int = 1,
 ) -> Inspection:
@@ -155,8 +156,10 @@ def inspect(
         model: Any module.
         example_inputs: What it is called with; see
             :func:`mmdmcp.plain.inputs.runner`. Costs are those of this call.
-        target: As for :func:`prune`.
+        target: As for :func:`prune`; or a list of targets.
         scope: Prefixes of the names of units to prune; None for all.
+        exclude: Layers that keep their channels, by prefixes of their names or
+            regular expressions of whole ones.
         min_ratio: Least ratio of its channels that a unit keeps.
         divisor: Units keep multiples of it, or all their channels.
 
@@ -167,14 +170,14 @@ def inspect(
     Example:
         >>> print(mmdmcp.inspect(resnet18(), torch.rand(1, 3, 224, 224)))
     """
-    supernet = traced_copy(model, example_inputs, scope)
+    supernet = traced_copy(model, example_inputs, scope, exclude)
     choices = [width_steps(size, min_ratio, divisor) for size in supernet.full]
     return look(supernet, target, choices)
 
 
 def look(
     supernet: Supernet,
-    target: Target | None = None,
+    target: Targets | None = None,
     choices: Sequence[Sequence[int]] | None = None,
 ) -> Inspection:
     """What of a supernet can be pruned.
@@ -192,7 +195,10 @@ def look(
     if choices is None:
         choices = [range(1, size + 1) for size in supernet.full]
     narrowest = supernet.cost.exact([widths[0] for widths in choices])
-    aim = None if target is None else Budget.parse(target, full).values
+    aims = None
+    if target is not None:
+        found = [budget.values for budget in parse_budgets(target, full)]
+        aims = found if isinstance(target, (list, tuple)) else found[0]
     return Inspection(
         model=type(supernet.model).__name__,
         input_shape=supernet.input_shape,
@@ -203,8 +209,10 @@ def look(
         kept_whole=tuple(supernet.unprunable),
         full=full,
         narrowest=narrowest,
-        target=aim,
-        reachable=None if aim is None else all(narrowest[k] <= aim[k] for k in aim),
+        target=aims,
+        reachable=None
+        if aims is None
+        else all(narrowest[k] <= aim[k] for aim in _listed(aims) for k in aim),
     )
 
 
@@ -228,6 +236,13 @@ def _unit_report(
         macs_share=1 - without['macs'] / full['macs'],
         params_share=1 - without['params'] / full['params'],
     )
+
+
+def _listed(target: Any) -> list[dict[str, int]]:
+    """None, one or several as a list."""
+    if target is None:
+        return []
+    return target if isinstance(target, list) else [target]
 
 
 def _span(widths: Sequence[int]) -> str:

@@ -65,6 +65,7 @@ def prune(
     normalisation: str = 'mean',
     readers: bool = False,
     scope: Sequence[str] | None = None,
+    exclude: Sequence[str] | None = None,
     min_ratio: float = 0.1,
     divisor: int = 1,
     tolerance: float = 0.01,
@@ -93,6 +94,8 @@ def prune(
             ``'sum'``, ``'l2'``, ``'gaussian'``, ``'lamp'`` or ``'none'``.
         readers: Whether the layers that read a channel count as well.
         scope: Prefixes of the names of units to prune; None for all.
+        exclude: Layers that keep their channels, by prefixes of their names or
+            regular expressions of whole ones.
         min_ratio: Least ratio of its channels that a unit keeps.
         divisor: Units keep multiples of it, or all their channels.
         tolerance: Accepted distance from the target, as a ratio of it.
@@ -114,7 +117,7 @@ def prune(
     number('min_ratio', min_ratio, low=0, high=1)
     number('divisor', divisor, low=1, whole=True)
     number('tolerance', tolerance, above=0, below=1)
-    supernet = traced_copy(model, example_inputs, scope)
+    supernet = traced_copy(model, example_inputs, scope, exclude)
     full = supernet.cost.exact(supernet.full)
     budget = Budget.parse(target, full)
     _require_reachable(supernet, budget, min_ratio, divisor)

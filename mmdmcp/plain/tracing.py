@@ -16,6 +16,7 @@ def traced_copy(
     model: nn.Module,
     example_inputs: ExampleInputs,
     scope: Sequence[str] | None = None,
+    exclude: Sequence[str] | None = None,
 ) -> Supernet:
     """A supernet of a copy of the model, on the CPU.
 
@@ -25,6 +26,8 @@ def traced_copy(
         model: Any module; stays as it is.
         example_inputs: What it is called with.
         scope: Prefixes of the names of units to prune; None for all.
+        exclude: Layers that keep their channels, by prefixes of their names or
+            regular expressions of whole ones.
 
     Raises:
         ConfigError: If the model is no module.
@@ -32,9 +35,7 @@ def traced_copy(
     """
     copied = cpu_copy(model)
     run = runner(copied, example_inputs, 'cpu')
-    return Supernet(
-        copied, sample_shape(example_inputs), scope, any_channels=True, run=run
-    )
+    return Supernet(copied, sample_shape(example_inputs), scope, True, run, exclude)
 
 
 def cpu_copy(model: nn.Module) -> nn.Module:

@@ -61,6 +61,12 @@ def preflight_table(algorithm: Any) -> str:
     lines = [render(table)]
     channels = sum(unit.num_channels for unit in mutator.units)
     lines.append(f'{len(mutator.units)} units with {channels} channels can be pruned')
+    for entry, layers in supernet.excluded.items():
+        more = f' and {len(layers) - 5} more' if len(layers) > 5 else ''
+        lines.append(
+            f'  excluded by {entry!r}: {len(layers)} layers, '
+            f'{", ".join(layers[:5])}{more}'
+        )
     lines += [f'  kept whole: {name}: {reason}' for name, reason in supernet.unprunable]
     return '\n'.join(lines)
 

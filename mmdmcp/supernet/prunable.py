@@ -204,3 +204,23 @@ def unseen_readers(
                     f'training, which could not be tried ({untried})',
                 )
     return refused
+
+
+def left_out(
+    excluded: Mapping[str, Sequence[str]], layouts: Mapping[str, InOut]
+) -> dict[int, str]:
+    """Groups whose channels a layer has that was excluded.
+
+    Args:
+        excluded: Layers that each entry of an ``exclude`` names.
+        layouts: Layouts of every layer.
+
+    Returns:
+        The groups, each with the reason to leave it whole.
+    """
+    return {
+        group: f'{layer} is excluded by {entry!r}'
+        for entry, layers in excluded.items()
+        for layer in layers
+        for group in layouts[layer][1].units
+    }

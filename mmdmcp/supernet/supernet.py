@@ -11,12 +11,12 @@ from ..errors import TraceError
 from ..layers import kind_of
 from ..modes import eval_mode
 from ..ops import Layout, Selection, SlicedLayer, SlicedParameter
-from ..options import prefixes
+from ..options import matched, prefixes
 from ..subnet import LayerWidth, Subnet, UnitWidth
 from .binding import FastPaths, any_replaced, copied, links
 from .costs import layer_costs, other_params, require_exact_params
 from .gate_sites import find_gate_sites
-from .prunable import find_prunable, unmet_layers, unseen_readers
+from .prunable import find_prunable, left_out, unmet_layers, unseen_readers
 from .sample_run import SampleRuns
 from .units import Unit, layer_layouts, producers, scaled_layers, sliced_layers
 
@@ -32,6 +32,8 @@ class Supernet:
             are computed for.
         scope: Prefixes of the names of units to prune, such as
             ``['backbone']``; None prunes all that can be.
+        exclude: Layers that keep their channels, by prefixes of their names or
+            regular expressions of whole ones.
         any_channels: Whether any of a unit's channels may be dropped, not
             only the last ones. Units for which zeroing a channel and
             dropping it are not the same are then left whole.
@@ -44,10 +46,13 @@ class Supernet:
             reason.
         unmet (list[str]): Layers that ran neither in inference nor in
             training; they stay as they are.
+        excluded (dict[str, list[str]]): Layers that each entry of ``exclude``
+            names.
         cost (CostModel): MACs and parameters as functions of the widths.
 
     Raises:
-        ConfigError: If the scope is no list of names of the model's modules.
+        ConfigError: If the scope is no list of names of the model's modules,
+            or an entry of ``exclude`` names no layer.
         TraceError: If the model can't be traced, or nothing can be pruned.
     """
 
@@ -58,6 +63,7 @@ class Supernet:
         scope: Sequence[str] | None = None,
         any_channels: bool = False,
         run: Callable[[], object] | None = None,
+        exclude: Sequence[str] | None = None,
     ) -> None:
         prefixes('mutator.scope', scope, dict(model.named_modules()))
         self.model = model
@@ -65,11 +71,12 @@ class Supernet:
         self._fast_paths = FastPaths()
         with eval_mode(model):
             runs = SampleRuns(model, self.input_shape, run)
-            self._build(scope, any_channels, runs)
+            self._build(scope, exclude, any_channels, runs)
 
     def _build(
         self,
         scope: Sequence[str] | None,
+        exclude: Sequence[str] | None,
         any_channels: bool,
         runs: SampleRuns,
     ) -> None:
@@ -86,6 +93,8 @@ class Supernet:
         sites = find_gate_sites(model, runs.everything, close_channels=any_channels)
         layouts = layer_layouts(model, trace)
         first = producers(model, layouts)
+        modules = [name for name, _ in model.named_modules()]
+        self.excluded = matched('mutator.exclude', exclude, list(layouts), modules)
         groups, self.unprunable = find_prunable(
             model,
             trace,
@@ -94,7 +103,10 @@ class Supernet:
             scope,
             runs,
             sites if any_channels else None,
-            unseen_readers(model, trace, self.unmet, runs.untried),
+            {
+                **unseen_readers(model, trace, self.unmet, runs.untried),
+                **left_out(self.excluded, layouts),
+            },
         )
         if not groups:
             reasons = '; '.join(f'{n}: {r}' for n, r in self.unprunable[:5])
