@@ -36,6 +36,7 @@ _LAZY = {
     'apply': 'mmdmcp.subnet',
     'prune': 'mmdmcp.plain',
     'inspect': 'mmdmcp.plain',
+    'sensitivity': 'mmdmcp.plain',
 }
 # Sub-packages that are used as attributes; `mmdmcp.cost` can be called, too.
 _PACKAGES = ('cost', 'search', 'subnet')

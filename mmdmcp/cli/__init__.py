@@ -21,6 +21,7 @@ COMMANDS = {
     'train': 'train a model, or search for one, as a config describes',
     'test': 'test a checkpoint as a config describes',
     'inspect': 'show what of a model can be pruned, before anything is run',
+    'sensitivity': 'narrow one unit after the other and show what a network loses',
     'convert': 'convert subnet files from and to mmrazor',
     'export': 'write a pruned model as ONNX and check it',
     'publish': 'write the weights of a checkpoint, for plain PyTorch',
@@ -89,7 +90,7 @@ def report_errors(command: Callable[[], object]) -> int:
 
 
 def _usage() -> str:
-    lines = [f'  {name:8}{what}' for name, what in COMMANDS.items()]
+    lines = [f'  {name:12}{what}' for name, what in COMMANDS.items()]
     return '\n'.join(
         [
             'usage: mmdmcp COMMAND ...',

@@ -8,6 +8,8 @@ from . import report_errors
 from .options import add_cfg_options
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from ..plain import Inspection
 
 _DEFAULT_SHAPE = (3, 224, 224)
@@ -59,13 +61,29 @@ def _inspect(args: argparse.Namespace) -> None:
 def _of_model(args: argparse.Namespace) -> 'Inspection':
     import torch
 
-    from ..errors import ConfigError
     from ..plain import inspect
 
-    source, _, name = args.model.partition(':')
+    shape = args.input_shape or _DEFAULT_SHAPE
+    model = torchvision_model(args.model)
+    return inspect(model, torch.rand(1, *shape), args.target)
+
+
+def torchvision_model(model: str, weights: str | None = None) -> 'nn.Module':
+    """What ``--model torchvision:NAME`` names.
+
+    Args:
+        model: That.
+        weights: As torchvision's ``get_model`` takes them.
+
+    Raises:
+        ConfigError: If there is no such model.
+    """
+    from ..errors import ConfigError
+
+    source, _, name = model.partition(':')
     if source != 'torchvision' or not name:
         raise ConfigError(
-            f'--model {args.model}: write torchvision:NAME, such as '
+            f'--model {model}: write torchvision:NAME, such as '
             'torchvision:resnet50; models of your own are inspected from Python, '
             'with mmdmcp.inspect(model, example_inputs)'
         )
@@ -73,12 +91,10 @@ def _of_model(args: argparse.Namespace) -> 'Inspection':
 
     if name not in models.list_models():
         raise ConfigError(
-            f'--model {args.model}: torchvision has no such model; it has '
+            f'--model {model}: torchvision has no such model; it has '
             f'{", ".join(models.list_models(module=models))} and others'
         )
-    shape = args.input_shape or _DEFAULT_SHAPE
-    model = models.get_model(name, weights=None)
-    return inspect(model, torch.rand(1, *shape), args.target)
+    return models.get_model(name, weights=weights)
 
 
 def _of_config(args: argparse.Namespace) -> 'Inspection':
