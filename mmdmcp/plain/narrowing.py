@@ -124,6 +124,7 @@ def sensitivity(
     ratios: Sequence[float] = RATIOS,
     criterion: str = 'l2',
     scope: Sequence[str] | None = None,
+    exclude: Sequence[str] | None = None,
     progress: bool = True,
 ) -> Sensitivity:
     """Narrow one unit after the other, and see what the network loses.
@@ -140,6 +141,7 @@ def sensitivity(
         criterion: Which channels are kept: ``'l1'``, ``'l2'``, ``'bn_scale'``
             or ``'size'``; see :mod:`mmdmcp.ranking.scores`.
         scope: Prefixes of the names of units to look at; None for all.
+        exclude: Layers to leave alone, as for :func:`prune`.
         progress: Whether to say on stderr how far it is.
 
     Raises:
@@ -152,7 +154,7 @@ def sensitivity(
         >>> found.save_plot('sensitivity.png')
     """
     check_ratios(ratios)
-    supernet = traced_copy(model, example_inputs, scope)
+    supernet = traced_copy(model, example_inputs, scope, exclude)
     supernet.model.to(device_of(model))
     return measure(supernet, eval_fn, ratios, criterion, progress)
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from .. import dmcp
 from ..cost import Budget
-from ..cost.budget import Target
+from ..cost.budget import Targets
 from ..dmcp.candidates import Candidate, direct_candidates, expected_candidate
 from ..dmcp.ranker import Ranker
 from ..engine import recalibrate, same_randomness
@@ -63,7 +63,8 @@ class DMCP(Search):
 
     Args:
         model: Any module; stays as it is, the search trains a copy.
-        target: What the small model may cost, as for :func:`mmdmcp.prune`.
+        target: What the small model may cost, as for :func:`mmdmcp.prune`; or
+            a list of targets, for a small model each.
         example_inputs: What the model is called with, as there.
         steps: How often :meth:`step` will be called.
         loss_fn: Loss of a model on a batch, ``loss_fn(model, batch)``.
@@ -95,7 +96,7 @@ class DMCP(Search):
     def __init__(
         self,
         model: nn.Module,
-        target: Target,
+        target: Targets,
         example_inputs: ExampleInputs,
         *,
         steps: int,
@@ -146,7 +147,7 @@ class DMCP(Search):
         max_draws: int = 20000,
         recalibration_batches: int = 32,
         num_evolved: int = 0,
-    ) -> Searched:
+    ) -> Searched | list[Searched]:
         """Choose the small network.
 
         Candidates within the tolerance of the target are cut out, given
@@ -165,6 +166,9 @@ class DMCP(Search):
             recalibration_batches: How many batches to use.
             num_evolved: Neighbours of the best candidates to compare then.
 
+        Returns:
+            The small network; of several targets, one for each.
+
         Raises:
             ConfigError: If an option is out of range, or batches are
                 missing.
@@ -177,18 +181,29 @@ class DMCP(Search):
             number(name, value, 0, 1000, whole=True)
         number('recalibration_batches', recalibration_batches, low=1, whole=True)
         self._check_trained()
-        algorithm = self.algorithm
+        num = num_candidates if val_fn is not None else 0
         with same_randomness():
             taken = self._take(batches, recalibration_batches)
-            candidates = self._candidates(
-                num_candidates if val_fn is not None else 0, max_draws
-            )
-            ranker = _Ranker(algorithm, val_fn, taken)
-            if val_fn is None:
-                ranker.take(candidates[0])
-            else:
-                ranker.rank(candidates)
-                candidates += ranker.evolve(num_evolved)
+            found = []
+            for _ in self.algorithm.each_budget():
+                candidates = self._candidates(num, max_draws)
+                found.append(self._choose(candidates, val_fn, taken, num_evolved))
+        return found if self.algorithm.tag else found[0]
+
+    def _choose(
+        self,
+        candidates: list[Candidate],
+        val_fn: ValFn | None,
+        batches: Sequence[Any],
+        num_evolved: int,
+    ) -> Searched:
+        """The best of the candidates for the budget in turn."""
+        ranker = _Ranker(self.algorithm, val_fn, batches)
+        if val_fn is None:
+            ranker.take(candidates[0])
+        else:
+            ranker.rank(candidates)
+            candidates += ranker.evolve(num_evolved)
         found = self.pruned(ranker.best.widths, ranker.net)
         return Searched(
             found.model,
@@ -197,7 +212,7 @@ class DMCP(Search):
             found.after,
             tuple(candidates),
             ranker.best,
-            algorithm.budget,
+            self.algorithm.budget,
         )
 
     def _candidates(self, num: int, max_draws: int) -> list[Candidate]:

@@ -8,7 +8,7 @@ from mmengine.optim import OptimWrapper
 from torch import nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
-from ..cost.budget import Target
+from ..cost.budget import Targets
 from ..engine import SearchDistributed
 from ..errors import CheckpointError, ConfigError, TrainingError
 from ..methods import AnyModule, LossFn
@@ -49,7 +49,7 @@ class Search:
     def __init__(
         self,
         model: nn.Module,
-        target: Target,
+        target: Targets,
         example_inputs: ExampleInputs,
         *,
         steps: int,

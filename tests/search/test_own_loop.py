@@ -185,6 +185,16 @@ def test_the_best_candidate_is_taken():
     assert search.finish(batches=[batch(1)]).chosen.name == 'expected'
 
 
+def test_several_targets_have_a_network_each():
+    search, weights, chains = begin(target=['70%', '40%'], tolerance=0.1)
+    for i in range(STEPS):
+        search.step(batch(i), weights, chains)
+    large, small = search.finish(batches=[batch(1)])
+    for found, ratio in ((large, 0.7), (small, 0.4)):
+        assert abs(found.after['macs'] / found.before['macs'] / ratio - 1) <= 0.1
+        assert found.subnet.target == found.budget.values
+
+
 def test_any_output_will_do_without_distillation():
     class Dense(Net):
         def forward(self, image, scale=1.0):
