@@ -45,6 +45,10 @@ class ExportError(MmdmcpError):
     """A model can't be exported, or the export computes something else."""
 
 
+class ProfileError(MmdmcpError):
+    """A latency profile can't be read, or is of another network or device."""
+
+
 def shown(value: object, limit: int = 120) -> str:
     """``repr`` of a wrong value, short enough to stand inside a message.
 

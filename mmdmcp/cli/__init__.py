@@ -25,6 +25,7 @@ COMMANDS = {
     'convert': 'convert subnet files from and to mmrazor',
     'export': 'write a pruned model as ONNX and check it',
     'publish': 'write the weights of a checkpoint, for plain PyTorch',
+    'profile': 'time the layers of a model, for latency as a target',
     'latency': 'time a pruned network beside the full one',
     'plot': 'draw which channels subnets keep',
     'report': 'write a page about a search, with tables and pictures',

@@ -30,6 +30,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--no-onnx', action='store_true', help='leave onnxruntime out')
     parser.add_argument(
+        '--profile',
+        metavar='LATENCY.yaml',
+        help='also print what this file of mmdmcp profile predicts',
+    )
+    parser.add_argument(
         '--out',
         metavar='FILE.json',
         help='also write the times, as latency.json in the work dir of the search: '
@@ -52,30 +57,27 @@ def _latency(args: argparse.Namespace) -> None:
     require_pair(args)
     from ..deploy import load_pair
     from ..deploy.latency import measure, report, save
+    from ..deploy.predicted import predict, require_same
+    from ..deploy.timing import usable_device
+    from ..latency import Profile
 
-    _check_device(args.device)
+    usable_device(args.device)
+    profile = Profile.load(args.profile) if args.profile else None
+    if profile is not None:
+        require_same(profile, args.device, args.batch, args.threads)
     pair = load_pair(args.config, args.subnet, args.cfg_options)
+    shape = args.input_shape or pair.subnet.cost['input_shape']
+    predicted = {}
+    if profile is not None:
+        runtime = dict(pytorch='PyTorch').get(profile.conditions.runtime, 'onnxruntime')
+        predicted[runtime] = predict(profile, pair.build_full(), pair.subnet, shape)
     nets = {
         'full': pair.build_full().to(args.device),
         'pruned': pair.build_pruned().to(args.device),
     }
-    shape = args.input_shape or pair.subnet.cost['input_shape']
     found = measure(
         nets, shape, args.batch, args.threads, args.seconds, not args.no_onnx
     )
-    print(report(nets, shape, found, args.batch, args.threads))
+    print(report(nets, shape, found, args.batch, args.threads, predicted))
     if args.out:
         save(args.out, nets, shape, found, args.batch, args.threads)
-
-
-def _check_device(device: str) -> None:
-    import torch
-
-    from ..errors import ConfigError, first_line
-
-    try:
-        torch.zeros(1, device=device)
-    except (AssertionError, RuntimeError) as error:
-        raise ConfigError(
-            f"--device {device} can't be used: {first_line(error)}. cpu can"
-        ) from error

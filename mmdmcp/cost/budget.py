@@ -89,6 +89,11 @@ class Budget:
                 raise TargetError(
                     f'target={dict(wanted)!r} has {measure.noun} twice; give one'
                 )
+            if measure.name not in full:
+                raise TargetError(
+                    f"target={dict(wanted)!r}: the network's {measure.noun} is not "
+                    f'known: {measure.missing}'
+                )
             whole = full[measure.name]
             limits[measure.name] = Limit(measure, measure.parse(amount, whole), whole)
         return cls(list(limits.values()))

@@ -35,6 +35,11 @@ class Measure:
             multiplies it by.
         examples (tuple[str, str]): Two amounts as users write them.
         suffix (str): In the default name of a subnet file.
+        fewest (float): A target below it is taken for a slip, such as a bare
+            ratio.
+        numbers (str): Numbers of it without a unit, as users may write them;
+            empty if there are none.
+        missing (str): What to do where a network's amount is not known.
     """
 
     name: str
@@ -44,6 +49,9 @@ class Measure:
     units: Mapping[str, float] = {'': 1, 'K': 1e3, 'M': 1e6, 'G': 1e9, 'T': 1e12}
     examples: tuple[str, str] = ('2.2G', '211M')
     suffix = ''
+    fewest: float = 100
+    numbers = 'as a number of {noun}, e.g. 2200000000'
+    missing = 'take another measure'
 
     def value(self, model: CostModel, widths: Tensor) -> Tensor:
         """The amount at any widths, differentiable, exact at whole ones.
@@ -80,16 +88,16 @@ class Measure:
                 below the full network.
         """
         first, second = self.examples
-        forms = (
-            f"write it as '{first}', '{second}', '50%' (of the full network) or "
-            f'as a number of {self.noun}, e.g. 2200000000'
-        )
+        forms = f"write it as '{first}', '{second}', '50%' (of the full network)"
+        if self.numbers:
+            forms += ' or ' + self.numbers.format(noun=self.noun)
         amount = self._read(target, full)
         if amount is None:
             raise TargetError(f"target={shown(target)} can't be read: {forms}")
         if math.isnan(amount) or amount <= 0:
             raise TargetError(f'target={shown(target)} is not above zero: {forms}')
-        if amount < 100 and not (isinstance(target, str) and target.strip()[-1] == '%'):
+        percent = isinstance(target, str) and target.strip()[-1] == '%'
+        if amount < self.fewest and not percent:
             hint = (
                 f"; write {amount:.4g} of the full network as '{100 * amount:.4g}%'"
                 if amount < 1
@@ -119,7 +127,7 @@ class Measure:
             factors = {key.upper(): factor for key, factor in self.units.items()}
             return number * factors[unit] if unit in factors else None
         if isinstance(target, Real) and not isinstance(target, bool):
-            return _as_float(target)
+            return _as_float(target) if self.numbers else None
         return None
 
 
@@ -160,6 +168,35 @@ class Parameters(Measure):
         return model.params(widths)
 
 
+class Latency(Measure):
+    """Microseconds of a batch on one device, as a profile predicts them.
+
+    The network's cost model has the profile's table; see
+    :func:`mmdmcp.latency.attach`.
+    """
+
+    name = 'latency_us'
+    words = ('latency',)
+    noun = 'latency'
+    title = 'latency'
+    units = {'us': 1, 'ms': 1e3, 's': 1e6}
+    examples = ('3.5ms', '800us')
+    suffix = '_LATENCY'
+    fewest = 1
+    numbers = ''
+    missing = (
+        'name a profile of this network on your device, as in '
+        "model.profile='LATENCY.yaml'; mmdmcp profile CONFIG -o LATENCY.yaml "
+        'measures one'
+    )
+
+    def value(self, model: CostModel, widths: Tensor) -> Tensor:
+        return model.tables[self.name](widths)
+
+    def format(self, amount: float) -> str:
+        return f'{amount / 1e3:,.3f} ms'
+
+
 #: Every measure by its name, in the order of tables.
 MEASURES: dict[str, Measure] = {}
 
@@ -195,3 +232,4 @@ def find_measure(word: str) -> Measure:
 
 register(MultiplyAccumulates())
 register(Parameters())
+register(Latency())

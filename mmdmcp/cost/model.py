@@ -11,6 +11,7 @@ units' widths, so the whole network is two matrix products.
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -44,6 +45,16 @@ class LayerCost:
     vectors: int = 0
 
 
+class Table(Protocol):
+    """An amount that was measured, as a function of the units' widths."""
+
+    def __call__(self, widths: Tensor) -> Tensor:
+        """Widths ``[..., units]`` to amounts, float64 ``[...]``."""
+
+    def to(self, device: torch.device) -> 'Table':
+        """The same on a device."""
+
+
 class CostModel:
     """MACs and parameters of a model as functions of its units' widths.
 
@@ -53,6 +64,10 @@ class CostModel:
         other_params: Parameters that never change.
         other_macs: Multiply-accumulates that never change, of operations
             that are no layers (attention, say).
+
+    Attributes:
+        tables (dict[str, Table]): What was measured of the network, by the
+            names of measures.
     """
 
     def __init__(
@@ -65,6 +80,7 @@ class CostModel:
         self.layers: list[LayerCost] = list(layers)
         self.other_macs = other_macs
         self.other_params = other_params
+        self.tables: dict[str, Table] = {}
         self._elsewhere: dict[torch.device, CostModel] = {}
         rows = [
             (*x.in_layout.linear(num_units), *x.out_layout.linear(num_units))
@@ -93,16 +109,17 @@ class CostModel:
             for key, value in vars(self).items():
                 if isinstance(value, Tensor):
                     setattr(copied, key, value.to(device))
+            copied.tables = {k: table.to(device) for k, table in self.tables.items()}
             self._elsewhere[device] = copied
         return self._elsewhere[device]
 
     def exact(self, widths: Sequence[int]) -> dict[str, int]:
-        """``{'macs': int, 'params': int}`` at whole widths, one per unit."""
+        """``{'macs': int, 'params': int}`` and what else was measured, at whole
+        widths, one per unit."""
         whole = torch.tensor(widths)
-        return dict(
-            macs=round(float(self.macs(whole))),
-            params=round(float(self.params(whole))),
-        )
+        amounts = dict(macs=self.macs(whole), params=self.params(whole))
+        amounts.update((name, table(whole)) for name, table in self.tables.items())
+        return {name: round(float(amount)) for name, amount in amounts.items()}
 
     def _inputs_outputs(self, widths: Tensor):
         """Inputs a group and outputs of every layer, ``[..., layers]``

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -142,8 +142,19 @@ def report(
     found: Sequence[Latency],
     batch: int,
     threads: int,
+    predicted: Mapping[str, Mapping[str, float]] | None = None,
 ) -> str:
-    """The measurements as a table, with what they were taken on."""
+    """The measurements as a table, with what they were taken on.
+
+    Args:
+        nets: As for :func:`measure`.
+        input_shape: Channels, height and width.
+        found: The measurements.
+        batch: Images per run.
+        threads: Threads on the CPU.
+        predicted: Seconds that a profile predicts for each network, by the
+            runtime that it was measured in; a row below that runtime's.
+    """
     device = _device(nets['full'])
     image = torch.zeros(1, *input_shape, device=device)
     full_macs, macs = (
@@ -170,10 +181,24 @@ def report(
             f'{row.speed_up:.2f}x',
             f'{row.spread:.0%}' + ' (the machine was busy)' * (row.spread > 0.1),
         )
+        if predicted and row.runtime in predicted:
+            _add_predicted(table, row, predicted[row.runtime])
     taken_on = conditions(nets, input_shape, batch, threads)
     return (
         f'{taken_on}; {WARM_UP} warm-up runs, median of interleaved runs\n'
         f'{render(table)}'
+    )
+
+
+def _add_predicted(table: Table, row: Latency, seconds: Mapping[str, float]) -> None:
+    """What a profile says, and how far the measurement is from that."""
+    full, pruned = seconds['full'], seconds['pruned']
+    table.add_row(
+        '  predicted',
+        f'{full * 1e3:,.1f} ms ({full / row.full - 1:+.1%})',
+        f'{pruned * 1e3:,.1f} ms ({pruned / row.pruned - 1:+.1%})',
+        f'{full / pruned:.2f}x',
+        '',
     )
 
 
@@ -182,11 +207,9 @@ def conditions(
 ) -> str:
     """What the measurements were taken on, in words."""
     device = _device(nets['full'])
-    where = (
-        f'{threads} thread{"s" * (threads > 1)} of {_cpu()}'
-        if device.type == 'cpu'
-        else torch.cuda.get_device_name(device)
-    )
+    where = processor(device)
+    if device.type == 'cpu':
+        where = f'{threads} thread{"s" * (threads > 1)} of {where}'
     return f'Input {"x".join(map(str, input_shape))}, batch {batch}, {where}'
 
 
@@ -216,8 +239,10 @@ def save(
         ) from error
 
 
-def _cpu() -> str:
-    """Name of the processor, as far as it can be found."""
+def processor(device: torch.device) -> str:
+    """Name of a device, as far as it can be found."""
+    if device.type != 'cpu':
+        return torch.cuda.get_device_name(device)
     try:
         for line in Path('/proc/cpuinfo').read_text().splitlines():
             if line.startswith('model name'):

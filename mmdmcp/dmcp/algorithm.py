@@ -64,6 +64,8 @@ class DMCP(PruningAlgorithm):
             network learn from the labels.
         data_preprocessor: For the architecture, if it has none.
         init_cfg: As in MMEngine.
+        profile: File that ``mmdmcp profile`` wrote, for a target of latency,
+            ``dict(latency='3.5ms')`` or ``dict(latency='60%')``.
 
     Raises:
         ConfigError: If an option is missing, unknown or out of range.
@@ -100,6 +102,7 @@ class DMCP(PruningAlgorithm):
         distillation: str | None = 'auto',
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
+        profile: str | None = None,
         **unknown,
     ) -> None:
         refuse_unknown(self, unknown)
@@ -118,6 +121,7 @@ class DMCP(PruningAlgorithm):
             tolerance,
             data_preprocessor,
             init_cfg,
+            profile,
         )
         self.budget_weight = budget_weight
         self.dead_zone = dead_zone

@@ -43,6 +43,8 @@ class TrainableGate(PruningAlgorithm):
             ratio of it.
         data_preprocessor: For the architecture, if it has none.
         init_cfg: As in MMEngine.
+        profile: File that ``mmdmcp profile`` wrote, for a target of latency,
+            ``dict(latency='3.5ms')`` or ``dict(latency='60%')``.
 
     Raises:
         ConfigError: If an option is missing, unknown or out of range.
@@ -69,6 +71,7 @@ class TrainableGate(PruningAlgorithm):
         tolerance: float = 0.01,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
+        profile: str | None = None,
         **unknown,
     ) -> None:
         if 'cost' in unknown:
@@ -87,6 +90,7 @@ class TrainableGate(PruningAlgorithm):
             tolerance,
             data_preprocessor,
             init_cfg,
+            profile,
         )
         self.budget_weight = budget_weight
 

@@ -47,6 +47,8 @@ class ImportancePruning(PruningAlgorithm):
             ratio of it.
         data_preprocessor: For the architecture, if it has none.
         init_cfg: As in MMEngine.
+        profile: File that ``mmdmcp profile`` wrote, for a target of latency,
+            ``dict(latency='3.5ms')`` or ``dict(latency='60%')``.
 
     Raises:
         ConfigError: If an option is missing, unknown or out of range.
@@ -74,6 +76,7 @@ class ImportancePruning(PruningAlgorithm):
         tolerance: float = 0.01,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
+        profile: str | None = None,
         **unknown,
     ) -> None:
         refuse_unknown(self, unknown)
@@ -87,6 +90,7 @@ class ImportancePruning(PruningAlgorithm):
             tolerance,
             data_preprocessor,
             init_cfg,
+            profile,
         )
         self.batches = batches
 

@@ -12,6 +12,7 @@ from ..compat import repair_mmengine
 from ..cost import Budget, parse_budgets
 from ..cost.budget import Targets
 from ..errors import CheckpointError, ConfigError, TargetError
+from ..latency import Profile
 from ..options import number
 from ..subnet import Subnet, apply
 from .mutator import Choice
@@ -42,6 +43,7 @@ class PruningAlgorithm(BaseModel):
         tolerance: Accepted distance from the target, as a ratio of it.
         data_preprocessor: For the architecture, if it has none.
         init_cfg: As in MMEngine.
+        profile: File of ``mmdmcp profile``, for a target of latency.
 
     Attributes:
         method (str): What subnet files call the method: lower-case letters,
@@ -106,6 +108,7 @@ class PruningAlgorithm(BaseModel):
         tolerance: float = 0.01,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
+        profile: str | None = None,
     ) -> None:
         repair_mmengine()
         check_parts(mutator, input_shape, data_preprocessor, init_cfg)
@@ -119,6 +122,8 @@ class PruningAlgorithm(BaseModel):
         self.input_shape = tuple(input_shape)
         self.tolerance = tolerance
         self.mutator: Any = build_mutator(type(self), mutator)
+        if profile is not None:
+            self.mutator.profile = Profile.load(profile)
         self.mutator.prepare(model, self.input_shape)
         self.budgets = parse_budgets(target, self.cost_of('max'))
         if len(self.budgets) > 1 and self.several_targets is None:

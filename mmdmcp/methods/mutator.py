@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..cost import Measure
 from ..errors import ConfigError
+from ..latency import Profile, attach
 from ..ops import Selection
 from ..supernet import Supernet, Unit
 from .any_module import AnyModule
@@ -50,6 +51,8 @@ class ChannelMutator(BaseModule):
         turn (int): Number of the budget, of several, that is served.
         generator (torch.Generator): Decides what is drawn, the same on all
             ranks; its state is in checkpoints.
+        profile (Profile | None): Measured times, from which costs include
+            the latency.
     """
 
     any_channels = False
@@ -65,6 +68,7 @@ class ChannelMutator(BaseModule):
         self.turn = 0
         self.generator = torch.Generator().manual_seed(0)
         self.units: list[Any] = []
+        self.profile: Profile | None = None
 
     # ---- building ----------------------------------------------------
 
@@ -77,6 +81,7 @@ class ChannelMutator(BaseModule):
 
         Raises:
             TraceError: If the model can't be traced or pruned.
+            ProfileError: If :attr:`profile` is of another network.
         """
         run = None
         if isinstance(architecture, AnyModule):
@@ -90,6 +95,9 @@ class ChannelMutator(BaseModule):
             run,
             self.exclude,
         )
+        if self.profile is not None:
+            cost, units = self.supernet.cost, len(self.supernet.units)
+            attach(cost, units, input_shape, self.profile)
         self.units = [self.make_unit(unit) for unit in self.supernet.units]
         for unit in self.units:
             unit.attach(self)

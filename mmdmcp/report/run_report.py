@@ -16,7 +16,7 @@ from .sections import (
     origin_section,
     subnet_section,
 )
-from .tables import quantity
+from .tables import amount, quantity
 
 FLOPS = '1 FLOP = 1 multiply-accumulate of a convolution or linear layer'
 #: Metrics of each network by its name.
@@ -112,9 +112,13 @@ def _before_and_after(folder: RunFolder, trained: Trained) -> Section | None:
     metrics = list(dict.fromkeys(key for _, _, found, _ in rows for key in found))
     full = folder.record.full.cost if folder.record else {}
     lines = []
-    for key in ('macs', 'params'):
+    for key in ('macs', 'params', 'latency_us'):
         costs = [cost.get(key) for _, cost, _, _ in rows]
-        lines.append([words(key), *map(_quantity, costs)])
+        if key == 'latency_us' and not any(costs):
+            continue
+        lines.append(
+            [words(key), *('' if c is None else amount(key, c) for c in costs)]
+        )
         if key in full:
             shares = ['' if c is None else f'{c / full[key]:.1%}' for c in costs]
             lines.append(['of full', *shares])
@@ -167,10 +171,6 @@ def _latency_tables(folder: RunFolder) -> list[Grid]:
             f'Measured: {folder.latency["measured"]}',
         )
     ]
-
-
-def _quantity(cost: float | None) -> str:
-    return '' if cost is None else quantity(cost)
 
 
 def _mebibytes(size: int | None) -> str:

@@ -237,7 +237,8 @@ def draw_scalars(
 
 def words(measure: str) -> str:
     """A measure as people call it."""
-    return {'macs': 'FLOPs', 'params': 'parameters'}.get(measure, measure)
+    known = dict(macs='FLOPs', params='parameters', latency_us='predicted latency')
+    return known.get(measure, measure)
 
 
 def _is_number(row: dict, key: str) -> bool:

@@ -17,7 +17,7 @@ from .search_plots import (
     loss_label,
     words,
 )
-from .tables import quantity
+from .tables import amount
 
 # ---- what was found --------------------------------------------------
 
@@ -69,7 +69,7 @@ def subnet_section(folder: RunFolder, name: str) -> Section:
 
 def _target_words(subnet: Subnet) -> str:
     parts = [
-        f'{quantity(value)} {words(key)}; it has {quantity(subnet.cost[key])} '
+        f'{amount(key, value)} {words(key)}; it has {amount(key, subnet.cost[key])} '
         f'({subnet.cost[key] / value - 1:+.2%})'
         for key, value in (subnet.target or {}).items()
         if key in subnet.cost
@@ -96,7 +96,7 @@ def candidates_section(folder: RunFolder, budget: BudgetRecord) -> Section | Non
     rows = [
         [
             c.name,
-            quantity(c.cost[measure]),
+            amount(measure, c.cost[measure]),
             f'{c.cost[measure] / budget.target[measure] - 1:+.2%}',
             *(number(c.metrics.get(key)) for key in metrics),
         ]

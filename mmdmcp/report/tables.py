@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..cost import MEASURES, Budget
+from ..cost.measures import Latency
 
 
 def render(table: Table, width: int = 100) -> str:
@@ -32,6 +33,18 @@ def quantity(number: float) -> str:
     return f'{number:.4g}'
 
 
+def amount(measure: str, number: float) -> str:
+    """The same with what is no count in its unit.
+
+    Example:
+        >>> amount('params', 820_928), amount('latency_us', 3512)
+        ('820.9 K', '3.512 ms')
+    """
+    if measure == Latency.name:
+        return MEASURES[measure].format(number)
+    return quantity(number)
+
+
 def preflight_table(algorithm: Any) -> str:
     """What a search can reach, before it starts.
 
@@ -44,10 +57,8 @@ def preflight_table(algorithm: Any) -> str:
         title='What can be pruned', caption=f'MACs: multiply-accumulates, at {shape}'
     )
     table.add_column('network')
-    for measure in MEASURES.values():
-        table.add_column(measure.title, justify='right')
-        table.add_column('of full', justify='right')
     full = algorithm.cost_of('max')
+    _add_measures(table, full)
     rows = [('full', full), ('narrowest', algorithm.cost_of('min'))]
     for budget in algorithm.each_budget():
         tag = algorithm.tag and f' {algorithm.tag}'
@@ -71,10 +82,20 @@ def preflight_table(algorithm: Any) -> str:
     return '\n'.join(lines)
 
 
+def _add_measures(table: Table, full: Mapping[str, float]) -> None:
+    """Two columns per measure that the full network is known in."""
+    for name, measure in MEASURES.items():
+        if name in full:
+            table.add_column(measure.title, justify='right')
+            table.add_column('of full', justify='right')
+
+
 def _amounts(cost: Mapping[str, float], full: Mapping[str, float]) -> list[str]:
-    """Two columns per measure, blank where a cost is not known in it."""
+    """The same columns, blank where a cost is not known in one."""
     columns = []
     for name, measure in MEASURES.items():
+        if name not in full:
+            continue
         if name in cost:
             columns += [measure.format(cost[name]), f'{cost[name] / full[name]:.2%}']
         else:
@@ -95,12 +116,10 @@ def network_table(
     metrics = list(dict.fromkeys(key for *_, found in rows for key in found))
     table = Table(title=title)
     table.add_column('network')
-    for measure in MEASURES.values():
-        table.add_column(measure.title, justify='right')
-        table.add_column('of full', justify='right')
+    full = rows[0][1]
+    _add_measures(table, full)
     for column in metrics:
         table.add_column(column, justify='right')
-    full = rows[0][1]
     for name, cost, found in rows:
         table.add_row(
             name,

@@ -95,19 +95,22 @@ def kept_indices(name: str, kept: Any, count: int | None, of: int = MAX_WIDTH) -
 
 
 def checked_cost(cost: Any) -> dict[str, Any]:
-    """The ``cost`` of a file: ``macs``, ``params`` and ``input_shape``."""
-    cost = mapping('cost', cost, ('macs', 'params', 'input_shape'), ())
+    """The ``cost`` of a file: ``macs``, ``params`` and ``input_shape``, and
+    ``latency_us`` where it was predicted."""
+    cost = mapping('cost', cost, ('macs', 'params', 'input_shape'), ('latency_us',))
     shape = cost['input_shape']
     if not isinstance(shape, (list, tuple)) or not 1 <= len(shape) <= 5:
         raise SubnetError(
             'cost: input_shape must be a list such as '
             f'[3, 224, 224], not {short(shape)}'
         )
-    return dict(
-        macs=whole_number('cost: macs', cost['macs'], 0, MAX_COUNT),
-        params=whole_number('cost: params', cost['params'], 0, MAX_COUNT),
-        input_shape=[whole_number('cost: input_shape', size) for size in shape],
-    )
+    amounts = {
+        key: whole_number(f'cost: {key}', value, 0, MAX_COUNT)
+        for key, value in cost.items()
+        if key != 'input_shape'
+    }
+    sizes = [whole_number('cost: input_shape', size) for size in shape]
+    return dict(amounts, input_shape=sizes)
 
 
 def checked_target(target: Any) -> dict[str, int]:

@@ -25,38 +25,46 @@ _Dumper: Any = getattr(yaml, 'CSafeDumper', yaml.SafeDumper)
 _RESOLVER = yaml.resolver.Resolver()
 
 
-def read_yaml(path: str | os.PathLike) -> Any:
+def read_yaml(
+    path: str | os.PathLike,
+    noun: str = 'subnet file',
+    name: str = 'DMCP_SUBNET*.yaml',
+    remedy: str = 'run the search that writes it',
+) -> Any:
     """Read one file of plain YAML.
+
+    Args:
+        path: The file.
+        noun: What messages call such a file.
+        name: What such files are called.
+        remedy: What makes one.
 
     Raises:
         SubnetError: If the file can't be read or isn't plain YAML. The
             message does not name the file; the caller does.
     """
     if not isinstance(path, (str, os.PathLike)):
-        raise SubnetError('not a path; give that of a DMCP_SUBNET*.yaml')
+        raise SubnetError(f'not a path; give that of a {name}')
     path = Path(path)
     try:
         if not path.exists():
             raise SubnetError(
                 'the file does not exist; check the path (relative ones '
-                f'start at {os.getcwd()}) or run the search that writes it'
+                f'start at {os.getcwd()}) or {remedy}'
             )
         if not path.is_file():
-            raise SubnetError(
-                'not a file; give the path of the DMCP_SUBNET*.yaml itself'
-            )
+            raise SubnetError(f'not a file; give the path of the {name} itself')
         with open(path, 'rb') as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise SubnetError(f"can't be read: {error}") from None
     if len(data) > MAX_BYTES:
-        raise SubnetError(f'larger than {MAX_BYTES >> 20} MiB, so not a subnet file')
+        raise SubnetError(f'larger than {MAX_BYTES >> 20} MiB, so not a {noun}')
     try:
         text = data.decode('utf-8-sig')
     except UnicodeDecodeError as error:
         raise SubnetError(
-            f'not UTF-8 text ({error.reason} at byte '
-            f'{error.start}), so not a subnet file'
+            f'not UTF-8 text ({error.reason} at byte {error.start}), so not a {noun}'
         ) from None
     return parse_yaml(text)
 
@@ -87,11 +95,11 @@ def _node(event, events, depth: int) -> Any:
     if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
         raise SubnetError(
             f'{_where(event)}: anchors and aliases (& and *) '
-            'are not used in subnet files'
+            'are not used in files of mmdmcp'
         )
     if event.tag is not None:
         raise SubnetError(
-            f'{_where(event)}: tag {event.tag[:60]!r}; subnet '
+            f'{_where(event)}: tag {event.tag[:60]!r}; such '
             'files hold plain values only'
         )
     if isinstance(event, yaml.ScalarEvent):
@@ -128,7 +136,7 @@ def _scalar(event) -> int | str:
     if tag != 'tag:yaml.org,2002:str':
         kind = tag.rsplit(':', 1)[-1]
         raise SubnetError(
-            f'{_where(event)}: {value[:40]!r} reads as {kind}; subnet files '
+            f'{_where(event)}: {value[:40]!r} reads as {kind}; such files '
             'hold words and plain whole numbers (quote it if it is a word)'
         )
     return value
@@ -146,6 +154,10 @@ class Row(dict):
     """A mapping that is written on one line: ``{in: 52, out: 22}``."""
 
 
+class Line(list):
+    """A list that is written on one line: ``[4, 8, 16]``."""
+
+
 class _RowDumper(_Dumper):
     def ignore_aliases(self, data) -> bool:
         return True
@@ -158,9 +170,17 @@ _RowDumper.add_representer(
     ),
 )
 
+_RowDumper.add_representer(
+    Line,
+    lambda dumper, line: dumper.represent_sequence(
+        'tag:yaml.org,2002:seq', line, flow_style=True
+    ),
+)
+
 
 def format_yaml(data: dict[str, Any]) -> str:
-    """Text of ``data`` in its own order, each :class:`Row` on one line."""
+    """Text of ``data`` in its own order, each :class:`Row` and :class:`Line`
+    on one line."""
     return yaml.dump(
         data,
         Dumper=_RowDumper,

@@ -32,7 +32,8 @@ class Subnet:
         units (dict[str, UnitWidth]): By name of the unit's first layer.
         layers (dict[str, LayerWidth]): Every layer whose shape changes.
         cost (dict): ``macs``, ``params`` (of the whole pruned model) and
-            ``input_shape``, the size that the MACs are counted at.
+            ``input_shape``, the size that the MACs are counted at; also
+            ``latency_us`` where a profile predicted it.
         target (dict, optional): What was asked for, by the names of measures
             such as ``macs`` and ``params``.
 

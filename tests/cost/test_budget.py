@@ -70,7 +70,7 @@ def test_the_nearest_limit_decides():
     assert budget.gap(dict(macs=540_000, params=100)) == pytest.approx(0.1)
 
 
-@pytest.mark.parametrize('name', MEASURES)
+@pytest.mark.parametrize('name', ['macs', 'params'])
 def test_a_measure_is_the_closed_form(model, name):
     """Counted by hand; its gradient by finite differences."""
     a, b = 5, 7
@@ -82,7 +82,7 @@ def test_a_measure_is_the_closed_form(model, name):
 
 
 def test_used_at_many_widths_is_used_at_each(model):
-    full = {name: m.exact(model, [8, 16]) for name, m in MEASURES.items()}
+    full = model.exact([8, 16])
     budget = Budget.parse(dict(flops='60%', params='50%'), full)
     widths = torch.tensor([[8, 16], [4, 4], [1, 1]])
     one_by_one = [budget.used(model.exact(row)) for row in widths.tolist()]

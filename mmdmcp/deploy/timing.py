@@ -1,0 +1,183 @@
+"""How long a module takes in a runtime, on a device."""
+
+import io
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ConfigError, ProfileError, first_line
+from .onnx import missing_packages
+
+Run = Callable[[], object]
+_LEAST_NS = 1_500_000  # of a visit; a short block is run until it has taken so long
+_RUNS = (4, 100)  # of a visit, at least and at most
+_CACHE = 8 << 20  # bytes; more than the cache of a core, less than what all share
+_QUEUED = 20  # runs of a GPU between two waits for it
+
+
+class Runtime:
+    """Runs modules as a deployment would, and times them.
+
+    Args:
+        name: ``'pytorch'`` or ``'onnxruntime'``.
+        device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``.
+        threads: Threads on the CPU.
+
+    Raises:
+        ConfigError: If a package or the device is missing.
+    """
+
+    def __init__(self, name: str, device: str = 'cpu', threads: int = 1) -> None:
+        self.name = name
+        self.device = usable_device(device)
+        self.threads = threads
+        if name == 'onnxruntime':
+            missing = missing_packages()
+            if missing:
+                raise ConfigError(
+                    f'--runtime onnxruntime: {", ".join(missing)} is not installed: pip '
+                    f'install {" ".join(missing)} (or mmdmcp[onnx])'
+                )
+            if self.device.type != 'cpu':
+                raise ConfigError(
+                    '--runtime onnxruntime is measured with --device cpu only; on a GPU '
+                    'take --runtime pytorch'
+                )
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of the packages that decide how long something takes."""
+        found = {'torch': str(torch.__version__)}
+        if self.name == 'onnxruntime':
+            import onnxruntime
+
+            found['onnxruntime'] = onnxruntime.__version__
+        return found
+
+    @contextmanager
+    def ready(self) -> Iterator[None]:
+        """PyTorch has the threads inside."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+    def runner(self, modules: Sequence[nn.Module], inputs: Sequence[Tensor]) -> Run:
+        """What runs modules one after the other, once for each input."""
+        if self.name == 'onnxruntime':
+            sessions = [self._session(modules, x) for x in inputs]
+            return lambda: [session() for session in sessions]
+        modules = [module.to(self.device) for module in modules]
+        inputs = [x.to(self.device) for x in inputs]
+
+        @torch.inference_mode()
+        def run() -> None:
+            for x in inputs:
+                for module in modules:
+                    x = module(x)
+
+        return run
+
+    def _session(self, modules: Sequence[nn.Module], image: Tensor) -> Run:
+        import onnxruntime
+
+        net = nn.Sequential(*modules).eval()
+        file: Any = io.BytesIO()  # what the quick exporter takes, too
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter('ignore')  # of an exporter that is quick
+                torch.onnx.export(net, (image,), file, dynamo=False, opset_version=18)
+        except Exception as error:
+            raise ProfileError(
+                f"{type(modules[0]).__name__} can't be written as ONNX "
+                f'({first_line(error)}): take --runtime pytorch'
+            ) from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        session = onnxruntime.InferenceSession(
+            file.getvalue(), options, providers=['CPUExecutionProvider']
+        )
+        feed = {session.get_inputs()[0].name: image.numpy()}
+        return lambda: session.run(None, feed)
+
+    @cached_property
+    def overhead(self) -> int:
+        """Nanoseconds of a call that computes nothing, which a layer inside a
+        network does not pay: of onnxruntime, that of a session."""
+        if self.name == 'pytorch':
+            return 0
+        run = self.runner([nn.Identity()], [torch.zeros(1)])
+        return min(self.time(run) for _ in range(10))
+
+    def time(self, run: Run, inputs: Sequence[Tensor] = ()) -> int:
+        """Nanoseconds of the fastest of a few runs: what is left without
+        disturbance.
+
+        Args:
+            run: What runs it.
+            inputs: What a layer of a network would find in the caches of a
+                CPU, its own weights being long gone: the output of the layer
+                before. None for a whole network.
+        """
+        queued = 1 if self.device.type == 'cpu' else _QUEUED
+        now = self._clock
+        self._wait(run)
+        times: list[int] = []
+        while len(times) < _RUNS[0] or (
+            sum(times) * queued < _LEAST_NS and len(times) < _RUNS[1]
+        ):
+            if inputs and self.device.type == 'cpu':
+                self._evict.add_(1)
+                for x in inputs:
+                    x.mul_(1)
+            start = now()
+            for _ in range(queued - 1):
+                run()
+            self._wait(run)
+            times.append((now() - start) // queued)
+        return max(1, min(times))
+
+    @cached_property
+    def _evict(self) -> Tensor:
+        return torch.zeros(_CACHE // 4)
+
+    @property
+    def _clock(self) -> Callable[[], int]:
+        """Nanoseconds that went by. One thread of the CPU counts its own: what
+        it waits while other processes run is no part of the latency."""
+        alone = self.device.type == 'cpu' and self.threads == 1
+        return time.thread_time_ns if alone else time.perf_counter_ns
+
+    def _wait(self, run: Run) -> None:
+        run()
+        if self.device.type != 'cpu':
+            torch.cuda.synchronize(self.device)
+
+
+def usable_device(device: str) -> torch.device:
+    """A device that is there.
+
+    Raises:
+        ConfigError: If it isn't.
+    """
+    try:
+        torch.zeros(1, device=device)
+    except (AssertionError, RuntimeError) as error:
+        raise ConfigError(
+            f"--device {device} can't be used: {first_line(error)}. cpu can"
+        ) from error
+    return torch.device(device)
+
+
+def spread(times: Sequence[float]) -> float:
+    """By how much the second fastest was slower than the fastest, a ratio."""
+    first, second = sorted(times)[:2]
+    return second / first - 1
