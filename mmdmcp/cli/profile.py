@@ -177,8 +177,8 @@ def _summary(profile: 'Profile', supernet: 'Supernet', path: str) -> str:
     attach(supernet.cost, len(supernet.full), supernet.input_shape, profile)
     full = supernet.cost.exact(supernet.full)['latency_us']
     lines.append(
-        f'a network takes {profile.rest.scale:.2f} times its layers and '
-        f'{profile.rest.more_ns / 1e6:.3f} ms; the networks are {profile.rest.off:.1%} '
+        f'a network takes {profile.rest.scale:.2f} times its layers '
+        f'{profile.rest.more_ns / 1e6:+.3f} ms; the networks are {profile.rest.off:.1%} '
         f'off that. The full network: {full / 1e3:,.3f} ms'
     )
     return '\n'.join(lines)

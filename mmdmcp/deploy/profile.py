@@ -267,8 +267,8 @@ def _measure(
 def with_rest(profile: Profile, supernet: Supernet) -> Profile:
     """The profile with its rest fitted to its whole networks.
 
-    Least squares of the relative error: ``scale * layers + more``, neither
-    below zero. None yet if blocks or networks are missing.
+    Least squares of the relative error: ``scale * layers + more``. None yet
+    if blocks or networks are missing.
     """
     units = len(supernet.full)
     networks = [n for n in profile.networks if len(n.widths) == units]
@@ -283,7 +283,7 @@ def with_rest(profile: Profile, supernet: Supernet) -> Profile:
     took = torch.tensor([float(network.ns) for network in networks]).double()
     rows = torch.stack([layers / took, 1 / took], 1)
     scale, more = torch.linalg.lstsq(rows, torch.ones_like(took)).solution.tolist()
-    if more < 0 or len(networks) < 2:
+    if scale <= 0 or len(networks) < 4:
         ratio = layers / took
         scale, more = float(ratio.sum() / (ratio * ratio).sum()), 0.0
     off = ((scale * layers + more) / took - 1).abs().mean()

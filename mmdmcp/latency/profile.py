@@ -124,7 +124,8 @@ class Rest:
 
     Attributes:
         scale: Of the layers.
-        more_ns: What does not depend on widths.
+        more_ns: What does not depend on widths; below zero where layers take
+            less inside a network than alone.
         off: Mean distance from the networks that it was fitted to, a ratio.
     """
 

@@ -142,7 +142,7 @@ def _rest(row: Any) -> Rest:
     row = mapping('rest', row, ('scale_permille', 'more_ns', 'off_permille'), ())
     return Rest(
         _ratio('rest', row, 'scale_permille', 1),
-        whole_number('rest: more_ns', row['more_ns'], 0, _MAX_NS),
+        whole_number('rest: more_ns', row['more_ns'], -_MAX_NS, _MAX_NS),
         _ratio('rest', row, 'off_permille'),
     )
 

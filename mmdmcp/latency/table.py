@@ -84,7 +84,8 @@ class LatencyTable:
     def __call__(self, widths: Tensor) -> Tensor:
         """Microseconds at any widths ``[..., units]``, float64 ``[...]``."""
         layers = self.layers(widths).sum(-1)
-        return (self.rest.scale * layers + self.rest.more_ns) / 1e3
+        total = self.rest.scale * layers + self.rest.more_ns
+        return total.clamp(min=1) / 1e3
 
 
 def _linear(layouts: Sequence[Layout], num_units: int) -> tuple[Tensor, Tensor]:

@@ -52,7 +52,7 @@ def test_what_was_measured_otherwise_is_not_merged():
         ('[70]', '[7.5]', 'reads as float'),
         ('[70]', '&a [70]', 'anchors and aliases'),
         ('[70]', '!!python/name:os.system', 'plain values only'),
-        ('more_ns: 40', 'more_ns: -1', 'rest: more_ns'),
+        ('scale_permille: 1250', 'scale_permille: 0', 'rest: scale_permille'),
     ],
 )
 def test_a_damaged_file_is_refused(tmp_path, old, new, message):
