@@ -113,6 +113,11 @@ class Budget:
         return {limit.measure.name: limit.value for limit in self.limits}
 
     @property
+    def ratios(self) -> dict[str, float]:
+        """The same as ratios of the full network."""
+        return {limit.measure.name: limit.ratio for limit in self.limits}
+
+    @property
     def label(self) -> str:
         """For the names of files: ``'50PERCENT'``, ``'50PERCENT_PARAMS'``."""
         return '_'.join(

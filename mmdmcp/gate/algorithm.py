@@ -7,7 +7,7 @@ import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
-from ..cost.budget import Target
+from ..cost.budget import Targets
 from ..errors import ConfigError, shown
 from ..methods import Leaves, PruningAlgorithm, accumulate, finish
 from ..options import number, refuse_unknown
@@ -23,7 +23,9 @@ class TrainableGate(PruningAlgorithm):
     Loss = task + ``budget_weight`` * |cost / full cost - target ratio|: the
     cost of the open channels follows a target that tightens. At ``freeze``
     the open channels are chosen for good, within ``tolerance`` of the
-    target, and the weights train on without the others.
+    target, and the weights train on without the others. Of several targets
+    each has an equal part of the training like that, and goes on from the
+    network of the one before.
 
     Args:
         architecture: The model to prune: a config of any OpenMMLab package,
@@ -32,12 +34,13 @@ class TrainableGate(PruningAlgorithm):
         target: Cost to end at, in multiply-accumulates: ``'2.2G'``,
             ``'211M'``, ``'50%'`` of the full model, or a number; of
             parameters, ``dict(params='10M')``; of several measures, all of
-            which must hold, ``dict(flops='60%', params='50%')``.
+            which must hold, ``dict(flops='60%', params='50%')``. A list of
+            such, from the largest to the smallest, for several subnets.
         mutator: Config of a :class:`GateChannelMutator`.
         input_shape: Channels, height and width that costs are computed for.
         budget_weight: lambda.
-        ramp: When the target is fully tightened: a ratio of the training
-            (float) or an iteration (int).
+        ramp: When the target is fully tightened: a ratio of the training, or
+            of a target's part of it (float), or an iteration (int).
         freeze: When the gates stop training, in the same way.
         tolerance: Accepted distance of the result from the target, as a
             ratio of it.
@@ -56,13 +59,14 @@ class TrainableGate(PruningAlgorithm):
     default_mutator = 'mmdmcp.GateChannelMutator'
     hook = 'mmdmcp.GateHook'
     starts_pretrained = True
+    several_targets = 'descending'
     mutator: GateChannelMutator
     schedule: GateSchedule
 
     def __init__(
         self,
         architecture: dict | nn.Module | None = None,
-        target: Target | None = None,
+        target: Targets | None = None,
         mutator: dict | None = None,
         input_shape: Sequence[int] = (3, 224, 224),
         budget_weight: float = 4.0,
@@ -117,6 +121,10 @@ class TrainableGate(PruningAlgorithm):
         """
         self.schedule.require_length(self.hook)
         weights, gates = (optim_wrapper['architecture'], optim_wrapper['mutator'])
+        if self.sequential:
+            self.serve(self.schedule.stage)
+            if self.mutator.turn and not self.schedule.within:
+                self.mutator.go_on()
         if self.schedule.freezes and not self.mutator.frozen:
             self.mutator.freeze(self.budget, self.tolerance)
         batch: dict = self.data_preprocessor(data, True)
@@ -157,10 +165,12 @@ class TrainableGate(PruningAlgorithm):
             and the largest difference between the two.
         """
         costs, aims = {}, {}
+        turn = self.mutator.turn
+        before = self.budgets[turn - 1].ratios if turn else {}
         for limit in self.budget:
             name = limit.measure.name
             costs[name] = self.mutator.expected_cost(limit.measure) / limit.full
-            aims[name] = self.schedule.aim(limit.ratio)
+            aims[name] = self.schedule.aim(limit.ratio, before.get(name, 1.0))
         differences = [costs[name] - aims[name] for name in costs]
         return costs, aims, torch.stack(differences).max()
 

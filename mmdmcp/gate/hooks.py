@@ -21,7 +21,8 @@ class GateHook(PretrainedHook):
 
     Args:
         name: Name of the file; defaults to the target as a ratio of the
-            full network, e.g. ``50PERCENT``.
+            full network, e.g. ``50PERCENT``. Of several targets each has a
+            file, ``<name>_50PERCENT``, when it is reached.
     """
 
     row = 'gated'
@@ -42,19 +43,16 @@ class GateHook(PretrainedHook):
         algorithm.mutator.start()
         self.evaluate_pretrained(runner)
         algorithm.set_widths('open')
+        each = ' of each target' * (schedule.stages > 1)
         runner.logger.info(
-            f'{runner.max_iters} iterations; the target tightens until '
+            f'{schedule.length} iterations{each}; the target tightens until '
             f'iteration {schedule.iteration_at(schedule.ramp)}, the open channels '
             f'are fixed at iteration {schedule.iteration_at(schedule.freeze)}'
         )
         _check_rate(runner, schedule)
 
-    def after_train(self, runner: Runner) -> None:
-        """Cut, write, evaluate, compare.
-
-        Gates of a training that was ended before they were fixed are fixed
-        now, at the target.
-        """
+    def complete(self, runner: Runner) -> None:
+        """Fix the gates of a training that was ended before, at the target."""
         algorithm = self._algorithm(runner)
         if algorithm.mutator.frozen:
             self.warn_if_early(runner, 'the small network trained less than planned')
@@ -65,7 +63,6 @@ class GateHook(PretrainedHook):
                 'the network did not train after it: fine-tune the result',
             )
             algorithm.mutator.freeze(algorithm.budget, algorithm.tolerance)
-        super().after_train(runner)
 
 
 #: How far a gate, 1 on average at the start, should be able to go while the

@@ -95,8 +95,16 @@ class GateChannelMutator(ChannelMutator):
             rows = channel_sizes(self.supernet)
             for row, values in zip(self.gates, rows):
                 row[: len(values)] = values
+            self.gates.mul_(self.valid)
         else:
             self.gates.copy_(self.valid * float(self.init))
+
+    @torch.no_grad()
+    def go_on(self) -> None:
+        """Begin again with the open channels; the others are closed for good."""
+        self.valid.copy_(open_mask(self.gates, self.valid))
+        self.frozen = False
+        self.start()
 
     # ---- gates -------------------------------------------------------
 
@@ -201,9 +209,15 @@ class GateChannelMutator(ChannelMutator):
     # ---- state -------------------------------------------------------
 
     def get_extra_state(self) -> Tensor:
-        """Whether the gates are frozen."""
-        return torch.tensor(self.frozen)
+        """Whether the gates are frozen; after the first of several targets also
+        which gates there are still."""
+        frozen = torch.tensor(self.frozen)
+        if not self.turn:
+            return frozen
+        return torch.cat([frozen.view(1), self.valid.flatten().cpu()])
 
     def set_extra_state(self, state: Tensor) -> None:
         """Restore what :meth:`get_extra_state` returned."""
-        self.frozen = bool(state)
+        self.frozen = bool(state.flatten()[0])
+        if state.dim():
+            self.valid.copy_(state[1:].view_as(self.valid))

@@ -1,15 +1,16 @@
 """How the target tightens, and when the gates hold still."""
 
 from ..errors import ConfigError
-from ..methods import Schedule, check_point
+from ..methods import StagedSchedule, check_point
 
 
-class GateSchedule(Schedule):
+class GateSchedule(StagedSchedule):
     """The ratio of the full cost that is aimed at, iteration by iteration.
 
     It falls linearly from 1 at the first iteration to the target at
     ``ramp``, stays there, and at ``freeze`` the open channels are chosen
-    for good: from then on the weights alone train.
+    for good: from then on the weights alone train. Of several targets each has
+    a stage like that, which begins at the target before.
 
     Args:
         ramp: When the target is reached: a ratio of the training (float) or
@@ -35,10 +36,10 @@ class GateSchedule(Schedule):
             ConfigError: Naming the option.
         """
         freeze = self.iteration_at(self.freeze)
-        if not 0 < freeze < self.max_iters:
+        if not 0 < freeze < self.length:
             raise ConfigError(
                 f'freeze={self.freeze} is iteration {freeze} of '
-                f'{self.max_iters}: the gates must train before, and the '
+                f'{self.length}{" of each target" * (self.stages > 1)}: the gates must train before, and the '
                 'weights alone after it'
             )
         if self.iteration_at(self.ramp) > freeze:
@@ -50,14 +51,15 @@ class GateSchedule(Schedule):
     @property
     def freezes(self) -> bool:
         """Whether the gates hold still by now."""
-        return self.iteration >= self.iteration_at(self.freeze)
+        return self.within >= self.iteration_at(self.freeze)
 
-    def aim(self, target: float) -> float:
+    def aim(self, target: float, start: float = 1.0) -> float:
         """Ratio of the full cost that is aimed at now.
 
         Args:
             target: The ratio to end at.
+            start: The ratio to begin at.
         """
         ramp = self.iteration_at(self.ramp)
-        done = 1.0 if ramp <= 0 else min(1.0, self.iteration / ramp)
-        return 1 + (target - 1) * done
+        done = 1.0 if ramp <= 0 else min(1.0, self.within / ramp)
+        return start + (target - start) * done

@@ -7,7 +7,7 @@ import torch
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
-from ..cost.budget import Target
+from ..cost.budget import Targets
 from ..engine.distributed import average
 from ..methods import PruningAlgorithm, accumulate, finish
 from ..options import number, refuse_unknown
@@ -26,7 +26,8 @@ class ImportancePruning(PruningAlgorithm):
     until the cost is at the target: all at once before the first
     iteration, or in ``steps`` between which the network trains. It runs
     without the removed channels from then on, and is as fast as it is
-    small.
+    small. Of several targets each has an equal part of the training like
+    that, and goes on from the network of the one before.
 
     Args:
         architecture: The model to prune: a config of any OpenMMLab package,
@@ -35,7 +36,8 @@ class ImportancePruning(PruningAlgorithm):
         target: Cost to end at, in multiply-accumulates: ``'2.2G'``,
             ``'211M'``, ``'50%'`` of the full model, or a number; of
             parameters, ``dict(params='10M')``; of several measures, all of
-            which must hold, ``dict(flops='60%', params='50%')``.
+            which must hold, ``dict(flops='60%', params='50%')``. A list of
+            such, from the largest to the smallest, for several subnets.
         mutator: Config of an :class:`ImportanceChannelMutator`.
         input_shape: Channels, height and width that costs are computed for.
         steps: In how many steps channels are removed; 1 is one shot.
@@ -61,13 +63,14 @@ class ImportancePruning(PruningAlgorithm):
     hook = 'mmdmcp.ImportanceHook'
     trains_mutator = False
     starts_pretrained = True
+    several_targets = 'descending'
     mutator: ImportanceChannelMutator
     schedule: ImportanceSchedule
 
     def __init__(
         self,
         architecture: dict | nn.Module | None = None,
-        target: Target | None = None,
+        target: Targets | None = None,
         mutator: dict | None = None,
         input_shape: Sequence[int] = (3, 224, 224),
         steps: int = 1,
@@ -113,8 +116,10 @@ class ImportancePruning(PruningAlgorithm):
         if self.needs_batches:
             saliency = taylor_saliency(self.architecture, batches, self._loss)
             average(saliency.values())
-        full = self.budget.used(self.cost_of('max'))
-        used = full + (1 - full) * progress
+        turn = self.mutator.turn
+        before = self.budgets[turn - 1].values if turn else self.cost_of('max')
+        start = self.budget.used(before)
+        used = start + (1 - start) * progress
         self.mutator.prune(self.budget, used, self.tolerance, saliency)
 
     def _loss(self, batch: Any) -> Tensor:

@@ -20,7 +20,8 @@ class ImportanceHook(PretrainedHook):
 
     Args:
         name: Name of the file; defaults to the target as a ratio of the
-            full network, e.g. ``50PERCENT``.
+            full network, e.g. ``50PERCENT``. Of several targets each has a
+            file, ``<name>_50PERCENT``, when it is reached.
     """
 
     row = 'pruned'
@@ -37,9 +38,10 @@ class ImportanceHook(PretrainedHook):
         if schedule.iteration:
             return
         self.evaluate_pretrained(runner)
+        each = ' of each target' * (schedule.stages > 1)
         moments = ', '.join(map(str, schedule.moments()))
         runner.logger.info(
-            f'{runner.max_iters} iterations; channels are removed before iteration '
+            f'{schedule.length} iterations{each}; channels are removed before iteration '
             f'{moments}'
         )
 
@@ -47,24 +49,23 @@ class ImportanceHook(PretrainedHook):
         self, runner: Runner, batch_idx: int, data_batch=None
     ) -> None:
         """Remove channels, if it is time."""
-        schedule = self._algorithm(runner).schedule
-        progress = schedule.moments().get(schedule.iteration)
+        algorithm = self._algorithm(runner)
+        schedule = algorithm.schedule
+        if algorithm.sequential:
+            algorithm.serve(schedule.stage)
+        progress = schedule.moments().get(schedule.within)
         if progress is not None:
             self._prune(runner, progress)
 
-    def after_train(self, runner: Runner) -> None:
-        """Cut, write, evaluate, compare.
-
-        A training that was stopped before its last step is pruned to the
-        target all the same.
-        """
+    def complete(self, runner: Runner) -> None:
+        """Prune to the target, also where the training was stopped before its
+        last step."""
         if not self._algorithm(runner).schedule.finished:
             runner.logger.warning(
                 'the training ended before the last step of pruning: what is left '
                 'to remove is removed now, and the network did not train after it'
             )
             self._prune(runner, 1.0)
-        super().after_train(runner)
 
     def _prune(self, runner: Runner, progress: float) -> None:
         algorithm = self._algorithm(runner)

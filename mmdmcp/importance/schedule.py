@@ -1,16 +1,17 @@
 """At which iterations channels are removed, and how many."""
 
 from ..errors import ConfigError
-from ..methods import Schedule, check_point
+from ..methods import StagedSchedule, check_point
 from ..options import number
 
 
-class ImportanceSchedule(Schedule):
+class ImportanceSchedule(StagedSchedule):
     """Steps from the full network to the target.
 
     The first step is before the first iteration, the last one at
     ``until``, the others evenly between them; the cost falls by the same
-    amount at each. After ``until`` the network only trains.
+    amount at each. After ``until`` the network only trains. Of several
+    targets each has a stage like that, which begins at the target before.
 
     Args:
         steps: How many; 1 prunes in one shot, before the first iteration.
@@ -29,7 +30,7 @@ class ImportanceSchedule(Schedule):
         self.until = until
 
     def moments(self) -> dict[int, float]:
-        """Iterations before which channels are removed, each with how much
+        """Iterations of the stage before which channels are removed, each with how much
         of the way to the target is gone then, up to 1."""
         last = self.iteration_at(self.until) if self.steps > 1 else 0
         gaps = max(self.steps - 1, 1)
@@ -46,13 +47,14 @@ class ImportanceSchedule(Schedule):
             ConfigError: Naming the option.
         """
         last = max(self.moments())
-        if last >= self.max_iters:
+        if last >= self.length:
             raise ConfigError(
-                f'until={self.until} is iteration {last} of {self.max_iters}: '
+                f'until={self.until} is iteration {last} of {self.length}'
+                f'{" of each target" * (self.stages > 1)}: '
                 'the small network must train after the last step'
             )
 
     @property
     def finished(self) -> bool:
         """Whether the last step was made in the iterations so far."""
-        return self.iteration > max(self.moments())
+        return self.within > max(self.moments())

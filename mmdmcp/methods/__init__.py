@@ -18,7 +18,7 @@ from .optim import (
     finish,
     split_accumulations,
 )
-from .schedule import Schedule, check_point
+from .schedule import Schedule, StagedSchedule, check_point
 from .unit import ChannelUnit
 from .val_loop import SearchValLoop
 
@@ -35,6 +35,7 @@ __all__ = [
     'SearchHook',
     'SearchOptimWrapperConstructor',
     'SearchValLoop',
+    'StagedSchedule',
     'accumulate',
     'check_point',
     'counts',

@@ -17,8 +17,8 @@ from ..options import number
 from ..subnet import Subnet, apply
 from .mutator import Choice
 from .parts import build_architecture, build_mutator, check_parts
-from .reachable import check_reachable
-from .schedule import Schedule
+from .reachable import check_descending, check_reachable
+from .schedule import Schedule, StagedSchedule
 
 _METHOD = re.compile(r'[a-z][a-z0-9_]{0,31}')
 
@@ -61,7 +61,8 @@ class PruningAlgorithm(BaseModel):
         several_targets (str or None): How it serves a list of targets:
             ``'together'``, all of them in every part of the search;
             ``'descending'``, one after the other, each below the one before
-            it; None if it takes one target only.
+            it, in a :class:`~mmdmcp.methods.StagedSchedule`; None if it takes
+            one target only.
         fixed_options (tuple[str, ...]): Options of the model that must stay
             when a search is resumed; others may change, with a warning.
         budgets (tuple[Budget, ...]): What the network may cost: one entry
@@ -118,7 +119,7 @@ class PruningAlgorithm(BaseModel):
             getattr(model, 'data_preprocessor', data_preprocessor), init_cfg
         )
         self.architecture = model
-        self.schedule = schedule
+        self.schedule: Any = schedule
         self.input_shape = tuple(input_shape)
         self.tolerance = tolerance
         self.mutator: Any = build_mutator(type(self), mutator)
@@ -133,6 +134,10 @@ class PruningAlgorithm(BaseModel):
             )
         for budget in self.budgets:
             check_reachable(budget, self.mutator)
+        if self.sequential:
+            check_descending(self.budgets)
+            assert isinstance(schedule, StagedSchedule)
+            schedule.stages = len(self.budgets)
         self._register_load_state_dict_pre_hook(self._accept_plain)
 
     # ---- budgets -----------------------------------------------------
@@ -165,6 +170,16 @@ class PruningAlgorithm(BaseModel):
                 yield budget
         finally:
             self.serve(before)
+
+    def budgets_in_work(self) -> Iterator[Budget]:
+        """The budgets that the search works for now; in the loop, each is in
+        turn."""
+        return iter([self.budget]) if self.sequential else self.each_budget()
+
+    @property
+    def sequential(self) -> bool:
+        """Whether one budget is reached after the other."""
+        return len(self.budgets) > 1 and self.several_targets == 'descending'
 
     # ---- what users ask ----------------------------------------------
 

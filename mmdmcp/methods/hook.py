@@ -78,6 +78,8 @@ class SearchHook(Hook):
         algorithm = self._algorithm(runner)
         algorithm.schedule.set_length(runner.max_iters)
         algorithm.schedule.iteration = runner.iter
+        if algorithm.sequential:
+            algorithm.serve(algorithm.schedule.stage)
         if not runner.iter:  # a checkpoint to resume from brings its state
             algorithm.mutator.generator.manual_seed(shared_seed(runner))
         for option in split_accumulations(runner.optim_wrapper, runner.iter):

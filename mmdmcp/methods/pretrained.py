@@ -19,7 +19,8 @@ class PretrainedHook(SearchHook):
     A checkpoint must fit the network. Before training it says what can be
     pruned and evaluates the pretrained network; after training it writes
     the current channels, with the small network's weights, evaluates the
-    small network on its own, and compares them in a table.
+    small network on its own, and compares them in a table. Of several
+    targets it does so for each when it is reached.
 
     Args:
         name: As in :class:`SearchHook`.
@@ -106,8 +107,57 @@ class PretrainedHook(SearchHook):
 
     # ---- after -------------------------------------------------------
 
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Write the network of a budget that is reached, before pruning goes on."""
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        algorithm = self._algorithm(runner)
+        if not algorithm.sequential:
+            return
+        schedule, after = algorithm.schedule, algorithm.mutator.turn + 1
+        if after < schedule.stages and schedule.iteration == schedule.begins(after):
+            runner.logger.info(f'{algorithm.tag} is reached')
+            self._write_small(runner)
+            algorithm.serve(after)
+            if self.recorder is not None:
+                self.recorder.look(schedule.iteration, begins=True)
+
     def after_train(self, runner: Runner) -> None:
         """Cut, write, evaluate, compare."""
+        algorithm = self._algorithm(runner)
+        schedule, turn = algorithm.schedule, algorithm.mutator.turn
+        left = algorithm.budgets[turn:]
+        # Unless the training ended where one budget was reached, and the next
+        # was not begun.
+        if not turn or schedule.iteration > schedule.begins(turn):
+            self.complete(runner)
+            self._write_small(runner)
+            left = left[1:]
+        if left:
+            runner.logger.warning(
+                'the training ended before '
+                f'{", ".join(budget.label for budget in left)} could be reached'
+            )
+        if algorithm.sequential and self.recorder is not None:
+            record = self.recorder.record
+            rows = [('pretrained', record.full.cost, self._pretrained)]
+            rows += [
+                (budget.name, chosen.cost, chosen.metrics)
+                for budget in record.budgets
+                for chosen in budget.candidates
+            ]
+            runner.logger.info('\n' + network_table(rows, 'One run, several budgets'))
+
+    def complete(self, runner: Runner) -> None:
+        """Choose the channels of a training that ended before it had."""
+
+    def _write_small(self, runner: Runner) -> None:
+        """Cut, write, evaluate, compare; for the budget in turn."""
         algorithm = self._algorithm(runner)
         # So far every rank has those of its own samples.
         average_statistics(algorithm.architecture)

@@ -1,6 +1,8 @@
 """A target that no network reaches is refused before anything is trained."""
 
+import itertools
 import math
+from collections.abc import Sequence
 
 import torch
 
@@ -31,6 +33,29 @@ def check_reachable(budget: Budget, mutator: ChannelMutator) -> None:
                 f'{mutator.narrowest()} the network has '
                 f"{limit.measure.format(amount)}. Raise the target to '{nearest:g}%'"
                 f'{remedy and f", or {remedy}"}{_left_whole(limit, mutator)}'
+            )
+
+
+def check_descending(budgets: Sequence[Budget]) -> None:
+    """Raise unless each budget is below the one before it.
+
+    A method that prunes on from one to the next never gives channels back.
+
+    Raises:
+        TargetError: Naming the two.
+    """
+    for before, after in itertools.pairwise(budgets):
+        if before.values.keys() != after.values.keys():
+            raise TargetError(
+                f'target: {before}, then {after}: this method goes on from one to the '
+                'next, so all must count the same'
+            )
+        rises = any(after.values[name] > before.values[name] for name in after.values)
+        if rises or after.values == before.values:
+            raise TargetError(
+                f'target: {before}, then {after}: this method goes on from one to the '
+                'next and gives no channel back, so each must be below the one before '
+                'it. Order them from the largest to the smallest'
             )
 
 

@@ -122,13 +122,17 @@ class Recorder:
             or len(record.budgets) != len(names)
         ):
             return None
-        for budget, name, now in zip(record.budgets, names, self.algorithm.budgets):
+        # A search that goes from budget to budget is past these.
+        reached = self.algorithm.mutator.turn if self.algorithm.sequential else 0
+        triples = zip(record.budgets, names, self.algorithm.budgets)
+        for turn, (budget, name, now) in enumerate(triples):
             budget.name, budget.target = name, dict(now.values)
             # What came after the checkpoint happens again.
             budget.history = [
                 m for m in budget.history if m.iteration <= self.runner.iter
             ]
-            budget.candidates, budget.chosen, budget.layer_macs = [], None, []
+            if turn >= reached:
+                budget.candidates, budget.chosen, budget.layer_macs = [], None, []
         return record
 
     def _layer_macs(self, selections: Sequence) -> dict[str, int]:
@@ -144,21 +148,25 @@ class Recorder:
 
     # ---- while it runs -----------------------------------------------
 
-    def look(self, iteration: int) -> list[tuple[str, Budget, Progress]]:
+    def look(
+        self, iteration: int, begins: bool = False
+    ) -> list[tuple[str, Budget, Progress]]:
         """Note where the search is, if it is time.
 
         Args:
             iteration: Iterations done.
+            begins: Whether it is time because a budget is begun.
 
         Returns:
             How far it is on the way to each budget, with what tells it from
             the others; nothing if it is not time, or on other ranks.
         """
-        last = iteration == self.runner.max_iters
-        if not self.active or not (last or iteration % self.interval == 0):
+        due = begins or iteration % self.interval == 0
+        due = due or iteration == self.runner.max_iters
+        if not self.active or not due:
             return []
         found = []
-        for budget in self.algorithm.each_budget():
+        for budget in self.algorithm.budgets_in_work():
             history = self.budget.history
             if history and history[-1].iteration == iteration:
                 history.pop()

@@ -59,6 +59,44 @@ class Schedule:
         self.max_iters = self.max_iters or max_iters
 
 
+class StagedSchedule(Schedule):
+    """Counts the iterations of a run that goes from one budget to the next.
+
+    Each budget has a stage, an equal part of the run. A point is one of a
+    stage, counted from where the stage begins; of a single stage, as in any
+    schedule.
+
+    Attributes:
+        stages (int): How many.
+    """
+
+    stages = 1
+
+    def begins(self, stage: int) -> int:
+        """The first iteration of a stage; of the one after the last, the end."""
+        return stage * self.max_iters // self.stages
+
+    @property
+    def stage(self) -> int:
+        """Number of the stage that this iteration is in."""
+        begun = [s for s in range(self.stages) if self.begins(s) <= self.iteration]
+        return begun[-1]
+
+    @property
+    def within(self) -> int:
+        """Iterations of the stage that are done."""
+        return self.iteration - self.begins(self.stage)
+
+    @property
+    def length(self) -> int:
+        """Iterations that the stage has."""
+        return self.begins(self.stage + 1) - self.begins(self.stage)
+
+    def iteration_at(self, point: int | float) -> int:
+        """The iteration of a point, from where the stage begins."""
+        return int(point * self.length) if isinstance(point, float) else point
+
+
 def check_point(name: str, point: int | float) -> None:
     """Raise unless it is a ratio from 0.0 to 1.0 or an iteration.
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from ..cost.budget import Target
 from ..engine import average_statistics
+from ..errors import TargetError, shown
 from ..gate import TrainableGate
 from ..methods import LossFn
 from ..plain.inputs import ExampleInputs
@@ -64,6 +65,11 @@ class Gates(Search):
         seed: int = 0,
         **options: Any,
     ) -> None:
+        if isinstance(target, (list, tuple)) and len(target) > 1:
+            raise TargetError(
+                f'target={shown(target)}: in a loop of your own gates search for one '
+                'subnet; a config takes several'
+            )
         super().__init__(
             model,
             target,
