@@ -58,7 +58,7 @@ def apply(
     units = _rename(subnet.units, prefix)
     if prefix is not None and not layers and not units:
         raise SubnetError(
-            f'prefix {prefix!r} matches no layer of the file; its layers '
+            f'prefix {short(prefix)} matches no layer of the file; its layers '
             f'are called {short(next(iter(subnet.layers or subnet.units)))}'
         )
     changes = _plan(model, layers, units)

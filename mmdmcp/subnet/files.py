@@ -57,7 +57,9 @@ def read_yaml(
         with open(path, 'rb') as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise SubnetError(f"can't be read: {error}") from None
+        # Without the path, which may be longer than any message should be.
+        why = getattr(error, 'strerror', None) or error
+        raise SubnetError(f"can't be read: {why}") from None
     if len(data) > MAX_BYTES:
         raise SubnetError(f'larger than {MAX_BYTES >> 20} MiB, so not a {noun}')
     try:

@@ -118,7 +118,7 @@ class Subnet:
         try:
             return cls.from_dict(read_yaml(path))
         except SubnetError as error:
-            raise SubnetError(f'{path}: {error}') from None
+            raise SubnetError(f'{str(path)[:1000]}: {error}') from None
 
 
 def _check_units_have_layers(units: dict, layers: dict) -> None:

@@ -4,8 +4,10 @@ import os
 
 import pytest
 import yaml
+from torch import nn
 
 from mmdmcp import SubnetError
+from mmdmcp.subnet import LayerWidth, Subnet, apply
 from mmdmcp.subnet.files import (
     MAX_BYTES,
     Row,
@@ -106,6 +108,17 @@ def test_paths_that_are_no_files(tmp_path):
     os.mkfifo(tmp_path / 'pipe')
     with pytest.raises(SubnetError, match='not a file'):
         read_yaml(tmp_path / 'pipe')
+
+
+def test_a_message_is_shorter_than_what_was_written():
+    with pytest.raises(SubnetError) as long_path:
+        Subnet.load('x' * 5000)
+    with pytest.raises(SubnetError) as long_prefix:
+        rows = {'0': LayerWidth(out=2)}
+        cost = dict(macs=1, params=1, input_shape=[3, 8, 8])
+        apply(nn.Identity(), Subnet('dmcp', {}, rows, cost), {'x' * 5000: ''})
+    for error in (long_path, long_prefix):
+        assert len(str(error.value)) < 1200
 
 
 def test_a_byte_order_mark_does_no_harm(tmp_path):
