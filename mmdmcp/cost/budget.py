@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ..errors import TargetError, shown
-from .measures import Measure, find_measure
+from .measures import Measure
 from .model import CostModel
+from .parts import limits_of
 
 #: A target as users write it.
 Target = str | Real | Mapping[str, str | Real]
@@ -69,33 +70,32 @@ class Budget:
         Args:
             target: ``'50%'``, ``'2.2G'`` or a number of multiply-accumulates;
                 ``{word of a measure: such a target}`` for others, or several,
-                which a command line can write ``'flops=60% params=50%'``.
+                which a command line can write ``'flops=60% params=50%'``. With
+                ``scope`` the amounts are those of a part; ``parts`` lists
+                further ones, ``dict(flops='50%', scope=['backbone'])``.
             full: Cost of the full network by the names of measures.
 
         Raises:
             TargetError: If it can't be read, is not positive, or is not
                 below the full network.
         """
-        parts = target.split() if isinstance(target, str) else []
-        if parts and all('=' in part for part in parts):
-            target = dict(part.split('=', 1) for part in parts)
-        wanted: Mapping = target if isinstance(target, Mapping) else {'flops': target}
-        if not wanted:
-            raise TargetError("target={} is empty: give one, such as dict(flops='50%')")
-        limits = {}
-        for word, amount in wanted.items():
-            measure = find_measure(word)
+        limits: dict[str, Limit] = {}
+        for measure, amount in limits_of(target):
             if measure.name in limits:
                 raise TargetError(
-                    f'target={dict(wanted)!r} has {measure.noun} twice; give one'
+                    f'target={shown(target)} has {measure.noun} twice; give one'
                 )
             if measure.name not in full:
                 raise TargetError(
-                    f"target={dict(wanted)!r}: the network's {measure.noun} is not "
+                    f"target={shown(target)}: the network's {measure.noun} is not "
                     f'known: {measure.missing}'
                 )
             whole = full[measure.name]
             limits[measure.name] = Limit(measure, measure.parse(amount, whole), whole)
+        if not limits:
+            raise TargetError(
+                f"target={shown(target)} is empty: give one, such as dict(flops='50%')"
+            )
         return cls(list(limits.values()))
 
     def __iter__(self) -> Iterator[Limit]:

@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from ..compat import repair_mmengine
 from ..cost import Budget, parse_budgets
 from ..cost.budget import Targets
+from ..cost.parts import parts_of
 from ..errors import CheckpointError, ConfigError, TargetError
 from ..latency import Profile
 from ..options import number
 from ..subnet import Subnet, apply
 from .mutator import Choice
 from .parts import build_architecture, build_mutator, check_parts
-from .reachable import check_descending, check_reachable
+from .reachable import check_counted, check_descending, check_reachable
 from .schedule import Schedule, StagedSchedule
 
 _METHOD = re.compile(r'[a-z][a-z0-9_]{0,31}')
@@ -126,6 +127,8 @@ class PruningAlgorithm(BaseModel):
         if profile is not None:
             self.mutator.profile = Profile.load(profile)
         self.mutator.prepare(model, self.input_shape)
+        for part in parts_of(target):
+            self.mutator.supernet.count_part(part)
         self.budgets = parse_budgets(target, self.cost_of('max'))
         if len(self.budgets) > 1 and self.several_targets is None:
             raise TargetError(
@@ -134,6 +137,7 @@ class PruningAlgorithm(BaseModel):
             )
         for budget in self.budgets:
             check_reachable(budget, self.mutator)
+            check_counted(budget, self.mutator)
         if self.sequential:
             check_descending(self.budgets)
             assert isinstance(schedule, StagedSchedule)

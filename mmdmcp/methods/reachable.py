@@ -36,6 +36,27 @@ def check_reachable(budget: Budget, mutator: ChannelMutator) -> None:
             )
 
 
+def check_counted(budget: Budget, mutator: ChannelMutator) -> None:
+    """Raise if no limit depends on some unit: nothing would decide its width.
+
+    Raises:
+        TargetError: Naming the units and the remedy.
+    """
+    widths = torch.tensor(mutator.supernet.full, dtype=torch.float64)
+    widths.requires_grad_()
+    total = torch.stack(
+        [x.measure.value(mutator.supernet.cost, widths) for x in budget]
+    )
+    (slopes,) = torch.autograd.grad(total.sum(), widths)
+    free = [unit.name for unit, slope in zip(mutator.units, slopes) if slope == 0]
+    if free:
+        raise TargetError(
+            f'the target of {budget} counts nothing of {len(free)} units, so nothing '
+            f'would decide their widths: {", ".join(free[:4])}. Leave them whole with '
+            'mutator.exclude or mutator.scope, or limit the whole network as well'
+        )
+
+
 def check_descending(budgets: Sequence[Budget]) -> None:
     """Raise unless each budget is below the one before it.
 

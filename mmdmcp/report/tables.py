@@ -72,6 +72,15 @@ def preflight_table(algorithm: Any) -> str:
     lines = [render(table)]
     channels = sum(unit.num_channels for unit in mutator.units)
     lines.append(f'{len(mutator.units)} units with {channels} channels can be pruned')
+    for limit in (
+        x for b in algorithm.budgets for x in b if x.measure.name not in MEASURES
+    ):
+        name, words = limit.measure.name, limit.measure.format
+        lines.append(
+            f'  {limit.measure.noun}: {words(full[name])}, narrowest '
+            f'{words(algorithm.cost_of("min")[name])}, target {words(limit.value)} '
+            f'({limit.ratio:.2%})'
+        )
     for entry, layers in supernet.excluded.items():
         more = f' and {len(layers) - 5} more' if len(layers) > 5 else ''
         lines.append(

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from torch import nn
 
 from ..channels.groups import InOut
-from ..cost import LayerCost
-from ..errors import TraceError
+from ..cost import CostModel, LayerCost
+from ..cost.parts import inside
+from ..errors import TargetError, TraceError
 from ..layers import kind_of
 from ..ops import Layout
+from ..options import prefixes
 from .units import renumber
 
 _COUNTED = ('pair', 'out', 'in')
@@ -66,8 +68,32 @@ def layer_costs(
     return costs
 
 
-def other_params(model: nn.Module, costs: Sequence[LayerCost]) -> int:
-    """Parameters that no layer's cost counts, each once."""
+def part_cost(
+    model: nn.Module, cost: CostModel, num_units: int, scope: Sequence[str]
+) -> CostModel:
+    """What the layers cost whose names begin in some way.
+
+    Args:
+        model: The model.
+        cost: What all layers cost.
+        num_units: Number of units.
+        scope: Prefixes of names.
+
+    Raises:
+        ConfigError: If the model has no such module.
+    """
+    prefixes('target: scope', list(scope), dict(model.named_modules()))
+    layers = [layer for layer in cost.layers if inside(layer.name, scope)]
+    if not layers:
+        raise TargetError(f'target: no layer of {", ".join(scope)} costs anything')
+    return CostModel(layers, num_units, other_params(model, layers, scope))
+
+
+def other_params(
+    model: nn.Module, costs: Sequence[LayerCost], scope: Sequence[str] | None = None
+) -> int:
+    """Parameters that no layer's cost counts, each once; of all, or of a
+    part."""
     modules = dict(model.named_modules())
     owned = dict(model.named_parameters(remove_duplicate=False))
     counted: set[int] = set()
@@ -79,7 +105,11 @@ def other_params(model: nn.Module, costs: Sequence[LayerCost]) -> int:
                 else [owned[cost.name]]
             )
             counted.update(map(id, parameters))
-    return sum(p.numel() for p in model.parameters() if id(p) not in counted)
+    return sum(
+        p.numel()
+        for name, p in model.named_parameters()
+        if id(p) not in counted and (scope is None or inside(name, scope))
+    )
 
 
 def require_exact_params(model: nn.Module, counted: int) -> None:

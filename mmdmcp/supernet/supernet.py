@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ..channels.groups import Trace, analyze
-from ..cost import CostModel, count, read_positions
+from ..cost import MEASURES, CostModel, count, read_positions
+from ..cost.parts import Part, PartTable
 from ..errors import TraceError
 from ..layers import kind_of
 from ..modes import eval_mode
@@ -14,7 +15,7 @@ from ..ops import Layout, Selection, SlicedLayer, SlicedParameter
 from ..options import matched, prefixes
 from ..subnet import LayerWidth, Subnet, UnitWidth
 from .binding import FastPaths, any_replaced, copied, links
-from .costs import layer_costs, other_params, require_exact_params
+from .costs import layer_costs, other_params, part_cost, require_exact_params
 from .gate_sites import find_gate_sites
 from .prunable import find_prunable, left_out, unmet_layers, unseen_readers
 from .sample_run import SampleRuns
@@ -254,6 +255,16 @@ class Supernet:
         for layer in self.scaled:
             layer.scale(values, open_only)
 
+    def count_part(self, part: Part) -> None:
+        """Count what a part costs, too: a limit of a target.
+
+        Raises:
+            ConfigError: If the model has no such part.
+            TargetError: If it costs nothing.
+        """
+        model = part_cost(self.model, self.cost, len(self.units), part.scope)
+        self.cost.tables[part.name] = PartTable(part.whole, model)
+
     # ---- writing -----------------------------------------------------
 
     def subnet(
@@ -282,7 +293,9 @@ class Supernet:
             width = _layer_width(layer, selections)
             if width is not None:
                 layers[layer.name] = width
-        cost = dict(self.cost.exact(counts), input_shape=list(self.input_shape))
+        amounts = self.cost.exact(counts)
+        cost: dict = {name: amounts[name] for name in amounts if name in MEASURES}
+        cost['input_shape'] = list(self.input_shape)
         return Subnet(
             method=method, units=units, layers=layers, cost=cost, target=target
         )
