@@ -20,8 +20,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import models
 from clock import Clock
+from models import Setting
 from pieces import Search
 
 from mmdmcp.dmcp import DMCP
@@ -82,8 +82,9 @@ def measure(args: argparse.Namespace, clock: Clock) -> dict[str, list[int]]:
     Returns:
         Multiply-accumulates of each step that the clock has timed.
     """
-    data = models.batch(args.size, args.batch, args.device)
-    search = Search(args.model, args.size, data, args.device)
+    setting = Setting(args.device)
+    data = setting.batch(args.size, args.batch)
+    search = Search(args.model, args.size, data, setting)
     algorithm, mutator = search.algorithm, search.algorithm.mutator
     generator = torch.Generator().manual_seed(0)
     macs: dict[str, list[int]] = {}

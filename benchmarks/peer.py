@@ -76,7 +76,7 @@ class Peer:
             )
         ).train()
         self.wrapper = OptimWrapperDict(
-            architecture=models.optimiser(self.algorithm.architecture),
+            architecture=models.Setting().optimiser(self.algorithm.architecture),
             mutator=OptimWrapper(
                 torch.optim.SGD(self.algorithm.mutator.parameters(), 1e-9)
             ),
@@ -122,7 +122,7 @@ def models_target(name: str, size: int) -> float:
     """Half of the network's cost, in millions."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    model = models.build(name).eval()
+    model = models.Setting().build(name).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.zeros(1, 3, size, size))
     return counter.get_total_flops() / 2 / 2 / 1e6

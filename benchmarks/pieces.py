@@ -1,8 +1,11 @@
 """The pieces of work that are compared."""
 
-import models
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
-from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.optim import OptimWrapperDict
+from models import Setting
 from torch import Tensor, nn
 
 from mmdmcp.dmcp import DMCP
@@ -18,24 +21,25 @@ class Search:
         name: Name of the network.
         size: Height and width of the images.
         data: A batch.
-        device: Where it runs.
+        setting: How it runs.
         mutator: Options of the mutator.
     """
 
     def __init__(
-        self, name: str, size: int, data: dict, device: str = 'cpu', **mutator
+        self, name: str, size: int, data: dict, setting: Setting, **mutator
     ) -> None:
         self.data = data
         self.algorithm = DMCP(
-            models.build(name), '50%', mutator, input_shape=(3, size, size)
+            Setting().build(name), '50%', mutator, input_shape=(3, size, size)
         )
-        self.algorithm.to(device).train()
+        self.algorithm.to(setting.device, memory_format=setting.layout).train()
         self.algorithm.schedule.set_length(100)
         mutator = self.algorithm.mutator
         self.wrapper = OptimWrapperDict(
-            architecture=models.optimiser(self.algorithm.architecture),
-            mutator=OptimWrapper(torch.optim.SGD(mutator.parameters(), 1e-9)),
+            architecture=setting.optimiser(self.algorithm.architecture),
+            mutator=setting.wrapper(torch.optim.SGD(mutator.parameters(), 1e-9)),
         )
+        self.precision = setting.precision
         self.draw()
 
     def draw(self) -> list[list[int]]:
@@ -65,7 +69,10 @@ class Search:
 
     def static_nets(self) -> list['Static']:
         """The four networks, rebuilt."""
-        return [Static(self.algorithm.cut(widths).train()) for widths in self.widths]
+        return [
+            Static(self.algorithm.cut(widths).train(), self.precision)
+            for widths in self.widths
+        ]
 
 
 class Gated:
@@ -75,20 +82,20 @@ class Gated:
         name: Name of the network.
         size: Height and width of the images.
         data: A batch.
-        device: Where it runs.
+        setting: How it runs.
     """
 
-    def __init__(self, name: str, size: int, data: dict, device: str) -> None:
+    def __init__(self, name: str, size: int, data: dict, setting: Setting) -> None:
         self.data = data
         self.algorithm = TrainableGate(
-            models.build(name), '50%', input_shape=(3, size, size)
+            Setting().build(name), '50%', input_shape=(3, size, size)
         )
-        self.algorithm.to(device).train()
+        self.algorithm.to(setting.device, memory_format=setting.layout).train()
         self.algorithm.schedule.set_length(1000)
         mutator = self.algorithm.mutator
         self.wrapper = OptimWrapperDict(
-            architecture=models.optimiser(self.algorithm.architecture),
-            mutator=OptimWrapper(torch.optim.Adam(mutator.parameters(), 1e-9)),
+            architecture=setting.optimiser(self.algorithm.architecture),
+            mutator=setting.wrapper(torch.optim.Adam(mutator.parameters(), 1e-9)),
         )
 
     def step(self) -> None:
@@ -106,16 +113,21 @@ class Static:
 
     Args:
         model: The static model.
+        precision: Makes the context that it runs in.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        self.model = model
+    def __init__(
+        self,
+        model: nn.Module,
+        precision: Callable[[], AbstractContextManager] = nullcontext,
+    ) -> None:
+        self.model, self.precision = model, precision
         self.distillation = InPlaceDistillation(model)
 
     def step(self, data: dict, teacher: Tensor = None) -> Tensor:
         """Forward and backward, as stage 1 does it; no optimiser."""
         data = self.model.data_preprocessor(data, True)
-        with self.distillation.watch(self.model):
+        with self.distillation.watch(self.model), self.precision():
             if teacher is None:
                 loss, _ = self.model.parse_losses(self.model(**data, mode='loss'))
                 logits = self.distillation.take()
@@ -130,4 +142,4 @@ class Static:
 
 def rebuild(name: str, path: str) -> nn.Module:
     """The pruned network from its file."""
-    return apply(models.build(name), path)
+    return apply(Setting().build(name), path)

@@ -36,9 +36,9 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import models
 from clock import Clock
 from memory import optimiser_states, peak
+from models import Setting
 from pieces import Gated, Search, Static, rebuild
 
 Step = Callable[[], None]  # a plain training step
@@ -70,6 +70,12 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='others use the machine too: count processor time (with one thread)',
     )
+    parser.add_argument(
+        '--channels-last', action='store_true', help='layout of all that runs'
+    )
+    parser.add_argument(
+        '--amp', action='store_true', help='all that runs in mixed precision'
+    )
     parser.add_argument('--peer', action='store_true')
     args = parser.parse_args()
     if args.busy and (args.threads > 1 or args.device != 'cpu'):
@@ -84,15 +90,16 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     clock = Clock(args.device, args.busy)
-    data = models.batch(args.size, args.batch, args.device)
-    plain = models.build(args.model, args.device)
-    wrapper = models.optimiser(plain)
+    setting = Setting(args.device, args.channels_last, args.amp)
+    data = setting.batch(args.size, args.batch)
+    plain = setting.build(args.model)
+    wrapper = setting.optimiser(plain)
 
     def step() -> None:
         plain.train_step(data, wrapper)
 
     step()
-    search = measure_build(args, data, step, clock)
+    search = measure_build(args, setting, data, step, clock)
     measure_steps(args, search, data, plain, wrapper, clock)
     measure_files(args, search, clock)
     unit = clock.median('plain')
@@ -117,7 +124,7 @@ def main() -> None:
     ratios['rebuild'] = clock.ratio('rebuilt', 'full')
     ratios['memory'] = memory_ratio(search, plain, wrapper, step, args.device)
     # Last: these networks would push the others out of all caches.
-    ratios.update(measure_gates(args, data, step, clock))
+    ratios.update(measure_gates(args, setting, data, step, clock))
     if args.peer:
         ratios['peer'] = measure_peer(args, data, step, clock)
     report = dict(
@@ -133,13 +140,13 @@ def main() -> None:
 
 
 def measure_build(
-    args: argparse.Namespace, data: dict, step: Step, clock: Clock
+    args: argparse.Namespace, setting: Setting, data: dict, step: Step, clock: Clock
 ) -> Search:
     """Build the search three times; the last one."""
     grid = {} if args.divisor is None else dict(grid=dict(divisor=args.divisor))
 
     def build() -> Search:
-        return Search(args.model, args.size, data, args.device, **grid)
+        return Search(args.model, args.size, data, setting, **grid)
 
     build()  # imports, once
     for _ in range(3):
@@ -188,7 +195,7 @@ def measure_files(args: argparse.Namespace, search: Search, clock: Clock) -> Non
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, 'DMCP_SUBNET_X.yaml'))
         for _ in range(5):
-            clock.time('full', lambda: models.build(args.model))
+            clock.time('full', lambda: Setting().build(args.model))
             clock.time(
                 'export', lambda: search.algorithm.export_subnet('expected').save(path)
             )
@@ -196,10 +203,10 @@ def measure_files(args: argparse.Namespace, search: Search, clock: Clock) -> Non
 
 
 def measure_gates(
-    args: argparse.Namespace, data: dict, step: Step, clock: Clock
+    args: argparse.Namespace, setting: Setting, data: dict, step: Step, clock: Clock
 ) -> dict[str, float]:
     """Iterations with trainable gates beside plain steps."""
-    gated = Gated(args.model, args.size, data, args.device)
+    gated = Gated(args.model, args.size, data, setting)
     ratios = {}
     for name in ('gates', 'gates_frozen'):
         gated.step()  # warm
