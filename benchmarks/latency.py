@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import models
 
 from mmdmcp.deploy.latency import processor
-from mmdmcp.deploy.profile import measure_profile, network_run
+from mmdmcp.deploy.profile import measure_profile, network_maker
 from mmdmcp.deploy.timing import Runtime, spread
 from mmdmcp.dmcp.grid import WidthGrid
 from mmdmcp.latency import Profile, attach
@@ -87,15 +87,20 @@ def held_out(args, supernet: Supernet, choices: list, runtime: Runtime) -> dict:
     widths = [
         [c[int(torch.randint(len(c), (), generator=generator))] for c in choices]
         for _ in range(args.nets)
-    ]
-    runs = [network_run(supernet, row, runtime, args.batch) for row in widths]
-    times: list[list[int]] = [[] for _ in runs]
+    ] + [supernet.full, [c[0] for c in choices]]
+    makers = [network_maker(supernet, row, runtime, args.batch) for row in widths]
+    times: list[list[int]] = [[] for _ in makers]
     with runtime.ready():
         for _ in range(args.rounds):
-            for row, run in zip(times, runs):
-                row.append(runtime.time(run))
+            for row, make in zip(times, makers):
+                row.append(runtime.time(make()))
     took = [min(row) / 1e3 for row in times]
     costs = [supernet.cost.exact(row) for row in widths]
+    ends = {
+        name: dict(predicted_ms=cost['latency_us'] / 1e3, measured_ms=time / 1e3)
+        for name, cost, time in zip(('full', 'narrowest'), costs[-2:], took[-2:])
+    }
+    took, costs = took[:-2], costs[:-2]
     macs = [cost['macs'] for cost in costs]
     per_mac = statistics.median(t / m for t, m in zip(took, macs))
     return dict(
@@ -104,6 +109,7 @@ def held_out(args, supernet: Supernet, choices: list, runtime: Runtime) -> dict:
         rest=vars(profile.rest),
         profile_spread=profile.spread,
         spread=statistics.median(map(spread, times)),
+        **ends,
         measured_ms=[t / 1e3 for t in took],
         predicted=_errors([c['latency_us'] for c in costs], took),
         flops=_errors([per_mac * m for m in macs], took),

@@ -21,6 +21,7 @@ from ..files import atomic_file
 from ..report.tables import quantity, render
 from .models import Plain
 from .onnx import export_onnx, missing_packages
+from .timing import settle_allocator
 
 WARM_UP = 3  # runs of each network before any is timed
 
@@ -71,6 +72,7 @@ def measure(
     Returns:
         list[Latency]: One per runtime.
     """
+    settle_allocator()
     device = _device(nets['full'])
     image = torch.rand(batch, *input_shape, device=device)
     runs = {name: _torch_run(net, image) for name, net in nets.items()}

@@ -110,12 +110,12 @@ class _NetworkItem(_Item):
         super().__init__('a whole network', known)
         self.supernet = supernet
         self.widths = widths
-        self._run: Run | None = None
+        self._make: Callable[[], Run] | None = None
 
     def visit(self, runtime: Runtime, batch: int) -> None:
-        if self._run is None:
-            self._run = network_run(self.supernet, self.widths, runtime, batch)
-        self.visits.append([runtime.time(self._run)])
+        if self._make is None:
+            self._make = network_maker(self.supernet, self.widths, runtime, batch)
+        self.visits.append([runtime.time(self._make())])
 
     def result(self) -> NetworkTime:
         """As a profile has it."""
@@ -123,14 +123,14 @@ class _NetworkItem(_Item):
         return NetworkTime(self.widths, ns, len(self.visits), self.spread)
 
 
-def network_run(
+def network_maker(
     supernet: Supernet, widths: Sequence[int], runtime: Runtime, batch: int
-) -> Run:
-    """What runs the network of some widths, rebuilt."""
+) -> Callable[[], Run]:
+    """What makes what runs the network of some widths, rebuilt."""
     subnet = supernet.subnet(list(widths), 'profile')
     net = Plain(apply(supernet.plain_copy(), subnet)).eval()
     image = torch.rand(batch, *supernet.input_shape)
-    return runtime.runner([net], [image])
+    return runtime.maker(net, image)
 
 
 def measure_profile(
@@ -223,12 +223,13 @@ def _items(
 def _random_widths(choices: Sequence[Sequence[int]], count: int) -> list[tuple]:
     """Widths of networks that are timed as a whole: always the same ones.
 
-    A quarter is drawn from the narrow half of the choices, a quarter from
-    the wide half, the others from all.
+    The full network and the narrowest; of the others a quarter is drawn from
+    the narrow half of the choices, a quarter from the wide half, the rest
+    from all.
     """
     generator = random.Random(0)
-    drawn: list[tuple] = []
-    for number in range(count):
+    drawn = [tuple(row[-1] for row in choices), tuple(row[0] for row in choices)]
+    for number in range(count - 2):
         low, high = ((0, 0.5), (0.5, 1), (0, 1), (0, 1))[number % 4]
         drawn.append(
             tuple(

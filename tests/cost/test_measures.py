@@ -93,3 +93,19 @@ def test_the_full_network_is_no_target(target):
 def test_a_target_above_the_full_network_is_refused(target):
     with pytest.raises(TargetError, match='above the full network'):
         find_measure('flops').parse(target, FULL)
+
+
+@pytest.mark.parametrize(
+    'target, microseconds',
+    [('3.5ms', 3500), ('800us', 800), ('0.002 s', 2000), ('60%', 6000)],
+)
+def test_a_latency_has_a_unit(target, microseconds):
+    assert find_measure('latency').parse(target, 10_000) == microseconds
+
+
+@pytest.mark.parametrize('target', [3.5, '3.5', '3.5G', '1m'])
+def test_a_latency_without_a_unit_is_none(target):
+    with pytest.raises(
+        TargetError, match="'3.5ms', '800us', '50%' .of the full network.$"
+    ):
+        find_measure('latency').parse(target, 10_000)

@@ -128,3 +128,16 @@ def test_onnxruntime_is_timed_on_the_cpu(monkeypatch):
     )
     with pytest.raises(ConfigError, match='with --device cpu only'):
         Runtime('onnxruntime', 'cuda')
+
+
+def test_predicted_stands_below_measured(repo_root, profile, tmp_path, capsys):
+    algorithm = search(target=dict(latency='60%'), profile=profile)
+    subnet = algorithm.export_subnet('min')
+    subnet.save(tmp_path / 'S.yaml')
+    argv = ['latency', str(repo_root / CONFIG), '--subnet', str(tmp_path / 'S.yaml')]
+    argv += ['--profile', profile, '--seconds', '0.05', '--no-onnx']
+    assert main(argv) == 0
+    row = next(x for x in capsys.readouterr().out.splitlines() if 'predicted' in x)
+    assert f'{algorithm.cost_of("max")["latency_us"] / 1e3:.1f} ms' in row
+    assert main([*argv, '--threads', '2']) == 1
+    assert 'was measured with --threads 1, not 2' in capsys.readouterr().err
