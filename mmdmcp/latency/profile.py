@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ..errors import ProfileError, SubnetError
-from ..subnet.files import format_yaml, read_yaml, write_atomically
+from ..subnet.files import format_yaml, path_words, read_yaml, write_atomically
 
 #: Above it, the machine was busy with something else.
 BUSY = 0.1
@@ -212,7 +212,7 @@ class Profile:
             )
             return replace(from_dict(data), path=str(path))
         except SubnetError as error:
-            raise ProfileError(f'{path}: {error}') from None
+            raise ProfileError(f'{path_words(path)}: {error}') from None
 
 
 # ---- merging ---------------------------------------------------------

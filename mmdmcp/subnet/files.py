@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from ..errors import SubnetError, first_line
+from ..errors import SubnetError, first_line, shown
 from ..files import atomic_file
 
 MAX_BYTES = 16 << 20
@@ -23,6 +23,13 @@ _INT = re.compile(r'-?(0|[1-9][0-9]{0,17})', re.ASCII)
 _Loader: Any = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 _Dumper: Any = getattr(yaml, 'CSafeDumper', yaml.SafeDumper)
 _RESOLVER = yaml.resolver.Resolver()
+
+
+def path_words(path: object) -> str:
+    """What was given as a path, as it can stand in a message."""
+    if isinstance(path, (str, os.PathLike)):
+        return str(path)[:1000]
+    return shown(path)
 
 
 def read_yaml(

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import SubnetError
 from .checks import MAX_KEPT, checked_cost, checked_target, mapping, short
-from .files import Row, format_yaml, read_yaml, write_atomically
+from .files import Row, format_yaml, path_words, read_yaml, write_atomically
 from .rows import (
     LayerWidth,
     UnitWidth,
@@ -118,7 +118,7 @@ class Subnet:
         try:
             return cls.from_dict(read_yaml(path))
         except SubnetError as error:
-            raise SubnetError(f'{str(path)[:1000]}: {error}') from None
+            raise SubnetError(f'{path_words(path)}: {error}') from None
 
 
 def _check_units_have_layers(units: dict, layers: dict) -> None:

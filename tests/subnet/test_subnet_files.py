@@ -117,7 +117,9 @@ def test_a_message_is_shorter_than_what_was_written():
         rows = {'0': LayerWidth(out=2)}
         cost = dict(macs=1, params=1, input_shape=[3, 8, 8])
         apply(nn.Identity(), Subnet('dmcp', {}, rows, cost), {'x' * 5000: ''})
-    for error in (long_path, long_prefix):
+    with pytest.raises(SubnetError) as number:
+        Subnet.load(10**5000)
+    for error in (long_path, long_prefix, number):
         assert len(str(error.value)) < 1200
 
 
