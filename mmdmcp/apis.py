@@ -25,6 +25,7 @@ from .checkpoints.fetch import downloaded, is_url
 from .checkpoints.resume import Found, find_good_checkpoint, not_resumable
 from .compat import repair_mmengine
 from .engine.launch import process_group
+from .engine.progress import progress_lines
 from .engine.record import RunRecord
 from .engine.samples import watch_samples
 from .engine.work_dir import Ownership, own_work_dir
@@ -120,10 +121,12 @@ def train(
         remedy = _REMEDY_RESUME if cfg.get('resume') else remedy_for_load_from(cfg)
         if remedy is not None:
             insist_on_fit(runner, remedy)
-        for notice in size_notices(runner, cfg.model):
-            runner.logger.warning(notice)
-        runner.train()
-        _report(runner)
+        with progress_lines(runner):
+            _open_log(runner, cfg.model)
+            for notice in size_notices(runner, cfg.model):
+                runner.logger.warning(notice)
+            runner.train()
+            _report(runner)
     return runner
 
 
@@ -181,6 +184,21 @@ def test(
         if out is not None and suffix == '.json' and is_main_process():
             _write_json(Path(out), metrics)
     return metrics
+
+
+def _open_log(runner: Runner, model: Mapping) -> None:
+    """Say what a search can prune, before anything that takes long."""
+    from .methods import PruningAlgorithm
+
+    algorithm = getattr(runner.model, 'module', runner.model)
+    if not isinstance(algorithm, PruningAlgorithm):
+        return
+    from .plain.inspection import look
+
+    mutator = algorithm.mutator
+    choices = [unit.choices for unit in mutator.units]
+    found = look(mutator.supernet, model['target'], choices)
+    runner.logger.info(f'\n{found}')
 
 
 def _report(runner: Runner) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from . import report_errors
@@ -101,20 +102,28 @@ def _of_config(args: argparse.Namespace) -> 'Inspection':
     from ..deploy.models import full_model, read_model_config
     from ..errors import TargetError
     from ..plain.inspection import look
+    from ..preflight.config import load_config
     from ..preflight.searches import search_class
+    from ..preflight.sizes import config_notices
     from ..registry import MODELS
     from ..supernet import Supernet
 
     config = read_model_config(args.config, args.cfg_options)
+    if args.input_shape:
+        config['input_shape'] = args.input_shape
+    target = args.target or config.get('target')
     if search_class(config) is None:
         shape = args.input_shape or _DEFAULT_SHAPE
         supernet = Supernet(full_model(args.config, args.cfg_options), shape)
-        return look(supernet, args.target)
-    if args.input_shape:
-        config['input_shape'] = args.input_shape
-    target = config['target'] = args.target or config.get('target')
-    try:
-        mutator = MODELS.build(config).mutator
-    except TargetError:  # an answer here: build it with one that any network meets
-        mutator = MODELS.build(dict(config, target='99.9%')).mutator
-    return look(mutator.supernet, target, [unit.choices for unit in mutator.units])
+        found = look(supernet, target)
+    else:
+        config['target'] = target
+        try:
+            mutator = MODELS.build(config).mutator
+        except TargetError:  # an answer here: build it with one that any meets
+            mutator = MODELS.build(dict(config, target='99.9%')).mutator
+        choices = [unit.choices for unit in mutator.units]
+        found = look(mutator.supernet, target, choices)
+    cfg = load_config(args.config, args.cfg_options)
+    notices = config_notices(cfg, found.input_shape)
+    return replace(found, warnings=tuple(notices))

@@ -20,7 +20,7 @@ class _Part(Subset):
 
     @property
     def metainfo(self) -> Any:
-        return self.dataset.metainfo
+        return getattr(self.dataset, 'metainfo', None)
 
 
 class Validation:

@@ -56,6 +56,7 @@ class Inspection:
             given, None if nothing was.
         reachable: Whether the narrowest network is at or below every target;
             None without one.
+        warnings: What of the config can't be meant.
     """
 
     model: str
@@ -66,11 +67,13 @@ class Inspection:
     narrowest: dict[str, int]
     target: dict[str, int] | list[dict[str, int]] | None = None
     reachable: bool | None = None
+    warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists, strings and numbers, as JSON takes them."""
         found = asdict(self)
         found['input_shape'] = list(self.input_shape)
+        found['warnings'] = list(self.warnings)
         found['kept_whole'] = [
             dict(name=name, reason=reason) for name, reason in self.kept_whole
         ]
@@ -89,6 +92,7 @@ class Inspection:
             lines.append(
                 'the target is below the narrowest network: raise it, or let units be narrower'
             )
+        lines += [f'warning: {warning}' for warning in self.warnings]
         return '\n'.join(lines)
 
     def _unit_table(self) -> Table:

@@ -7,10 +7,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from mmengine.config import Config
+from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 
 from ..engine import same_randomness
-from ..walk import nodes
+from ..walk import nodes, type_name
 
 #: Images of another size than ``input_shape`` up to this ratio of pixels are
 #: no mistake: many train on somewhat smaller crops than they test on.
@@ -39,6 +41,59 @@ def size_notices(runner: Runner, model: Any) -> list[str]:
     if classes:
         notices += _idle_outputs(model, len(classes))
     return notices
+
+
+def config_notices(cfg: Config, shape: Sequence[int]) -> list[str]:
+    """The same by the config alone, as far as it says: before there is data.
+
+    Args:
+        cfg: The config.
+        shape: The model's ``input_shape``.
+    """
+    loader = cfg.get('train_dataloader') or cfg.get('val_dataloader') or {}
+    dataset = _innermost(loader.get('dataset') or {})
+    crop = _crop(dataset.get('pipeline') or [])
+    notices = []
+    if crop is not None:
+        notices += _other_sizes(shape, [(shape[0], *crop)])
+    with DATASETS.switch_scope_and_registry(
+        cfg.get('default_scope') or 'mmengine'
+    ) as registry:
+        kind = dataset.get('type')
+        cls = registry.get(kind) if isinstance(kind, str) else kind
+    classes = getattr(cls, 'METAINFO', {}).get('classes') or ()
+    if isinstance(classes, (list, tuple)) and classes:
+        notices += _idle_outputs(cfg.model, len(classes))
+    return notices
+
+
+def _innermost(dataset: Mapping) -> Mapping:
+    """What wrappers (repeated, concatenated, ...) wrap; the first of several."""
+    while True:
+        inner = dataset.get('dataset') or (dataset.get('datasets') or [None])[0]
+        if not isinstance(inner, Mapping):
+            return dataset
+        dataset = inner
+
+
+def _crop(pipeline: Sequence[Any]) -> tuple[int, int] | None:
+    """Height and width of what the last crop of a pipeline leaves."""
+    for step in reversed(pipeline):
+        if not isinstance(step, Mapping):
+            continue
+        if not type_name(step.get('type')).endswith('Crop'):
+            continue
+        size = step.get('crop_size', step.get('scale'))  # mmpretrain has both
+        if isinstance(size, int):
+            return size, size
+        if (
+            isinstance(size, (list, tuple))
+            and len(size) == 2
+            and all(isinstance(side, int) for side in size)
+        ):
+            return size[0], size[1]
+        return None
+    return None
 
 
 def _other_sizes(shape: Sequence[int], found: list[Sequence[int] | None]) -> list[str]:

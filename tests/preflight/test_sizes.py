@@ -7,7 +7,8 @@ import torch
 from mmengine.config import Config
 
 from mmdmcp.apis import train
-from mmdmcp.preflight.sizes import size_notices
+from mmdmcp.preflight.config import load_config
+from mmdmcp.preflight.sizes import config_notices, size_notices
 from mmdmcp.registry import HOOKS
 
 
@@ -131,3 +132,19 @@ def test_a_run_says_it_before_training(tmp_path, caplog):
     text = log.read_text()
     assert 'images of 1x32x32, but those of train_dataloader are 1x8x8' in text
     assert 'model.architecture.head.num_classes=1000' in text
+
+
+def test_a_config_tells_before_there_is_data(repo_root):
+    """The crop of its pipeline, and the classes that its data set is known for."""
+    path = 'configs/pruning/dmcp/dmcp_resnet18_supernet_8xb32.py'
+    cfg = load_config(str(repo_root / path))
+    assert config_notices(cfg, (3, 224, 224)) == []
+    (said,) = config_notices(cfg, (3, 32, 32))
+    assert 'images of 3x32x32, but those of train_dataloader are 3x224x224' in said
+    cfg.model.architecture.head.num_classes = 1200
+    (said,) = config_notices(cfg, (3, 224, 224))
+    assert 'num_classes=1200, but train_dataloader has 1000' in said
+    cfg.train_dataloader.dataset = dict(
+        type='RepeatDataset', times=2, dataset=cfg.train_dataloader.dataset
+    )
+    assert len(config_notices(cfg, (3, 32, 32))) == 2
