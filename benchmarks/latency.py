@@ -21,7 +21,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import models
+
+from models import Setting
 
 from mmdmcp.deploy.latency import processor
 from mmdmcp.deploy.profile import measure_profile, network_maker
@@ -56,7 +57,7 @@ def main() -> None:
     """Measure and print."""
     args = parse_args()
     warnings.simplefilter('ignore')
-    supernet = Supernet(models.build(args.model).eval(), (3, args.size, args.size))
+    supernet = Supernet(Setting().build(args.model).eval(), (3, args.size, args.size))
     grid = WidthGrid(divisor=args.divisor)
     choices = [grid(channels) for channels in supernet.full]
     runtime = Runtime(args.runtime, args.device, args.threads)
@@ -113,6 +114,7 @@ def held_out(args, supernet: Supernet, choices: list, runtime: Runtime) -> dict:
         measured_ms=[t / 1e3 for t in took],
         predicted=_errors([c['latency_us'] for c in costs], took),
         flops=_errors([per_mac * m for m in macs], took),
+        ns_per_mac=1e3 * per_mac,
     )
 
 

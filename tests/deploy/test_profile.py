@@ -79,6 +79,27 @@ def test_a_search_ends_at_its_latency(profile):
     assert subnet.cost['latency_us'] == found[0].cost['latency_us']
 
 
+@pytest.mark.parametrize('method', ['ImportancePruning', 'TrainableGate'])
+def test_other_methods_end_there_too(method, profile):
+    """Any channels may go; the gates are cut as at the end of a training."""
+    algorithm = MODELS.build(
+        dict(
+            type=f'mmdmcp.{method}',
+            architecture=classifier(14, base_channels=16),
+            input_shape=SHAPE,
+            target=dict(latency='60%'),
+            profile=profile,
+        )
+    )
+    if method == 'ImportancePruning':
+        algorithm.prune()
+    else:
+        algorithm.mutator.freeze(algorithm.budget, algorithm.tolerance)
+    net = algorithm.cut()
+    took = count(lambda: net(torch.zeros(1, *SHAPE)))
+    assert took == pytest.approx(0.6 * algorithm.cost_of('max')['macs'], rel=0.02)
+
+
 def test_a_profile_of_something_else_is_refused(profile):
     with pytest.raises(ProfileError, match=r'\[1, 8, 8\], but input_shape is \[1, 16'):
         search(profile=profile, input_shape=(1, 16, 16))

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -110,3 +111,14 @@ def test_a_folder_that_is_no_work_dir_is_refused(tmp_path, capsys):
 def test_a_report_that_cant_be_written_is_a_line(run, capsys):
     assert main(['report', str(run), '-o', '/proc/x/report.html']) == 1
     assert '--out /proc/x/report.html' in capsys.readouterr().err
+
+
+def test_a_latency_is_shown_in_its_unit(run):
+    subnet = example_subnet()
+    cost = dict(subnet.cost, latency_us=3480)
+    replace(subnet, cost=cost, target=dict(latency_us=3512)).save(run / f'{NAME}.yaml')
+    text = text_of(write_report(run).read_text())
+    assert (
+        'The target was 3.512 ms predicted latency; it has 3.480 ms (-0.91%).' in text
+    )
+    assert 'predicted latency 3.480 ms' in text
