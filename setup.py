@@ -48,6 +48,7 @@ LITE = ['mmcv-lite>=2.0.0,<=2.1.0']  # mmpretrain >= 2.0.0, mmrazor <= 2.1.0
 DEMO = ['scikit-learn>=1.3']  # the digits images are part of it
 ONNX = ['onnx>=1.16', 'onnxruntime>=1.18', 'onnxscript>=0.1']
 TIMM = ['timm>=1.0']  # for examples/prune_timm.py
+TENSORBOARD = ['tensorboard>=2.12']  # MMEngine's TensorboardVisBackend
 DOCS = ['mkdocs>=1.6', 'mkdocs-material>=9.5', 'mkdocstrings[python]>=0.26']
 DEV = [
     'pytest>=8',
@@ -74,13 +75,14 @@ EXTRAS = {
     'onnx': ONNX,
     'downstream': DOWNSTREAM,
     'docs': DOCS,
+    'tensorboard': TENSORBOARD,
     'timm': TIMM,
     'dev': [*DEV, *DEMO, *TIMM],
 }
 
 # What OpenMMLab packages carry inside the package, under `.mim`.
 SHIPPED = {
-    'configs': ('*.py', '*.yaml', '*.yml', '*.json', '*.md'),
+    'configs': ('*.py', '*.yaml', '*.yml', '*.json', '*.md', '*.pth'),
     'tools': ('*.py', '*.sh'),
 }
 
