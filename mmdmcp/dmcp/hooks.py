@@ -225,7 +225,7 @@ class DMCPSearchHook(SearchHook):
         if moves.max() < step:
             rate = runner.optim_wrapper['mutator'].optimizer.param_groups[0]
             runner.logger.warning(
-                f'no chain{which} moved by a step of the grid ({step:.2g}): this is '
+                f'no chain moved by a step of the grid ({step:.2g}){which}: this is '
                 'nearly the network whose layers are all narrowed alike. Search '
                 'longer, or raise the rate of the chains, '
                 'optim_wrapper.mutator.optimizer.lr='
