@@ -25,7 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from models import Setting
 
 from mmdmcp.deploy.latency import processor
-from mmdmcp.deploy.profile import measure_profile, network_maker
+from mmdmcp.deploy.profile import measure_profile
+from mmdmcp.deploy.timed import network_maker
 from mmdmcp.deploy.timing import Runtime, spread
 from mmdmcp.dmcp.grid import WidthGrid
 from mmdmcp.latency import Profile, attach

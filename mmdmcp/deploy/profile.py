@@ -1,136 +1,25 @@
 """Measure a network's layers at a grid of widths, for latency as a target."""
 
 import random
-import statistics
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 
 from ..errors import ProfileError
-from ..latency import BlockTimes, Conditions, NetworkTime, Profile, Rest
+from ..latency import Conditions, Profile, Rest
 from ..latency.attach import latency_table
 from ..modes import eval_mode
-from ..subnet import apply
 from ..supernet import Supernet
 from ..supernet.sample_run import SampleRuns
-from .blocks import Block, find_blocks
-from .models import Plain
-from .timing import Run, Runtime, spread
+from .blocks import find_blocks
+from .timed import ROUNDS, BlockItem, Item, NetworkItem
+from .timing import Runtime
 
-ROUNDS = (3, 12)  # of each block, at least and at most
-_STABLE = 0.03  # spread of a block that needs no more rounds
 _TOO_BUSY = 0.3  # spread of a machine on which nothing can be measured
 
 #: Told how many of how many visits are done, and what is timed next.
 Progress = Callable[[int, int, str], None]
-
-
-class _Item:
-    """Something that is timed once a round: a block, or a network.
-
-    Args:
-        what: In words.
-        known: What is known of it already.
-    """
-
-    def __init__(self, what: str, known: Any = None) -> None:
-        self.what = what
-        self.known = known
-        self.visits: list[list[int]] = []  # [rounds][points]
-
-    def visit(self, runtime: Runtime, batch: int) -> None:
-        """Time it once more, at each of its points."""
-        raise NotImplementedError
-
-    @property
-    def rounds(self) -> int:
-        """How often it was timed, by now and before."""
-        return len(self.visits) + (self.known.rounds if self.known else 0)
-
-    @property
-    def spread(self) -> float:
-        """Median of its points' spreads; 1 while that can't be known."""
-        before = self.known.spread if self.known else 1.0
-        if len(self.visits) < 2:
-            return before
-        return min(before, statistics.median(map(spread, zip(*self.visits))))
-
-    @property
-    def done(self) -> bool:
-        """Whether no more rounds are needed."""
-        stable = self.rounds >= ROUNDS[0] and self.spread <= _STABLE
-        return stable or len(self.visits) >= ROUNDS[1]
-
-    def fastest(self) -> list[int]:
-        """Nanoseconds at each point."""
-        return [min(times) for times in zip(*self.visits)]
-
-
-class _BlockItem(_Item):
-    def __init__(self, block: Block, known: BlockTimes | None) -> None:
-        super().__init__(block.what, known)
-        self.block = block
-
-    def visit(self, runtime: Runtime, batch: int) -> None:
-        points = list(self.block.points())
-        overhead = runtime.overhead * len(self.block.shapes)
-        times = dict.fromkeys(points, 0)
-        for point in random.sample(points, len(points)):
-            modules, inputs = self.block.narrow(*point, batch)
-            took = runtime.time(runtime.runner(modules, inputs), inputs)
-            times[point] = max(1, took - overhead)
-        self.visits.append(list(times.values()))
-
-    def result(self) -> BlockTimes:
-        """As a profile has it."""
-        block, found = self.block, self.fastest()
-        size = len(block.outs)
-        rows = [tuple(found[i : i + size]) for i in range(0, len(found), size)]
-        return BlockTimes(
-            block.what,
-            tuple(block.layers),
-            block.macs,
-            block.ins,
-            block.outs,
-            tuple(rows),
-            len(self.visits),
-            self.spread,
-        )
-
-
-class _NetworkItem(_Item):
-    def __init__(
-        self,
-        supernet: Supernet,
-        widths: tuple[int, ...],
-        known: NetworkTime | None,
-    ) -> None:
-        super().__init__('a whole network', known)
-        self.supernet = supernet
-        self.widths = widths
-        self._make: Callable[[], Run] | None = None
-
-    def visit(self, runtime: Runtime, batch: int) -> None:
-        if self._make is None:
-            self._make = network_maker(self.supernet, self.widths, runtime, batch)
-        self.visits.append([runtime.time(self._make())])
-
-    def result(self) -> NetworkTime:
-        """As a profile has it."""
-        (ns,) = self.fastest()
-        return NetworkTime(self.widths, ns, len(self.visits), self.spread)
-
-
-def network_maker(
-    supernet: Supernet, widths: Sequence[int], runtime: Runtime, batch: int
-) -> Callable[[], Run]:
-    """What makes what runs the network of some widths, rebuilt."""
-    subnet = supernet.subnet(list(widths), 'profile')
-    net = Plain(apply(supernet.plain_copy(), subnet)).eval()
-    image = torch.rand(batch, *supernet.input_shape)
-    return runtime.maker(net, image)
 
 
 def measure_profile(
@@ -185,8 +74,8 @@ def measure_profile(
         _measure(items, runtime, batch, seconds, progress)
     found = Profile(
         conditions,
-        tuple(i.result() for i in items if isinstance(i, _BlockItem) and i.visits),
-        tuple(i.result() for i in items if isinstance(i, _NetworkItem) and i.visits),
+        tuple(i.result() for i in items if isinstance(i, BlockItem) and i.visits),
+        tuple(i.result() for i in items if isinstance(i, NetworkItem) and i.visits),
     )
     if found.spread > _TOO_BUSY:
         raise ProfileError(
@@ -202,7 +91,7 @@ def _items(
     points: int,
     networks: int,
     known: Profile,
-) -> list[_Item]:
+) -> list[Item]:
     """All that is timed, with what is known of it."""
     model = supernet.plain_copy()
     with eval_mode(model):
@@ -210,13 +99,13 @@ def _items(
         blocks = find_blocks(model, run, supernet.cost.layers, choices, points)
     blocks_known = {(block.what, block.layers): block for block in known.blocks}
     networks_known = {network.widths: network for network in known.networks}
-    items: list[_Item] = []
+    items: list[Item] = []
     for block in blocks:
         before = blocks_known.get((block.what, tuple(block.layers)))
         same = before and (before.ins, before.outs) == (block.ins, block.outs)
-        items.append(_BlockItem(block, before if same else None))
+        items.append(BlockItem(block, before if same else None))
     for widths in _random_widths(choices, networks):
-        items.append(_NetworkItem(supernet, widths, networks_known.get(widths)))
+        items.append(NetworkItem(supernet, widths, networks_known.get(widths)))
     return items
 
 
@@ -241,7 +130,7 @@ def _random_widths(choices: Sequence[Sequence[int]], count: int) -> list[tuple]:
 
 
 def _measure(
-    items: list[_Item],
+    items: list[Item],
     runtime: Runtime,
     batch: int,
     seconds: float,
