@@ -3,6 +3,7 @@
 import argparse
 import os
 
+from ..errors import ConfigError
 from . import report_errors
 from .options import add_pair_options, require_checkpoint, require_pair
 
@@ -28,6 +29,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default=1e-4,
         help='largest difference allowed, relative to the largest value of '
         'an output (absolute if that is below 1); 1e-4 by default',
+    )
+    parser.add_argument(
+        '--decode',
+        action='store_true',
+        help="one-stage detectors: boxes and scores in place of the head's maps",
+    )
+    parser.add_argument(
+        '--nms',
+        action='store_true',
+        help="with --decode: also choose among the boxes, by ONNX's "
+        'NonMaxSuppression and the thresholds of the config',
     )
     parser.add_argument(
         '--int8',
@@ -62,16 +74,27 @@ def main(argv: list[str] | None = None) -> int:
 
 def _export(args: argparse.Namespace) -> None:
     require_pair(args)
+    if args.nms and not args.decode:
+        raise ConfigError('--nms chooses among decoded boxes: add --decode')
     if args.checkpoint != 'none':
         require_checkpoint(args.checkpoint, 'checkpoint')
     from ..deploy import load_pair
+    from ..deploy.models import is_two_stage
     from ..deploy.onnx import export_onnx
 
     pair = load_pair(args.config, args.subnet, args.cfg_options)
     checkpoint = None if args.checkpoint == 'none' else args.checkpoint
     model = pair.build_pruned(checkpoint)
     shape = args.input_shape or pair.subnet.cost['input_shape']
-    found = export_onnx(model, args.out, shape, args.tolerance, args.torch_export)
+    found = export_onnx(
+        model,
+        args.out,
+        shape,
+        args.tolerance,
+        args.torch_export,
+        args.decode,
+        args.nms,
+    )
     size = os.path.getsize(args.out) / 2**20
     print(
         f'{args.out}: {size:.1f} MiB, input image '
@@ -81,6 +104,13 @@ def _export(args: argparse.Namespace) -> None:
         print(
             f'  {row.output}: largest difference from PyTorch '
             f'{row.largest:.2e}, values up to {row.scale:.2e}'
+        )
+    if args.nms:
+        print('  selected: image, class and row of each box that is kept')
+    if is_two_stage(model):
+        print(
+            f'  {type(model).__name__} has two stages: the file is its backbone, '
+            'neck and RPN; the heads that run on boxes are not in it'
         )
     if args.torch_export:
         print(f'{args.torch_export}: torch.export program')

@@ -102,6 +102,9 @@ def describe(name: str, cfg: Mapping[str, Any]) -> Row:
         method, full = f'{str(kind).rpartition(".")[2]}, search', model['architecture']
     elif kind == 'mmdmcp.PrunedModel':
         method, full = _retraining(model), model['cfg']
+    elif kind == 'mmdmcp.DistilledModel':
+        student = model['student']
+        method, full = f'{_retraining(student)}, distilled', model['teacher']
     elif kind in _PRUNED or backbone.get('type') in _PRUNED:
         method, full = _retraining(backbone), dict(model, backbone=backbone['cfg'])
         full['type'] = model.get('host', kind)

@@ -12,6 +12,9 @@ from torch import nn
 
 from ..errors import ConfigError, DataError, ExportError, first_line
 
+#: Operators of ONNX that have weights.
+_LAYERS = ('Conv', 'ConvTranspose', 'Gemm', 'MatMul')
+
 
 def calibration_images(
     model: nn.Module, loader: Any, count: int, input_shape: Sequence[int]
@@ -59,7 +62,8 @@ def quantize(
     Activations have one scale per tensor, from calibration; weights one per
     output channel. Operations in between keep float32, marked by pairs of
     QuantizeLinear and DequantizeLinear (QDQ), which onnxruntime, TensorRT and
-    OpenVINO fuse.
+    OpenVINO fuse. What comes after the last layer that has weights stays as it
+    is: a box in pixels has no use for 256 values.
 
     Args:
         source: The float32 file.
@@ -93,6 +97,7 @@ def quantize(
                 quant_format=ort.QuantFormat.QDQ,
                 per_channel=True,
                 calibrate_method=methods[method],
+                nodes_to_exclude=_after_the_last_layer(prepared),
             )
         except Exception as error:
             raise ExportError(
@@ -100,6 +105,23 @@ def quantize(
                 f'({type(error).__name__}: {first_line(error)})'
             ) from error
         os.replace(written, target)
+
+
+def _after_the_last_layer(path: Path) -> list[str]:
+    """Names of the nodes whose results no layer with weights reads."""
+    import onnx
+
+    graph = onnx.load(path).graph
+    weights = {weight.name for weight in graph.initializer}
+    read: set[str] = set()  # by what comes before a layer
+    rest = []
+    for node in reversed(graph.node):
+        layer = node.op_type in _LAYERS and any(x in weights for x in node.input)
+        if layer or any(x in read for x in node.output):
+            read.update(node.input)
+        else:
+            rest.append(node.name)
+    return rest
 
 
 def _reader(path: Path, images: Sequence[np.ndarray]) -> Any:

@@ -19,10 +19,13 @@ from ..cost import count
 from ..errors import ConfigError, first_line
 from ..files import atomic_file
 from ..report.tables import quantity, render
-from .models import Plain
+from ..supernet.sample_run import SampleRuns
+from ..supernet.samples import forward_arguments
+from .models import Plain, is_two_stage
 from .onnx import export_onnx, missing_packages
 from .timing import settle_allocator
 
+_WITHOUT_BOXES = ', backbone to RPN'
 WARM_UP = 3  # runs of each network before any is timed
 
 
@@ -83,7 +86,8 @@ def measure(
                 name: _onnx_run(net, image, Path(folder, name + '.onnx'), threads)
                 for name, net in nets.items()
             }
-            found.append(_measure('onnxruntime', runs, threads, seconds))
+            name = 'onnxruntime' + _WITHOUT_BOXES * is_two_stage(nets['full'])
+            found.append(_measure(name, runs, threads, seconds))
     return found
 
 
@@ -114,11 +118,15 @@ def _measure(
 
 
 def _torch_run(net: nn.Module, image: torch.Tensor) -> Callable:
-    net = Plain(net)
+    call = partial(Plain(net), image)
+    if is_two_stage(net):  # end to end: half of it runs on boxes
+        samples = forward_arguments(net, image, 'predict')
+        samples['data_samples'] *= len(image)
+        call = partial(net, image, **samples)
 
     @torch.inference_mode()
     def run():
-        net(image)
+        call()
 
     return run
 
@@ -157,10 +165,9 @@ def report(
         predicted: Seconds that a profile predicts for each network, by the
             runtime that it was measured in; a row below that runtime's.
     """
-    device = _device(nets['full'])
-    image = torch.zeros(1, *input_shape, device=device)
     full_macs, macs = (
-        count(partial(Plain(nets[name]), image)) for name in ('full', 'pruned')
+        count(SampleRuns(nets[name], tuple(input_shape)).inference)
+        for name in ('full', 'pruned')
     )
     full_params, params = (
         sum(p.numel() for p in nets[name].parameters()) for name in ('full', 'pruned')

@@ -4,6 +4,7 @@ import copy
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import torch
@@ -114,6 +115,8 @@ def _pair(model: dict, subnet: str | None) -> tuple[dict, dict | None]:
     common = {key: model[key] for key in ('data_preprocessor',) if key in model}
     if search_class(model) is not None:
         full = {**common, **model['architecture']}
+    elif is_type(kind, 'mmdmcp.DistilledModel'):
+        return _pair({**common, **model['student']}, subnet)
     elif is_type(kind, 'mmdmcp.PrunedModel'):
         full = {**common, **model['cfg']}
         if subnet is None:
@@ -153,32 +156,41 @@ class Plain(nn.Module):
     """A model as a function of an image batch alone.
 
     Runs the host's ``forward`` in mode ``tensor``: what its heads give,
-    before any post-processing. Nested outputs become a flat tuple.
+    before any post-processing. Of a two-stage detector, what it computes
+    before it has boxes: backbone, neck and RPN. Nested outputs become a flat
+    tuple.
 
     Args:
         model (nn.Module): A model of an OpenMMLab package.
-
-    Raises:
-        ConfigError: If it is a two-stage detector.
     """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        if all(
-            isinstance(getattr(model, part, None), nn.Module)
-            for part in ('rpn_head', 'roi_head')
-        ):
-            raise ConfigError(
-                f'a {type(model).__name__} is a two-stage detector: its last '
-                'heads run on the boxes that it finds, so it is no function '
-                'of the image alone. Give the config of a one-stage detector '
-                'or of the classifier with this backbone'
-            )
-        self.model = model
+        self.model: Any = model
+        self._samples = 'data_samples' in signature(model.forward).parameters
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """``[N, C, H, W]``, normalised, to the outputs of the heads."""
-        return tuple(_flat(self.model(image)))
+        return tuple(_flat(self.outputs(image)))
+
+    def outputs(self, image: Tensor) -> Any:
+        """The same as the model nests them."""
+        if is_two_stage(self.model):
+            features = self.model.extract_feat(image)
+            scores, boxes = self.model.rpn_head(features)
+            return dict(features=features, rpn_cls_scores=scores, rpn_bbox_preds=boxes)
+        if self._samples:  # mmpose has no default for them
+            return self.model(image, data_samples=None)
+        return self.model(image)
+
+
+def is_two_stage(model: nn.Module) -> bool:
+    """Whether a detector's last heads run on the boxes that it finds: then it
+    is no function of the image alone."""
+    return all(
+        isinstance(getattr(model, part, None), nn.Module)
+        for part in ('rpn_head', 'roi_head')
+    )
 
 
 def _flat(output: Any):

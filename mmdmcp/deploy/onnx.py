@@ -7,12 +7,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError, ExportError, first_line
 from ..files import atomic_file, file_beside
+from .decode import Decoded, add_nms, nms_options
 from .models import Plain
 from .outputs import output_names
 
@@ -49,6 +51,8 @@ def export_onnx(
     input_shape: Sequence[int],
     tolerance: float = 1e-4,
     program: str | None = None,
+    decode: bool = False,
+    nms: bool = False,
 ) -> list[Difference]:
     """Write a model as ONNX with a dynamic batch size, and check it.
 
@@ -62,6 +66,9 @@ def export_onnx(
             largest value of an output (or absolute, if that is below 1).
         program (str, optional): Also write what ``torch.export`` gave, a
             ``.pt2`` file.
+        decode (bool): A detector's boxes and scores in place of the maps of
+            its head; see :mod:`mmdmcp.deploy.decode`.
+        nms (bool): With ``decode``, also choose among the boxes.
 
     Returns:
         list[Difference]: One an output, over batches of 1 and 3.
@@ -76,10 +83,15 @@ def export_onnx(
             f'{", ".join(missing)} is not installed: pip install '
             f'{" ".join(missing)} (or mmdmcp[onnx])'
         )
-    plain = Plain(model).eval()
-    exported = export_program(plain, input_shape)
-    with torch.no_grad():
-        names = output_names(model, model(torch.rand(1, *input_shape)))
+    plain: Any = Decoded(model, input_shape) if decode else Plain(model)
+    limits = nms_options(model) if decode and nms else None
+    exported = export_program(plain.eval(), input_shape)
+    if decode:
+        names = plain.output_names()
+    else:
+        with torch.no_grad():
+            outputs = plain.outputs(torch.rand(1, *input_shape))
+        names = output_names(model, outputs)
     target = Path(path)
     with ExitStack() as stack:
         with _written(path):
@@ -113,6 +125,8 @@ def export_onnx(
                 )
                 + f'; allowed is {tolerance:g}'
             )
+        if limits is not None:
+            add_nms(partial, limits)
         with _written(path):
             os.replace(partial, target)
     if program is not None:

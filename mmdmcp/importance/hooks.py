@@ -1,5 +1,9 @@
 """What pruning by importance does around MMEngine's training loop."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mmengine.hooks import EMAHook
 from mmengine.runner import Runner
 
 from ..engine import same_randomness, take_batches
@@ -67,6 +71,11 @@ class ImportanceHook(PretrainedHook):
             )
             self._prune(runner, 1.0)
 
+    def _write_small(self, runner: Runner) -> None:
+        """The moving average of the weights, where an EMAHook keeps one."""
+        with averaged(runner):
+            super()._write_small(runner)
+
     def _prune(self, runner: Runner, progress: float) -> None:
         algorithm = self._algorithm(runner)
         batches = []
@@ -87,3 +96,20 @@ class ImportanceHook(PretrainedHook):
             f'{kept} of {sum(unit.num_channels for unit in units)} channels are left, '
             f'{amounts}'
         )
+
+
+@contextmanager
+def averaged(runner: Runner) -> Iterator[None]:
+    """Inside, the model has the weights that its checkpoints have.
+
+    Those of every EMAHook, which swaps them in by itself for validation and
+    checkpoints, and for nothing else.
+    """
+    hooks = [hook for hook in runner.hooks if isinstance(hook, EMAHook)]
+    for hook in hooks:
+        hook._swap_ema_parameters()
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook._swap_ema_parameters()

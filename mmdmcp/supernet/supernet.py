@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ..channels.groups import Trace, analyze
 from ..cost import MEASURES, CostModel, count, read_positions
 from ..cost.parts import Part, PartTable
-from ..errors import TraceError
+from ..errors import TraceError, failure
 from ..layers import kind_of
 from ..modes import eval_mode
 from ..ops import Layout, Selection, SlicedLayer, SlicedParameter
@@ -162,7 +162,7 @@ class Supernet:
             except Exception as error:
                 raise TraceError(
                     f'{type(self.model).__name__} fails at random widths '
-                    f'({error}); a larger `input_shape` may help'
+                    f'({failure(error)}); a larger `input_shape` may help'
                 ) from error
             others.append(counted - self.cost.exact(widths)['macs'])
         self.select(self.full)

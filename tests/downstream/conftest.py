@@ -13,6 +13,21 @@ CONFIGS = Path(__file__).parents[2] / 'configs'
 SUBNET = CONFIGS / 'pruning' / 'dmcp' / 'DMCP_SUBNET_IMAGENET.yaml'
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        '--every-model', action='store_true', help='all rows of docs/models.md'
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption('--every-model', False):
+        return
+    skip = pytest.mark.skip(reason='a slow row of the table: --every-model')
+    for item in items:
+        if 'every_model' in item.keywords:
+            item.add_marker(skip)
+
+
 @pytest.fixture(autouse=True)
 def _packages():
     for package in ('mmdet', 'mmseg'):

@@ -145,3 +145,18 @@ def test_the_small_network_is_built_from_the_two_files(trained, repo_root):
     with torch.no_grad():
         expected = runner.model.eval()(x)
         assert torch.allclose(small.eval()(x), expected, atol=1e-5)
+
+
+def test_a_moving_average_is_what_is_written(trained, repo_root, tmp_path):
+    """As in the checkpoints, where its hook puts it itself."""
+    cfg = importance(repo_root, tmp_path, trained[1], **{'model.steps': 1})
+    cfg.custom_hooks.append(dict(type='EMAHook', momentum=0.05, update_buffers=True))
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    small = torch.load(tmp_path / 'work' / f'{NAME}.pth', weights_only=True)
+    saved = runner.model.state_dict()
+    checkpoint = tmp_path / 'work' / f'epoch_{EPOCHS}.pth'
+    averaged = torch.load(checkpoint, weights_only=False)['state_dict']
+    key = 'head.fc.bias'  # no channel of it goes
+    assert torch.equal(small['state_dict'][key], averaged[f'architecture.{key}'])
+    assert not torch.equal(small['state_dict'][key], saved[f'architecture.{key}'])

@@ -1,0 +1,20 @@
+_base_ = [
+    'mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py',
+    '../_base_/host_importance.py',
+]
+
+model = dict(
+    _delete_=True,
+    type='mmdmcp.ImportancePruning',
+    architecture=dict(
+        _base_.model, backbone=dict(_base_.model.backbone, init_cfg=None)
+    ),
+    target='50%',
+    input_shape=(3, 800, 1344),
+)
+custom_hooks = [dict(type='mmdmcp.ImportanceHook', name='FCOS_R50')]
+load_from = 'checkpoints/fcos_r50_caffe_fpn_gn-head_1x_coco-821213aa.pth'
+
+# The stock schedule of 12 epochs, at half its rate.
+optim_wrapper = dict(optimizer=dict(lr=0.005))
+train_cfg = dict(type='mmdmcp.ResumableTrainLoop')

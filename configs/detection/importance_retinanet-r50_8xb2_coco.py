@@ -1,0 +1,20 @@
+_base_ = [
+    'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py',
+    '../_base_/host_importance.py',
+]
+
+model = dict(
+    _delete_=True,
+    type='mmdmcp.ImportancePruning',
+    architecture=dict(
+        _base_.model, backbone=dict(_base_.model.backbone, init_cfg=None)
+    ),
+    target='50%',
+    input_shape=(3, 800, 1344),
+)
+custom_hooks = [dict(type='mmdmcp.ImportanceHook', name='RETINANET_R50')]
+load_from = 'checkpoints/retinanet_r50_fpn_1x_coco_20200130-c2398f9e.pth'
+
+# The stock schedule of 12 epochs, at half its rate.
+optim_wrapper = dict(optimizer=dict(lr=0.005))
+train_cfg = dict(type='mmdmcp.ResumableTrainLoop')

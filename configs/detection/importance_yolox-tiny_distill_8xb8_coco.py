@@ -1,0 +1,13 @@
+_base_ = './importance_yolox-tiny_subnet_8xb8_coco.py'
+
+# The same, and it learns from the full network.
+model = dict(
+    _delete_=True,
+    type='mmdmcp.DistilledModel',
+    student=_base_.model,
+    teacher=_base_.model.cfg,
+    teacher_checkpoint=_base_.model.init_cfg.checkpoint,
+    losses=dict(
+        pkd=dict(type='mmrazor.PKDLoss', loss_weight=6, module='neck', adapt=True)
+    ),
+)

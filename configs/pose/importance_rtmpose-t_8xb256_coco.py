@@ -1,0 +1,39 @@
+_base_ = [
+    'mmpose::body_2d_keypoint/rtmpose/coco/rtmpose-t_8xb256-420e_coco-256x192.py',
+    '../_base_/host_importance.py',
+]
+
+model = dict(
+    _delete_=True,
+    type='mmdmcp.ImportancePruning',
+    architecture=dict(
+        _base_.model, backbone=dict(_base_.model.backbone, init_cfg=None)
+    ),
+    target='50%',
+    input_shape=(3, 256, 192),
+)
+custom_hooks = [
+    dict(_base_.custom_hooks[0], switch_epoch=54),
+    dict(type='mmdmcp.ImportanceHook', name='RTMPOSE_T'),
+]
+load_from = (
+    'checkpoints/rtmpose-tiny_simcc-coco_pt-aic-coco_420e-256x192-e613ba3f_20230127.pth'
+)
+
+# 60 epochs, from half the stock rate.
+optim_wrapper = dict(optimizer=dict(lr=0.002))
+param_scheduler = [
+    _base_.param_scheduler[0],
+    dict(
+        type='CosineAnnealingLR',
+        eta_min_ratio=0.05,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
+]
+train_cfg = dict(
+    _delete_=True,
+    type='mmdmcp.ResumableTrainLoop',
+    max_epochs=60,
+    val_interval=10,
+)
