@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ def train(
         if remedy is not None:
             insist_on_fit(runner, remedy)
         with progress_lines(runner):
-            _open_log(runner, cfg.model)
+            _open_log(runner)
             for notice in size_notices(runner, cfg.model):
                 runner.logger.warning(notice)
             runner.train()
@@ -186,7 +187,7 @@ def test(
     return metrics
 
 
-def _open_log(runner: Runner, model: Mapping) -> None:
+def _open_log(runner: Runner) -> None:
     """Say what a search can prune, before anything that takes long."""
     from .methods import PruningAlgorithm
 
@@ -196,8 +197,15 @@ def _open_log(runner: Runner, model: Mapping) -> None:
     from .plain.inspection import look
 
     mutator = algorithm.mutator
-    choices = [unit.choices for unit in mutator.units]
-    found = look(mutator.supernet, model['target'], choices)
+    aims = [budget.values for budget in algorithm.budgets]
+    found = replace(
+        look(mutator.supernet, choices=[unit.choices for unit in mutator.units]),
+        # With measures of the algorithm's own, such as a latency.
+        full=algorithm.cost_of('max'),
+        narrowest=algorithm.cost_of('min'),
+        target=aims if len(aims) > 1 else aims[0],
+        reachable=True,  # else it would not have been built
+    )
     runner.logger.info(f'\n{found}')
 
 
