@@ -2,11 +2,20 @@
 
 from .fetch import is_url
 from .match import Fit, compare, initialisers, is_pretrained, require_fit, under
-from .read import read_checkpoint, read_weights, weights_of, write_weights
+from .read import (
+    DISTILLATION,
+    ignore_distillation,
+    read_checkpoint,
+    read_weights,
+    weights_of,
+    write_weights,
+)
 
 __all__ = [
+    'DISTILLATION',
     'Fit',
     'compare',
+    'ignore_distillation',
     'initialisers',
     'is_pretrained',
     'is_url',

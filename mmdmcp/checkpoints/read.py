@@ -14,6 +14,9 @@ from ..errors import CheckpointError, first_line
 from ..files import atomic_file, why_not_a_file
 from .fetch import fetch, is_url, unusable
 
+#: Before the names of what a network was taught with, in its checkpoints.
+DISTILLATION = 'distillation.'
+
 
 def read_checkpoint(path: str | os.PathLike, map_location: Any = 'cpu') -> Any:
     """The content of a checkpoint; nothing in it is executed.
@@ -102,9 +105,17 @@ def weights_of(content: Mapping[str, Any]) -> dict[str, Any]:
     """What MMEngine takes for the weights in a checkpoint's content.
 
     They stand under ``state_dict`` or are all there is; the prefix that a
-    distributed model puts on its names is dropped.
+    distributed model puts on its names is dropped, and so is what a network
+    was taught with.
     """
     weights = content.get('state_dict', content)
     if not isinstance(weights, Mapping):
         return {}
-    return {str(name).removeprefix('module.'): value for name, value in weights.items()}
+    named = {str(name).removeprefix('module.'): x for name, x in weights.items()}
+    return {name: x for name, x in named.items() if not name.startswith(DISTILLATION)}
+
+
+def ignore_distillation(_module: Any, state_dict: dict, prefix: str, *_: Any) -> None:
+    """A hook of a network that loads: what it was taught with is not its own."""
+    for key in [k for k in state_dict if k.startswith(prefix + DISTILLATION)]:
+        del state_dict[key]

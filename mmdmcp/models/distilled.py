@@ -7,6 +7,7 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from ..checkpoints import DISTILLATION
 from ..compat import repair_mmrazor
 from ..errors import ConfigError
 from ..registry import MODELS
@@ -24,7 +25,8 @@ class DistilledModel(BaseModel):
     The teacher runs in eval mode, without gradients, on the same augmented
     batch. It is no part of the model: it is in no checkpoint, no optimiser
     and no moving average. Checkpoints hold the student under its own names,
-    so that the student's own config tests and exports them.
+    so that the student's own config tests and exports them; adapters stand
+    beside it under ``distillation.``.
 
     Args:
         student (dict): Config of the model that trains, such as a
@@ -198,11 +200,15 @@ class DistilledModel(BaseModel):
 
     def _accept_plain_names(self, state_dict: dict, prefix: str, *_: Any) -> None:
         """Load the student under its own names."""
-        kept = tuple(prefix + part for part in (_STUDENT, 'losses.', 'adapters.'))
+        own = prefix + DISTILLATION
         for key in [k for k in state_dict if k.startswith(prefix)]:
-            if not key.startswith(kept):
+            if key.startswith(own):
+                new = prefix + key[len(own) :]
+            elif key.startswith(prefix + _STUDENT):
+                continue
+            else:
                 new = prefix + _STUDENT + key[len(prefix) :]
-                state_dict[new] = state_dict.pop(key)
+            state_dict[new] = state_dict.pop(key)
 
 
 def _build(role: str, cfg: Any, data_preprocessor: dict | None) -> BaseModel:
@@ -221,7 +227,12 @@ def _build(role: str, cfg: Any, data_preprocessor: dict | None) -> BaseModel:
 
 
 def _plain_names(module: nn.Module, state_dict: dict, prefix: str, *_: Any) -> None:
-    """Save the student under its own names."""
+    """Save the student under its own names, and apart from it what only
+    teaches it."""
     start = prefix + _STUDENT
-    for key in [k for k in state_dict if k.startswith(start)]:
+    keys = [key for key in state_dict if key.startswith(prefix)]
+    for key in [key for key in keys if not key.startswith(start)]:
+        new = prefix + DISTILLATION + key[len(prefix) :]
+        state_dict[new] = state_dict.pop(key)
+    for key in [key for key in keys if key.startswith(start)]:
         state_dict[prefix + key[len(start) :]] = state_dict.pop(key)

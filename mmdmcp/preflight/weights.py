@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from ..checkpoints import ignore_distillation
 from ..errors import CheckpointError, first_line
 from ..walk import is_type
 from .searches import search_class
@@ -26,6 +27,9 @@ def insist_on_fit(runner: Runner, remedy: str) -> None:
         remedy: What to do, for the message.
     """
     load = runner.load_checkpoint
+    if not is_type(runner.cfg.model.get('type'), 'mmdmcp.DistilledModel'):
+        model = getattr(runner.model, 'module', runner.model)
+        model._register_load_state_dict_pre_hook(ignore_distillation, True)
     subnet = _subnet(runner.cfg.model)
     built = f' (model.subnet={subnet})' if subnet else ''
 

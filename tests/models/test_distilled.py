@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from common.small_net import batch, classifier
 
 from mmdmcp import CheckpointError, ConfigError
+from mmdmcp.checkpoints import weights_of
 from mmdmcp.registry import MODELS
 
 KD = dict(kd=dict(type='mmrazor.KLDivergence', module='head.fc'))
@@ -107,6 +108,16 @@ def test_features_of_other_widths_need_an_adapter(teacher_file):
     ]
     losses_of(model)[1]['loss_pkd'].backward()
     assert model.adapters['pkd'][0].weight.grad.abs().sum() > 0
+    # A checkpoint is the student's; what taught it stands aside.
+    state = model.state_dict()
+    student = MODELS.build(classifier(base_channels=4))
+    student.load_state_dict(weights_of(dict(state_dict=state)))
+    again = distilled(
+        teacher_file, dict(pkd=dict(features, adapt=True)), input_shape=(1, 8, 8)
+    )
+    again.load_state_dict(state)
+    for a, b in zip(model.parameters(), again.parameters()):
+        assert torch.equal(a, b)
 
 
 @pytest.mark.parametrize(
