@@ -65,6 +65,9 @@ def parse_args() -> argparse.Namespace:
     one.add_argument('--iterations', type=int, default=400, help='of a search')
     one.add_argument('--batch', type=int, default=32)
     one.add_argument(
+        '--size', type=int, default=32, choices=(32, 16, 8), help='of the images'
+    )
+    one.add_argument(
         '--work-dir',
         type=Path,
         default=Path('work_dirs/widths'),
@@ -81,10 +84,11 @@ def run(args: argparse.Namespace) -> int:
     """Compute what is missing; return the exit code."""
     bench = arms.Bench(
         tables.load(args.table, args.tables),
-        CIFAR10(args.data_root) if args.data_root else None,
+        CIFAR10(args.data_root, args.size) if args.data_root else None,
         args.work_dir / args.table,
         args.iterations,
         args.batch,
+        args.size,
     )
     path = args.results / f'{args.table}.jsonl'
     for seed in args.seeds:
@@ -104,6 +108,7 @@ def _run_one(bench: arms.Bench, path: Path, arm: str, share: float, seed: int) -
         seed=seed if trains else None,
         iterations=bench.iterations if trains else None,
         batch=bench.batch if trains else None,
+        **(dict(size=bench.size) if trains and bench.size != 32 else {}),
     )
     name = '_'.join(map(str, records.key(record)))
     with records.locked(bench.folder / f'{name}.lock', wait=False) as free:

@@ -18,11 +18,12 @@ from .data import CIFAR10
 from .pretrained import gates, importance
 from .ranking import Ranking, rank_correlation
 from .records import locked
-from .search import Plan, Search
+from .search import INPUT_SHAPE, Plan, Search
 from .tables import Table
 
-#: As shipped: direct draws beside the expected network.
-DRAWS = 5
+#: Direct draws beside the expected network, as shipped, and neighbours of the
+#: best of them.
+DRAWS, EVOLVED = 5, 16
 #: Random networks that a supernet ranks: as many as candidates, and more.
 FEW, MANY = 6, 30
 
@@ -37,6 +38,7 @@ class Bench:
         folder: Where checkpoints are.
         iterations: Length of a search.
         batch: Images in a batch.
+        size: Height and width of the images.
     """
 
     table: Table
@@ -44,14 +46,21 @@ class Bench:
     folder: Path
     iterations: int
     batch: int
+    size: int = 32
 
     def target(self, share: float) -> float:
         """Multiply-accumulates aimed at."""
         return share * int(self.table.macs.max())
 
+    @property
+    def plain(self) -> int:
+        """Multiply-accumulates of a plain training step of the full network."""
+        pixels = (self.size / INPUT_SHAPE[-1]) ** 2
+        return round(3 * int(self.table.macs.max()) * self.batch * pixels)
+
     def plan(self, share: float, seed: int, **changes) -> Plan:
         """A search of this benchmark's length."""
-        settings = dict(iterations=self.iterations, batch=self.batch)
+        settings = dict(iterations=self.iterations, batch=self.batch, size=self.size)
         return Plan(share=share, seed=seed, **{**settings, **changes})
 
     def search(self, plan: Plan) -> Search:
@@ -66,7 +75,7 @@ class Bench:
 
     def ranking(self, search: Search, by: str) -> Ranking:
         """By a search as it stands."""
-        path = search.checkpoint.with_suffix('.jsonl')
+        path = search.weights.with_suffix('.jsonl')
         return Ranking(search.algorithm, self.data, path, by)
 
     def random(self, share: float, seed: int, count: int) -> list[list[int]]:
@@ -100,6 +109,21 @@ def pyramid(bench: Bench, share: float, seed: int) -> dict:
     return _mean(bench, rows[(np.diff(shares, axis=1) >= 0).all(axis=1)])
 
 
+def smoothed(bench: Bench, share: float, seed: int) -> dict:
+    """What no search can know: the mean over the ten networks at the target
+    whose accuracies a quadratic function of the logarithms of the widths,
+    fitted to the table itself, thinks best. What they lack is the noise of
+    the table's trainings."""
+    rows = bench.table.band(bench.target(share))
+    logs = np.log(bench.table.widths[rows] / bench.table.full)
+    positions = range(logs.shape[1])
+    terms = [np.ones(len(rows)), *logs.T]
+    terms += [logs[:, i] * logs[:, j] for i in positions for j in positions if i <= j]
+    design = np.stack(terms, axis=1)
+    fitted = design @ np.linalg.lstsq(design, bench.table.accuracy[rows], rcond=None)[0]
+    return _mean(bench, rows[np.argsort(-fitted)[:10]])
+
+
 def _mean(bench: Bench, rows: np.ndarray) -> dict:
     places = [bench.table.place(bench.table.widths[row]) for row in rows]
     return dict(
@@ -119,11 +143,11 @@ def _mean(bench: Bench, rows: np.ndarray) -> dict:
 
 
 def best_of(count: int, by: str = 'accuracy') -> Arm:
-    """The best of random networks, by a supernet whose weights trained for
-    half a search; and how well it ranks them."""
+    """The best of random networks, by the supernet that :func:`votes` trains
+    its chains on; and how well it ranks them."""
 
     def arm(bench: Bench, share: float, seed: int) -> dict:
-        search = bench.search(bench.plan(share, seed))
+        search = bench.search(votes_plan(bench, share, seed))
         ranking = bench.ranking(search, by)
         networks = bench.random(share, seed, count)
         widths = ranking.best(networks)
@@ -144,52 +168,39 @@ def _correlation(bench: Bench, ranking: Ranking, networks: list[list[int]]) -> f
 # ---- DMCP ---------------------------------------------------------------
 
 
-def dmcp(rate: float, by: str = 'accuracy', **mutator) -> Arm:
-    """A search, and the best of the candidates that the hook would draw."""
+def dmcp(rate: float, **mutator) -> Arm:
+    """A search as shipped: weights and chains together in the second half,
+    candidates ranked by accuracy."""
 
     def arm(bench: Bench, share: float, seed: int) -> dict:
-        search = bench.search(bench.plan(share, seed, rate=rate, mutator=mutator))
-        search.run()
-        return choose(bench, search, by)
-
-    return arm
-
-
-def frozen(
-    travel: float,
-    steps: int,
-    by: str = 'accuracy',
-    evolved: int = 0,
-    on_budget: bool = False,
-    **mutator,
-) -> Arm:
-    """The weights train alone, then the chains alone.
-
-    Args:
-        travel: The chains' rate, times their steps.
-        steps: Of the chains.
-        by: What ranks the candidates.
-        evolved: Networks that evolution evaluates beside the candidates.
-        on_budget: Whether the chains keep to the target.
-        **mutator: Options of the mutator.
-    """
-
-    def arm(bench: Bench, share: float, seed: int) -> dict:
-        start = bench.iterations // 2
-        held = dict(on_budget=True) if on_budget else {}
-        plan = bench.plan(
-            share,
-            seed,
-            iterations=start + steps,
-            rate=travel / steps,
-            mutator=mutator,
-            options=dict(arch_start=start, weights_stop=start, **held),
-        )
+        plan = bench.plan(share, seed, rate=rate, anneal=False, mutator=mutator)
         search = bench.search(plan)
         search.run()
-        return choose(bench, search, by, evolved)
+        return choose(bench, search, 'accuracy')
 
     return arm
+
+
+def votes(evolved: int = 0, **mutator) -> Arm:
+    """Weights in the first 85 % of the search, then the chains, at the target,
+    by signs; candidates ranked by the loss, and neighbours of the best."""
+
+    def arm(bench: Bench, share: float, seed: int) -> dict:
+        search = bench.search(votes_plan(bench, share, seed, **mutator))
+        search.run()
+        return choose(bench, search, 'loss', evolved)
+
+    return arm
+
+
+def votes_plan(bench: Bench, share: float, seed: int, **mutator) -> Plan:
+    """The search of :func:`votes`."""
+    return bench.plan(
+        share,
+        seed,
+        mutator=dict(mutator, step='sign'),
+        options=dict(arch_start=0.85, weights_stop=0.85, on_budget=True),
+    )
 
 
 def choose(bench: Bench, search: Search, by: str, evolved: int = 0) -> dict:
@@ -237,6 +248,7 @@ ARMS: dict[str, Arm] = {
     'uniform': uniform,
     'random': random,
     'pyramid': pyramid,
+    'smoothed': smoothed,
     'best_of_6': best_of(FEW),
     'best_of_30': best_of(MANY),
     'best_of_30_by_loss': best_of(MANY, 'loss'),
@@ -245,11 +257,8 @@ ARMS: dict[str, Arm] = {
     'gates': gates,
     'dmcp_sigmoid': dmcp(0.5),
     'dmcp_exp': dmcp(0.05, parametrisation='exp'),
-    'frozen_sigmoid': frozen(50.0, 100),
-    'frozen_log_p': frozen(10.0, 100, step='log_p'),
-    'frozen_log_p_by_loss': frozen(10.0, 100, 'loss', step='log_p'),
-    'frozen_on_budget': frozen(10.0, 100, 'loss', on_budget=True, step='log_p'),
-    'frozen_log_p_evolved': frozen(10.0, 100, 'loss', 24, step='log_p'),
+    'votes': votes(),
+    'votes_evolved': votes(EVOLVED),
 }
 #: Those that train nothing: one seed says all, and no images are needed.
-UNTRAINED = ('uniform', 'random', 'pyramid')
+UNTRAINED = ('uniform', 'random', 'pyramid', 'smoothed')

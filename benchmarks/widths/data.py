@@ -22,12 +22,15 @@ class CIFAR10:
 
     Args:
         root: The folder that holds ``cifar-10-batches-py``.
+        size: Height and width of the images, a divisor of 32: fewer pixels
+            are means of several.
 
     Raises:
         FileNotFoundError: If the images are not there.
     """
 
-    def __init__(self, root: str | Path) -> None:
+    def __init__(self, root: str | Path, size: int = 32) -> None:
+        self._pooled = 32 // size
         images, labels = [], []
         for number in range(1, 6):
             path = Path(root, 'cifar-10-batches-py', f'data_batch_{number}')
@@ -57,13 +60,13 @@ class CIFAR10:
         start = number % length * batch
         chosen = order[start : start + batch]
         images = self._augmented(chosen, _generator(seed, 1, number))
-        return dict(inputs=images, data_samples=self._train_labels[chosen])
+        return dict(inputs=self._sized(images), data_samples=self._train_labels[chosen])
 
     def val_batches(self, images: int, batch: int = 250) -> list[dict[str, Tensor]]:
         """The first held-out images."""
         return [
             dict(
-                inputs=self._normalised(self._val[i : i + batch]),
+                inputs=self._sized(self._normalised(self._val[i : i + batch])),
                 data_samples=self._val_labels[i : i + batch],
             )
             for i in range(0, images, batch)
@@ -84,6 +87,12 @@ class CIFAR10:
         # Indexing moves the channels to the end: channels_last in memory.
         crops = images[number, :, rows[:, :, None], columns[:, None, :]]
         return crops.permute(0, 3, 1, 2)
+
+    def _sized(self, images: Tensor) -> Tensor:
+        if self._pooled == 1:
+            return images
+        images = torch.nn.functional.avg_pool2d(images, self._pooled)
+        return images.contiguous(memory_format=torch.channels_last)
 
     def _normalised(self, pixels: Tensor) -> Tensor:
         images = (pixels.float() - self._mean) / self._std

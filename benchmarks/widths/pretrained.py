@@ -36,7 +36,9 @@ def full_network(bench: Any, seed: int) -> tuple[nn.Module, int]:
         model.parameters(), 0.05, momentum=0.9, weight_decay=5e-4, nesterov=True
     )
     wrapper = CPUAmpOptimWrapper(optimiser)
-    path = bench.folder / f'full_s{seed}_b{bench.batch}_n{iterations}.pth'
+    path = (
+        bench.folder / f'full_s{seed}_b{bench.batch}_n{iterations}_{bench.size}px.pth'
+    )
 
     def step(number: int) -> None:
         optimiser.param_groups[0]['lr'] = cosine(0.05, 0.0, number / iterations)
@@ -44,7 +46,7 @@ def full_network(bench: Any, seed: int) -> tuple[nn.Module, int]:
 
     with locked(path.with_suffix('.lock')):
         _train(path, dict(model=model, optimiser=wrapper), step, iterations)
-    return model, 3 * int(table.macs.max()) * bench.batch * iterations
+    return model, bench.plain * iterations
 
 
 def importance(criterion: str) -> Callable[..., dict]:
@@ -68,7 +70,7 @@ def importance(criterion: str) -> Callable[..., dict]:
                 bench.data.train_batch(seed + 1000, number, bench.batch)
                 for number in range(algorithm.batches)
             ]
-            macs += 3 * int(bench.table.macs.max()) * bench.batch * len(batches)
+            macs += bench.plain * len(batches)
         algorithm.train()
         algorithm.prune(batches=batches)
         counts = [len(kept) for kept in algorithm.mutator.selections]
@@ -118,7 +120,10 @@ def gates(bench: Any, share: float, seed: int) -> dict:
         with meter.watching():
             algorithm.train_step(batch, wrappers)
 
-    path = bench.folder / f'gates_{share}_s{seed}_b{bench.batch}_n{iterations}.pth'
+    path = (
+        bench.folder
+        / f'gates_{share}_s{seed}_b{bench.batch}_n{iterations}_{bench.size}px.pth'
+    )
     parts = dict(
         algorithm=algorithm,
         weights=wrappers['architecture'],

@@ -12,10 +12,11 @@ from mmdmcp.engine import recalibrate
 
 from . import records
 from .data import CIFAR10
+from .search import scaled
 
 #: Images for each network's batch-norm statistics, and to rank by. The
-#: shipped hook takes 2,048 and, on CIFAR-10, 5,000.
-RECALIBRATION, VALIDATION = 512, 2000
+#: shipped hook takes 32 batches and, on CIFAR-10, 5,000.
+RECALIBRATION, VALIDATION = 256, 1000
 _BATCH = 64
 
 
@@ -56,7 +57,8 @@ class Ranking:
                 records.append(self._path, self._known[key])
             found = self._known[key]
             cost = self._algorithm.mutator.cost_of(key)['macs']
-            self.macs += cost * (RECALIBRATION + VALIDATION)
+            batches = [*self._recalibration, *self._validation]
+            self.macs += sum(scaled(cost, batch['inputs']) for batch in batches)
             self.scores[key] = (
                 found['accuracy'] if self._by == 'accuracy' else -found['loss']
             )

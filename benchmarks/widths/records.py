@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 #: What makes a result one of its own: it is not computed twice.
-KEY = ('table', 'arm', 'share', 'seed', 'iterations', 'batch')
+KEY = ('table', 'arm', 'share', 'seed', 'iterations', 'batch', 'size')
 _PACKAGES = ('mmdmcp', 'torch', 'mmengine', 'numpy')
 
 

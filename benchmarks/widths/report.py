@@ -91,7 +91,16 @@ def section(name: str, found: Sequence[dict]) -> str:
 def _setting(record: dict) -> tuple[str, str]:
     if record['iterations'] is None:
         return record['arm'], ''
-    return record['arm'], f'{record["iterations"]} x {record["batch"]}'
+    length = f'{record["iterations"]} x {record["batch"]}'
+    if record.get('size'):
+        length += f', {record["size"]} px'
+    return record['arm'], length
+
+
+def _named(record: dict) -> str:
+    """An arm and its length: ``'votes (240 x 64)'``."""
+    arm, length = _setting(record)
+    return f'{arm} ({length})'
 
 
 def _order(item: tuple) -> tuple:
@@ -126,7 +135,7 @@ def _before_ranking(found: Sequence[dict]) -> str:
     """What chains are worth without a ranking of what is drawn from them."""
     groups = defaultdict(list)
     for record in found:
-        groups[record['arm'], record['share']] += [
+        groups[_named(record), record['share']] += [
             c['percentile']
             for c in record['candidates']
             if c['supernet'] is not None and c['name'] != 'evolved'
@@ -144,7 +153,7 @@ def _before_ranking(found: Sequence[dict]) -> str:
 def _correlations(found: Sequence[dict]) -> str:
     groups = defaultdict(list)
     for record in found:
-        groups[record['arm'], record['share']].append(record['correlation'])
+        groups[_named(record), record['share']].append(record['correlation'])
     values = '; '.join(
         f'{arm} {share:.0%}: {statistics.mean(group):.2f} ({len(group)} supernets)'
         for (arm, share), group in sorted(groups.items())

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mmdmcp.dmcp import DMCPChannelMutator
 from mmdmcp.dmcp.grid import WidthGrid
@@ -69,7 +69,11 @@ class Plan:
         seed: Of weights, batches and draws.
         iterations: Length of the search.
         batch: Images in a batch.
+        size: Height and width of the images.
         weights_rate: The weights' first learning rate.
+        anneal: Whether it falls to zero over the search, and the chains' rate,
+            too; else, as shipped, to a tenth over twice the time that the
+            weights train alone, and to a fifth.
         rate: The chains' first learning rate.
         mutator: Options of the mutator.
         options: Options of the algorithm.
@@ -79,8 +83,10 @@ class Plan:
     seed: int
     iterations: int = 400
     batch: int = 32
+    size: int = 32
     weights_rate: float = 0.05
-    rate: float = 0.5
+    anneal: bool = True
+    rate: float = 1.0
     mutator: dict = field(default_factory=dict)
     options: dict = field(default_factory=dict)
 
@@ -123,7 +129,7 @@ class Meter:
 
     def _count(self, _module: nn.Module, _args: tuple, inputs: dict) -> None:
         passes = 3 if self._weight.requires_grad else 2
-        self.macs += passes * self._cost() * len(inputs['inputs'])
+        self.macs += passes * scaled(self._cost(), inputs['inputs'])
 
 
 class Search:
@@ -140,18 +146,16 @@ class Search:
         self.table, self.data, self.plan = table, data, plan
         torch.manual_seed(plan.seed)
         model = Classifier(table.network(table.full.tolist(), search=True))
-        self.algorithm = MODELS.build(
-            dict(
-                type='mmdmcp.DMCP',
-                architecture=model.to(memory_format=torch.channels_last),
-                target=round(plan.share * int(table.macs.max())),
-                input_shape=INPUT_SHAPE,
-                tolerance=TOLERANCE,
-                distillation='net.fc',
-                mutator=dict(type='TableMutator', table=table, **plan.mutator),
-                **plan.options,
-            )
+        options = dict(
+            type='mmdmcp.DMCP',
+            architecture=model.to(memory_format=torch.channels_last),
+            target=round(plan.share * int(table.macs.max())),
+            input_shape=INPUT_SHAPE,
+            tolerance=TOLERANCE,
+            distillation='net.fc',
+            mutator=dict(type='TableMutator', table=table, **plan.mutator),
         )
+        self.algorithm = MODELS.build({**options, **plan.options})
         self.algorithm.mutator.generator.manual_seed(plan.seed)
         self.algorithm.schedule.set_length(plan.iterations)
         self.wrappers = optimisers(self.algorithm, plan.rate)
@@ -160,6 +164,12 @@ class Search:
         )
         self.start = self.algorithm.schedule.first_arch_iteration
         shared = f'weights_s{plan.seed}_b{plan.batch}_a{self.start}'
+        if plan.anneal:
+            shared += f'_of{plan.iterations}'
+        if plan.size != INPUT_SHAPE[-1]:
+            shared += f'_{plan.size}px'
+        if self.algorithm.distillation is None:
+            shared += '_labels'
         self.shared, self._own = folder / f'{shared}.pth', folder / f'{plan.name}.pth'
 
     def run(self, until: int | None = None) -> None:
@@ -182,17 +192,17 @@ class Search:
                 self._save()
 
     def _set_rates(self, iteration: int) -> None:
-        """Cosines of the shipped schedules: to a tenth for the weights, over
-        twice the time that they train alone, which is the shipped search; to
-        a fifth for the chains, from their first step on."""
-        length = self.plan.iterations
+        """Cosines: of the weights as the plan says, of the chains from their
+        first step on, to zero or, as in the release, to a fifth."""
+        length, anneal = self.plan.iterations, self.plan.anneal
+        last, span = (0.0, length) if anneal else (0.1, 2 * self.start)
         rates = dict(
             architecture=cosine(
-                self.plan.weights_rate, 0.1, min(1.0, iteration / (2 * self.start))
+                self.plan.weights_rate, last, min(1.0, iteration / span)
             ),
             mutator=cosine(
                 self.plan.rate,
-                0.2,
+                0.0 if anneal else 0.2,
                 max(0, iteration - self.start) / (length - self.start),
             ),
         )
@@ -206,6 +216,14 @@ class Search:
         """Where its state of now is."""
         done = self.algorithm.schedule.iteration
         return self.shared if done <= self.start else self._own
+
+    @property
+    def weights(self) -> Path:
+        """The checkpoint whose weights are those of now: the shared one, where
+        they stop when the chains begin."""
+        schedule = self.algorithm.schedule
+        stopped = schedule.iteration_at(schedule.weights_stop) <= self.start
+        return self.shared if stopped else self.checkpoint
 
     def _save(self) -> None:
         state = dict(
@@ -232,6 +250,14 @@ class Search:
         if path is self._own:
             self.wrappers['mutator'].load_state_dict(state['chains'])
         self.meter.load_state_dict(state['meter'])
+
+
+def scaled(macs: int, images: Tensor) -> int:
+    """Multiply-accumulates of images ``[N, 3, H, W]``, of a network that takes
+    ``macs`` for one of the tables' size: those of convolutions go with the
+    number of pixels."""
+    count, _, height, width = images.shape
+    return macs * count * height * width // (INPUT_SHAPE[-2] * INPUT_SHAPE[-1])
 
 
 def optimisers(algorithm: Any, rate: float) -> Any:

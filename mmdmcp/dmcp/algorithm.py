@@ -11,7 +11,13 @@ from torch.utils._pytree import tree_map
 from ..cost.budget import Targets
 from ..engine import frozen_statistics, frozen_weights
 from ..errors import ConfigError, shown
-from ..methods import Leaves, PruningAlgorithm, accumulate, finish
+from ..methods import (
+    Leaves,
+    PruningAlgorithm,
+    accumulate,
+    finish,
+    gradient_scale,
+)
 from ..ops import SlicedLayer
 from ..options import number, refuse_unknown
 from ..registry import MODELS
@@ -46,7 +52,9 @@ class DMCP(PruningAlgorithm):
         arch_start: When the chains begin to train: a ratio of the search
             (float), or an iteration (int).
         weights_stop: When the weights stop training, in the same way, but
-            not before the chains begin.
+            not before the chains begin. Where that is the same point, the
+            chains judge weights that are as good as they get, and an iteration
+            of theirs is one pass of the widest network.
         random_sampling: Probability that a sampled network of stage 1 has
             random widths rather than widths drawn from the chains: at the
             first step of the chains and at the last. Before, it is 1.
@@ -56,7 +64,7 @@ class DMCP(PruningAlgorithm):
         on_budget: Whether the chains keep to the target instead of being
             drawn to it: steps leave the expected cost as it is, to first
             order, and a common shift makes up the rest. The budget loss is
-            then reported alone.
+            then only reported.
         tolerance: Accepted distance of the result from the target, as a
             ratio of it.
         distillation: Module whose output narrow networks learn from the
@@ -229,12 +237,17 @@ class DMCP(PruningAlgorithm):
         budget = budgets_loss(
             list(expected.values()), list(self.budget.values.values()), self.dead_zone
         )
-        if self.on_budget:
-            self.mutator.level_gradient(self.budget)
-        else:
+        if not self.on_budget:
             accumulate(wrapper, self.budget_weight * budget)
         before = self.mutator.logits.detach().clone()
-        if finish(wrapper, [self.mutator.logits]):
+        kept = self.budget if self.on_budget else None
+        turns = wrapper._accumulative_counts * len(self.budgets)
+        share = min(1.0, turns / self.schedule.chain_iterations)
+        if finish(
+            wrapper,
+            [self.mutator.logits],
+            lambda: self.mutator.direct_gradient(kept, gradient_scale(wrapper) * share),
+        ):
             self.mutator.project(before)
             if self.on_budget:
                 self.mutator.hold(self.budget)

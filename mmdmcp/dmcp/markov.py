@@ -21,8 +21,9 @@ from torch import Tensor
 #: ``sigmoid``: p = sigmoid(alpha), as in the authors' release.
 #: ``exp``: p = exp(-max(alpha, 0)), as in the paper.
 PARAMETRISATIONS = ('sigmoid', 'exp')
-#: What an optimiser's step moves: the logit, as in the release, or log p.
-STEPS = ('logit', 'log_p')
+#: What the optimiser gets of the logits: their gradient, as in the release, or
+#: the signs of the natural one.
+STEPS = ('logit', 'sign')
 # Logits at which a transition is as good as certain, but still learns: its
 # gradient falls as exp(-|alpha|).
 _FAR = 8.0
@@ -35,13 +36,10 @@ class Chains:
         widths: Candidate widths of each unit, strictly ascending; the last
             is the unit's full width.
         parametrisation: ``'sigmoid'`` or ``'exp'``.
-        step: ``'logit'`` or ``'log_p'``. What the network sees of a chain is
-            log p, and a step of rate r along the gradient in ``alpha`` moves
-            it by ``r * (d log p / d alpha)**2`` times the slope in log p.
-            With ``'log_p'`` the gradient in ``alpha`` is that in log p, and
-            :meth:`project_` moves log p by as much as the optimiser moved
-            ``alpha``: the path of a chain does not depend on its
-            parametrisation.
+        step: ``'logit'``: the optimiser moves ``alpha`` along its gradient.
+            ``'sign'``: it moves ``alpha`` along a direction of the log-odds,
+            and :meth:`project_` moves these by as much, so that the path of
+            a chain does not depend on its parametrisation.
     """
 
     def __init__(
@@ -92,23 +90,44 @@ class Chains:
     def log_transitions(self, alpha: Tensor) -> Tensor:
         """log p, ``[units, groups]``."""
         if self.parametrisation == 'sigmoid':
-            log_p = F.logsigmoid(alpha)
-        else:
-            # The gradient of clamp at its bound is 1: alpha = 0 is alive.
-            log_p = -alpha.clamp(min=0)
-        if self.step == 'log_p':
-            return log_p.detach() + (alpha - alpha.detach())
-        return log_p
+            return F.logsigmoid(alpha)
+        # The gradient of clamp at its bound is 1: alpha = 0 is alive.
+        return -alpha.clamp(min=0)
 
-    def _logits(self, log_p: Tensor) -> Tensor:
-        """The inverse of :meth:`log_transitions`, as far as chains learn."""
+    def log_odds(self, alpha: Tensor) -> Tensor:
+        """log(p / (1 - p)), ``[units, groups]``, at most ``_FAR``."""
         if self.parametrisation == 'sigmoid':
-            log_p = log_p.clamp(max=F.logsigmoid(torch.tensor(_FAR)).item())
-            return log_p - (-log_p.expm1()).log()
-        return -log_p
+            return alpha.clamp(max=_FAR)
+        log_p = -alpha.clamp(min=-F.logsigmoid(alpha.new_tensor(_FAR)).item())
+        return log_p - (-log_p.expm1()).log()
+
+    def slopes(self, alpha: Tensor) -> Tensor:
+        """d alpha / d log-odds, ``[units, groups]``; ones for ``'logit'``, whose
+        steps leave alpha what it is."""
+        if self.step == 'logit' or self.parametrisation == 'sigmoid':
+            return torch.ones_like(alpha)
+        return -torch.sigmoid(-self.log_odds(alpha))
+
+    def information(self, alpha: Tensor) -> Tensor:
+        """Fisher information of each log-odds, ``[units, groups]``: P(the group
+        before is kept) * p * (1 - p). Ones for ``'logit'``."""
+        if self.step == 'logit':
+            return torch.ones_like(alpha)
+        return self.marginals(alpha) * torch.sigmoid(-self.log_odds(alpha))
+
+    def _of_log_odds(self, log_odds: Tensor) -> Tensor:
+        """The inverse of :meth:`log_odds`."""
+        if self.parametrisation == 'sigmoid':
+            return log_odds
+        return -F.logsigmoid(log_odds)
 
     def shifted(self, alpha: Tensor, amount: float) -> Tensor:
-        """Logits of chains that keep more, or less if ``amount`` < 0."""
+        """Logits of chains that keep more, or less if ``amount`` < 0.
+
+        With ``'sign'`` the amount is one of log-odds.
+        """
+        if self.step == 'sign':
+            return self._of_log_odds(self.log_odds(alpha) + amount)
         return alpha + amount if self.parametrisation == 'sigmoid' else alpha - amount
 
     def extremes(self) -> tuple[float, float]:
@@ -126,9 +145,9 @@ class Chains:
             alpha: Logits that an optimiser has moved.
             before: The logits before its step.
         """
-        if self.step == 'log_p':
-            moved = self.log_transitions(before) + (alpha - before)
-            alpha.copy_(self._logits(moved))
+        if self.step == 'sign':
+            moved = self.log_odds(before) + (alpha - before)
+            alpha.copy_(self._of_log_odds(moved.clamp(-_FAR, _FAR)))
         if self.parametrisation == 'exp':
             alpha.clamp_(min=0)
 

@@ -16,6 +16,7 @@ from ..registry import MODELS, registered
 from ..supernet import Unit
 from .grid import WidthGrid, nearest
 from .markov import PARAMETRISATIONS, STEPS, Chains, solve_common_alpha
+from .step import level, natural
 from .unit import DMCPChannelUnit
 
 # Of logits that an iteration moved; expected costs are those of the narrowest
@@ -30,9 +31,10 @@ class DMCPChannelMutator(ChannelMutator):
     Args:
         parametrisation: ``'sigmoid'`` (authors' release) or ``'exp'``
             (paper).
-        step: What a step of the chains' optimiser moves: ``'logit'`` as in
-            the release, or ``'log_p'``, which makes result and rate
-            independent of the parametrisation and of where chains start.
+        step: What the chains' optimiser follows: ``'logit'``, the gradient in
+            the logits, as in the release; or ``'sign'``, the signs of the
+            natural gradient, so that its rate says how far chains go in the
+            whole search, whatever its length, target and parametrisation.
         init: ``'target'`` starts all chains at one common logit whose
             expected cost is the target; ``'zero'`` at alpha = 0, as the
             release does.
@@ -195,24 +197,29 @@ class DMCPChannelMutator(ChannelMutator):
         where their gradient lives."""
         self.chains.project_(self.logits, before)
 
-    def level_gradient(self, budget: Budget) -> None:
-        """Remove from the chains' gradient what would change the expected cost.
-
-        What is left moves channels between units at the same cost: at its
-        zero, a channel's worth per cost is the same everywhere.
+    def direct_gradient(self, budget: Budget | None, most: float) -> None:
+        """Turn the chains' gradient into what the optimiser follows.
 
         Args:
-            budget: What the cost is counted in.
+            budget: Whose cost the step shall leave as it is, to first order;
+                None: any step will do.
+            most: How long each entry is then, where they are signs.
         """
         gradient = self.logits.grad
-        if gradient is None:
+        if gradient is None or (self.step == 'logit' and budget is None):
             return
-        cost = self.supernet.cost.to(self.logits.device)
-        used = budget.used_at(cost, self.expected_widths())
-        (slope,) = torch.autograd.grad(used, self.logits)
-        squares = (slope * slope).sum()
-        if squares > 0:
-            gradient -= (gradient * slope).sum() / squares * slope
+        alpha = self.logits.detach()
+        chains = self.chains.to(alpha.device)
+        slopes, information = chains.slopes(alpha), chains.information(alpha)
+        direction = natural(gradient * slopes, information)
+        if budget is not None:
+            cost = self.supernet.cost.to(alpha.device)
+            used = budget.used_at(cost, self.expected_widths())
+            (slope,) = torch.autograd.grad(used, self.logits)
+            direction = level(direction, slope * slopes, information)
+        if self.step == 'sign':
+            direction = most * direction.sign()
+        gradient.copy_(direction)
 
     @torch.no_grad()
     def hold(self, budget: Budget) -> None:

@@ -52,6 +52,11 @@ class SearchSchedule(Schedule):
         return self.iteration_at(self.arch_start)
 
     @property
+    def chain_iterations(self) -> int:
+        """Iterations that train the chains, in the whole search."""
+        return max(1, self.max_iters - self.first_arch_iteration)
+
+    @property
     def trains_chains(self) -> bool:
         """Whether this iteration trains the chains."""
         return self.iteration >= self.first_arch_iteration

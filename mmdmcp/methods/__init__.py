@@ -16,6 +16,7 @@ from .optim import (
     SearchOptimWrapperConstructor,
     accumulate,
     finish,
+    gradient_scale,
     split_accumulations,
 )
 from .schedule import Schedule, StagedSchedule, check_point
@@ -40,5 +41,6 @@ __all__ = [
     'check_point',
     'counts',
     'finish',
+    'gradient_scale',
     'split_accumulations',
 ]

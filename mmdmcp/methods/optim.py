@@ -1,6 +1,6 @@
 """Two optimisers, one for the weights and one for what the mutator learns."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
 from torch import Tensor, nn
@@ -65,7 +65,11 @@ def accumulate(wrapper: OptimWrapper, loss: Tensor) -> None:
     wrapper._inner_count = count
 
 
-def finish(wrapper: OptimWrapper, parameters: Iterable[Tensor]) -> bool:
+def finish(
+    wrapper: OptimWrapper,
+    parameters: Iterable[Tensor],
+    change: Callable[[], None] | None = None,
+) -> bool:
     """End an iteration: average the gradients over the ranks, and step.
 
     While gradients are accumulated it only counts. The last iteration of a
@@ -74,6 +78,7 @@ def finish(wrapper: OptimWrapper, parameters: Iterable[Tensor]) -> bool:
     Args:
         wrapper: The optimiser wrapper.
         parameters: What it optimises.
+        change: Changes the averaged gradients before the step.
 
     Returns:
         Whether a step was made.
@@ -83,9 +88,18 @@ def finish(wrapper: OptimWrapper, parameters: Iterable[Tensor]) -> bool:
     if not wrapper.should_update():
         return False
     average_gradients(parameters)
+    if change is not None:
+        change()
     wrapper.step()
     wrapper.zero_grad()
     return True
+
+
+def gradient_scale(wrapper: OptimWrapper) -> float:
+    """What a loss scaler has multiplied the gradients by, and divides them by
+    in the step; 1 without one."""
+    scaler = getattr(wrapper, 'loss_scaler', None)
+    return 1.0 if scaler is None else scaler.get_scale()
 
 
 def split_accumulations(

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from mmdmcp.dmcp.markov import PARAMETRISATIONS, Chains, solve_common_alpha
+from mmdmcp.dmcp.step import natural
 
 WIDTHS = [(2, 4, 7), (1, 2, 3, 8), (5,)]
 
@@ -189,40 +190,45 @@ def test_common_logit_meets_the_target(parametrisation, bounds):
         assert cost(logit) == pytest.approx(target, rel=1e-6)
 
 
-def test_steps_in_log_p_do_not_depend_on_the_parametrisation():
-    """Both take the path of gradient descent on log p itself."""
-    widths, rate = [(2, 4, 7), (1, 2, 4, 8)], 0.02
-    sizes = torch.tensor([[2.0, 3.0, 0.0], [1.0, 2.0, 4.0]])
-    log_p = torch.full((2, 3), math.log(0.9))
-    for _ in range(5):
-        log_p.requires_grad_()
-        ((log_p.cumsum(1).exp() * sizes).sum() ** 2 / 20).backward()
-        log_p = (log_p - rate * log_p.grad).detach()
-    for parametrisation, first in (('sigmoid', math.log(9)), ('exp', -math.log(0.9))):
-        chains = Chains(widths, parametrisation, step='log_p')
-        alpha = torch.nn.Parameter(torch.full(chains.shape, first))
-        optimiser = torch.optim.SGD([alpha], rate)
-        for _ in range(5):
-            optimiser.zero_grad()
-            ((chains.expected(alpha) - chains.table[:, 0]).sum() ** 2 / 20).backward()
-            before = alpha.detach().clone()
-            optimiser.step()
-            with torch.no_grad():
-                chains.project_(alpha, before)
-        torch.testing.assert_close(
-            Chains(widths, parametrisation).log_transitions(alpha)[sizes > 0],
-            log_p[sizes > 0],
-        )
+@pytest.mark.parametrize('parametrisation', PARAMETRISATIONS)
+def test_the_natural_gradient_divides_by_fisher_information(
+    parametrisation,
+):
+    """That of the distribution of widths, by enumerating them, in log-odds."""
+    widths = (2, 4, 7, 8)
+    odds = torch.tensor([[1.2, -0.4, 0.7]], dtype=torch.float64, requires_grad=True)
+    log_p = torch.nn.functional.logsigmoid(odds)
+    kept = torch.cat([torch.ones(1, 1), log_p.cumsum(1).exp()], dim=1)
+    probability = kept - torch.cat([kept[:, 1:], torch.zeros(1, 1)], dim=1)
+    assert probability.sum().item() == pytest.approx(1)
+    fisher = torch.zeros(3, 3, dtype=torch.float64)
+    for p in probability[0]:
+        (score,) = torch.autograd.grad(p.log(), odds, retain_graph=True)
+        fisher += p.detach() * score.T @ score
+    (plain,) = torch.autograd.grad((probability * torch.tensor(widths)).sum(), odds)
+    expected = torch.linalg.solve(fisher, plain[0])
+
+    chains = Chains([widths], parametrisation, step='sign')
+    alpha = (odds if parametrisation == 'sigmoid' else -log_p).detach().requires_grad_()
+    chains.expected(alpha).sum().backward()
+    alpha, gradient = alpha.detach(), alpha.grad * chains.slopes(alpha.detach())
+    direction = natural(gradient, chains.information(alpha))
+    torch.testing.assert_close(direction[0], expected)
+    moved = alpha + 0.5 * direction
+    chains.project_(moved, alpha)
+    torch.testing.assert_close(
+        chains.log_odds(moved), odds.detach() + 0.5 * direction, rtol=1e-6, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize('parametrisation', PARAMETRISATIONS)
-def test_steps_in_log_p_end_where_chains_still_learn(parametrisation):
-    """However far the optimiser went: p stays at 1 at most, and finite."""
-    chains = Chains([(1, 2, 3)], parametrisation, step='log_p')
+def test_steps_in_log_odds_end_where_chains_still_learn(parametrisation):
+    """However far the optimiser went: p stays below 1, and above 0."""
+    chains = Chains([(1, 2, 3)], parametrisation, step='sign')
     alpha = torch.tensor([[1.0, 1.0]])
-    moved = alpha + torch.tensor([[100.0, -1.0]])
+    moved = alpha + torch.tensor([[100.0, -100.0]])
     chains.project_(moved, alpha)
-    p = Chains([(1, 2, 3)], parametrisation).log_transitions(moved).exp()
+    p = chains.log_transitions(moved).exp()
     assert torch.isfinite(moved).all()
-    assert 0.999 < p[0, 0] <= 1
-    assert p[0, 1] < p[0, 0]
+    assert 0.999 < p[0, 0] < 1
+    assert 0 < p[0, 1] < 0.001
