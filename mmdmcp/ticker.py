@@ -50,7 +50,7 @@ def duration(seconds: float) -> str:
 
     Example:
         >>> duration(8.4), duration(95), duration(4000), duration(200_000)
-        ('8 s', '1 min 35 s', '1 h 07 min', '2 d 08 h')
+        ('8 s', '1 min 35 s', '1 h 06 min', '2 d 07 h')
     """
     whole = round(seconds)
     if whole < 60:

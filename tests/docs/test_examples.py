@@ -14,6 +14,7 @@ import pytest
         'datasets.hold_out',
         'dmcp.grid',
         'engine.launch',
+        'engine.progress',
         'gate.gate',
         'models.resnet_cifar',
         'ops.layout',
@@ -23,6 +24,7 @@ import pytest
         'report.style',
         'report.tables',
         'subnet.ranges',
+        'ticker',
     ],
 )
 def test_examples_give_what_they_show(name):
