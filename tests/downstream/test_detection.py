@@ -114,11 +114,6 @@ model = dict(
     assert pair.build_full().neck.in_channels == [256, 512, 1024, 2048]
 
 
-def test_a_two_stage_detector_is_no_function_of_the_image():
-    with pytest.raises(ConfigError, match='a FasterRCNN is a two-stage'):
-        Plain(load_pair(str(ROOT / CONFIGS['FasterRCNN'])).build_pruned())
-
-
 def test_building_runs_one_small_image_and_traces_nothing(load):
     """The time it takes: benchmarks/build_time.py."""
     init_default_scope('mmdet')
