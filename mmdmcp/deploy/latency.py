@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import statistics
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -14,6 +15,7 @@ import torch
 from rich.table import Table
 from torch import nn
 from torch.utils.benchmark import Timer
+from torch.utils.benchmark import timer as benchmark_timer
 
 from ..cost import count
 from ..errors import ConfigError, first_line
@@ -79,7 +81,8 @@ def measure(
     device = _device(nets['full'])
     image = torch.rand(batch, *input_shape, device=device)
     runs = {name: _torch_run(net, image) for name, net in nets.items()}
-    found = [_measure('PyTorch', runs, threads, seconds)]
+    clock = _clock(device, threads)
+    found = [_measure('PyTorch', runs, threads, seconds, clock)]
     if onnx and device.type == 'cpu' and not missing_packages():
         with TemporaryDirectory() as folder:
             runs = {
@@ -87,12 +90,16 @@ def measure(
                 for name, net in nets.items()
             }
             name = 'onnxruntime' + _WITHOUT_BOXES * is_two_stage(nets['full'])
-            found.append(_measure(name, runs, threads, seconds))
+            found.append(_measure(name, runs, threads, seconds, clock))
     return found
 
 
 def _measure(
-    runtime: str, runs: dict[str, Callable], threads: int, seconds: float
+    runtime: str,
+    runs: dict[str, Callable],
+    threads: int,
+    seconds: float,
+    clock: Callable[[], float],
 ) -> Latency:
     """Interleaved, so that a busy moment of the machine hits both."""
     times: dict[str, list[float]] = {name: [] for name in runs}
@@ -102,7 +109,9 @@ def _measure(
     rounds = 5
     for _ in range(rounds):
         for name, run in runs.items():
-            timer = Timer('run()', globals={'run': run}, num_threads=threads)
+            timer = Timer(
+                'run()', timer=clock, globals=dict(run=run), num_threads=threads
+            )
             times[name] += timer.blocked_autorange(min_run_time=seconds / rounds).times
     spread = 0.0
     for values in times.values():
@@ -115,6 +124,13 @@ def _measure(
         statistics.median(times['pruned']),
         spread,
     )
+
+
+def _clock(device: torch.device, threads: int) -> Callable[[], float]:
+    """Seconds. One thread of the CPU counts its own, as for a profile: what it
+    waits while other processes run is no part of the latency."""
+    alone = device.type == 'cpu' and threads == 1
+    return time.thread_time if alone else benchmark_timer
 
 
 def _torch_run(net: nn.Module, image: torch.Tensor) -> Callable:
