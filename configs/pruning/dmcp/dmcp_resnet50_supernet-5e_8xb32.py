@@ -10,9 +10,7 @@ model = dict(
     on_budget=True,
     mutator=dict(step='sign'),
 )
-custom_hooks = [
-    dict(type='mmdmcp.DMCPSearchHook', name='RESNET50', rank_by='loss', num_evolved=16)
-]
+custom_hooks = [dict(type='mmdmcp.DMCPSearchHook', name='RESNET50', rank_by='loss')]
 optim_wrapper = dict(mutator=dict(optimizer=dict(lr=1.0)))
 param_scheduler = dict(
     architecture=[dict(type='CosineAnnealingLR', convert_to_iter_based=True)],
