@@ -40,6 +40,8 @@ REQUIREMENTS = [
     'matplotlib>=3.7',
     # Pages of reports; torch needs it, too.
     'jinja2>=3.1',
+    # Photos for `mmdmcp sensitivity`; torchvision needs it, too.
+    'pillow>=9',
     # mmengine 0.10 imports pkg_resources, which setuptools 82 removed.
     'setuptools<82',
 ]

@@ -113,6 +113,7 @@ def test_source_distribution_builds_the_same(source, tmp_path):
 def test_what_is_imported_is_declared(repo_root):
     """Not left to a dependency that happens to bring it along."""
     names = {
+        'PIL': 'pillow',
         'yaml': 'PyYAML',
         'sklearn': 'scikit-learn',
         'mmcv': 'mmcv-lite',
