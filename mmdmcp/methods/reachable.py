@@ -3,10 +3,11 @@
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
-from ..cost import Budget, Limit
+from ..cost import MEASURES, Budget, Limit
 from ..errors import TargetError
 from .mutator import ChannelMutator
 
@@ -39,16 +40,24 @@ def check_reachable(budget: Budget, mutator: ChannelMutator) -> None:
 def check_counted(budget: Budget, mutator: ChannelMutator) -> None:
     """Raise if no limit depends on some unit: nothing would decide its width.
 
+    Layers that only training runs, such as auxiliary heads, cost nothing at
+    inference whatever the target; their width is free.
+
     Raises:
         TargetError: Naming the units and the remedy.
     """
     widths = torch.tensor(mutator.supernet.full, dtype=torch.float64)
     widths.requires_grad_()
-    total = torch.stack(
-        [x.measure.value(mutator.supernet.cost, widths) for x in budget]
-    )
-    (slopes,) = torch.autograd.grad(total.sum(), widths)
-    free = [unit.name for unit, slope in zip(mutator.units, slopes) if slope == 0]
+
+    def slopes(measures: Sequence[Any]) -> list[float]:
+        total = sum(
+            measure.value(mutator.supernet.cost, widths) for measure in measures
+        )
+        return torch.autograd.grad(total, widths)[0].tolist()
+
+    counted = slopes([limit.measure for limit in budget])
+    run = slopes([MEASURES['macs']])
+    free = [u.name for u, a, b in zip(mutator.units, counted, run) if b and not a]
     if free:
         raise TargetError(
             f'the target of {budget} counts nothing of {len(free)} units, so nothing '
