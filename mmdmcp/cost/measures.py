@@ -65,6 +65,10 @@ class Measure:
         """
         raise NotImplementedError
 
+    def known(self, model: CostModel) -> bool:
+        """Whether the network's amount is known; see :attr:`missing`."""
+        return True
+
     def exact(self, model: CostModel, widths: Sequence[int]) -> int:
         """The amount at whole widths, one per unit."""
         return round(float(self.value(model, torch.tensor(widths))))
@@ -189,6 +193,9 @@ class Latency(Measure):
         "model.profile='LATENCY.yaml'; mmdmcp profile CONFIG -o LATENCY.yaml "
         'measures one'
     )
+
+    def known(self, model: CostModel) -> bool:
+        return self.name in model.tables
 
     def value(self, model: CostModel, widths: Tensor) -> Tensor:
         return model.tables[self.name](widths)

@@ -114,11 +114,19 @@ class CostModel:
         return self._elsewhere[device]
 
     def exact(self, widths: Sequence[int]) -> dict[str, int]:
-        """``{'macs': int, 'params': int}`` and what else was measured, at whole
-        widths, one per unit."""
+        """Every measure that is known of the network, by name, and what its parts
+        cost: ``{'macs': int, 'params': int}``, at whole widths, one per unit."""
+        from .measures import MEASURES  # which are written for this class
+
         whole = torch.tensor(widths)
-        amounts = dict(macs=self.macs(whole), params=self.params(whole))
-        amounts.update((name, table(whole)) for name, table in self.tables.items())
+        amounts = {
+            name: measure.value(self, whole)
+            for name, measure in MEASURES.items()
+            if measure.known(self)
+        }
+        for name, table in self.tables.items():
+            if name not in amounts:
+                amounts[name] = table(whole)
         return {name: round(float(amount)) for name, amount in amounts.items()}
 
     def _inputs_outputs(self, widths: Tensor):

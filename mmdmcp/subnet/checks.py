@@ -95,22 +95,18 @@ def kept_indices(name: str, kept: Any, count: int | None, of: int = MAX_WIDTH) -
 
 
 def checked_cost(cost: Any) -> dict[str, Any]:
-    """The ``cost`` of a file: ``macs``, ``params`` and ``input_shape``, and
-    ``latency_us`` where it was predicted."""
-    cost = mapping('cost', cost, ('macs', 'params', 'input_shape'), ('latency_us',))
+    """The ``cost`` of a file: ``input_shape``, and amounts by the names of
+    measures; ``macs`` and ``params`` are always among them."""
+    cost = mapping('cost', cost, ('macs', 'params', 'input_shape'))
     shape = cost['input_shape']
     if not isinstance(shape, (list, tuple)) or not 1 <= len(shape) <= 5:
         raise SubnetError(
             'cost: input_shape must be a list such as '
             f'[3, 224, 224], not {short(shape)}'
         )
-    amounts = {
-        key: whole_number(f'cost: {key}', value, 0, MAX_COUNT)
-        for key, value in cost.items()
-        if key != 'input_shape'
-    }
+    amounts = {key: value for key, value in cost.items() if key != 'input_shape'}
     sizes = [whole_number('cost: input_shape', size) for size in shape]
-    return dict(amounts, input_shape=sizes)
+    return dict(_amounts('cost', amounts, 0), input_shape=sizes)
 
 
 def checked_target(target: Any) -> dict[str, int]:
@@ -118,14 +114,19 @@ def checked_target(target: Any) -> dict[str, int]:
     target = mapping('target', target)
     if not target:
         raise SubnetError('target: is empty; write macs or params, or leave target out')
-    for key in target:
+    return _amounts('target', target, 1)
+
+
+def _amounts(where: str, amounts: dict[str, Any], low: int) -> dict[str, int]:
+    """Amounts by the names of measures."""
+    for key in amounts:
         if not _MEASURE.fullmatch(key):
             raise SubnetError(
-                f'target: {short(key)} is no name of a measure, such as macs or params'
+                f'{where}: {short(key)} is no name of a measure, such as macs or params'
             )
     return {
-        key: whole_number(f'target: {key}', value, 1, MAX_COUNT)
-        for key, value in target.items()
+        key: whole_number(f'{where}: {key}', value, low, MAX_COUNT)
+        for key, value in amounts.items()
     }
 
 

@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from torch import nn
 
+import mmdmcp
 from mmdmcp.cost import MEASURES, Budget, CostModel, LayerCost, Measure, register
 from mmdmcp.errors import TargetError
 from mmdmcp.ops import Layout, Segment
@@ -103,6 +105,9 @@ def test_a_measure_of_ones_own(model):
         budget = Budget.parse(dict(channels='50%'), dict(channels=400))
         assert budget.values == dict(channels=200)
         assert float(budget.used_at(model, torch.tensor([100, 200]))) == 1.5
+        net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3))
+        small = mmdmcp.prune(net, dict(channels='50%'), torch.rand(1, 3, 8, 8))
+        assert small.subnet.cost['channels'] == small.subnet.target['channels'] == 4
         with pytest.raises(ValueError, match="'channels' already"):
             register(Channels())
     finally:

@@ -117,7 +117,7 @@ UNIT = ('units', 'backbone.conv1')
         (('cost', 'macs'), 1.0, 'cost: macs: 1.0 is not a whole number'),
         (('cost', 'params'), '45', "cost: params: '45' is not a whole"),
         (('cost', 'macs'), 10**40, 'a huge number is out of range'),
-        (('cost', 'time'), 3, "cost: unknown key 'time'"),
+        (('cost', 'Time'), 3, "cost: 'Time' is no name of a measure"),
         (('cost', 'input_shape'), 224, 'input_shape must be a list'),
         (('cost', 'input_shape'), [], 'input_shape must be a list'),
         (('cost', 'input_shape'), [3, 0, 224], 'input_shape: 0 is out of range'),
