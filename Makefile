@@ -28,7 +28,7 @@ PYTEST_ARGS ?=
 JOBS ?= auto
 
 # Below this, tests of something are missing.
-COVERAGE := 80
+COVERAGE := 93
 
 DOCS_STAMP := $(VENV)/.docs
 

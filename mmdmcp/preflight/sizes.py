@@ -59,7 +59,7 @@ def config_notices(cfg: Config, shape: Sequence[int]) -> list[str]:
     with DATASETS.switch_scope_and_registry(
         cfg.get('default_scope') or 'mmengine'
     ) as registry:
-        kind = dataset.get('type')
+        kind = dataset.get('of', dataset.get('type'))  # as HoldOut names it
         cls = registry.get(kind) if isinstance(kind, str) else kind
     classes = getattr(cls, 'METAINFO', {}).get('classes') or ()
     if isinstance(classes, (list, tuple)) and classes:

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -214,7 +215,7 @@ class FakeTimer:
 
     order = []
 
-    def __init__(self, stmt, globals, num_threads):
+    def __init__(self, stmt, timer, globals, num_threads):
         self.net = globals['run']()
 
     def blocked_autorange(self, min_run_time):
@@ -227,7 +228,9 @@ def test_what_is_made_of_the_times(monkeypatch):
     """Nets in turn, medians, and how far the middle half spreads."""
     monkeypatch.setattr(measuring, 'Timer', FakeTimer)
     runs = dict(full=lambda: 'full', pruned=lambda: 'pruned')
-    row = measuring._measure('PyTorch', runs, threads=1, seconds=1.0)
+    row = measuring._measure(
+        'PyTorch', runs, threads=1, seconds=1.0, clock=time.perf_counter
+    )
     assert FakeTimer.order[:4] == ['full', 'pruned'] * 2
     assert (row.full, row.pruned, row.speed_up) == (0.04, 0.01, 4.0)
     assert row.spread == pytest.approx(0.5)
