@@ -1,5 +1,7 @@
 """Every stock model that a config is shipped for: exact, and trainable."""
 
+import re
+
 import pytest
 from downstream.facts import measure
 from downstream.zoo import QUICK, ZOO, pruning_config
@@ -27,8 +29,13 @@ def test_a_stock_model_is_pruned_exactly_and_trains(name, tmp_path):
 
 
 @pytest.mark.every_model
-def test_a_size_at_which_a_group_norm_sees_one_value_is_refused():
+def test_a_size_at_which_a_group_norm_sees_one_value_is_named():
+    """A search refuses it; what closes any channel leaves the head whole."""
+    reason = r'a group norm meets a single value.*larger'
     model = pruning_config('FCOS-R50')
     model.input_shape = (3, 128, 128)
-    with pytest.raises(TraceError, match=r'a group norm meets a single value.*larger'):
+    whole = MODELS.build(model).mutator.supernet.unprunable
+    assert any(re.search(reason, why) for name, why in whole if 'cls_convs' in name)
+    model.update(type='mmdmcp.DMCP', distillation=None)
+    with pytest.raises(TraceError, match=reason):
         MODELS.build(model)
