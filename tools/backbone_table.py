@@ -13,6 +13,8 @@ import argparse
 import re
 import sys
 import warnings
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -77,10 +79,21 @@ def lines(text: str) -> list[str]:
     return [x for x in table.splitlines() if x.startswith('| ')][1:]
 
 
-def main() -> int:
-    """Measure and write; the exit code tells whether it differed."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('family', nargs='*', help='all by default')
+def write_table(
+    about: str, kind: str, package: str, page: Path, header: str, row: Callable
+) -> int:
+    """Measure and write a page's table; the exit code tells whether it differed.
+
+    Args:
+        about: What the command does.
+        kind: What a row is about, ``'family'``.
+        package: Package of the tests whose ``zoo.ZOO`` has all of them by name.
+        page: The page.
+        header: First lines of the table.
+        row: Makes the line of a name.
+    """
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument('names', metavar=kind, nargs='*', help='all by default')
     parser.add_argument(
         '--check',
         action='store_true',
@@ -89,24 +102,30 @@ def main() -> int:
     args = parser.parse_args()
     warnings.simplefilter('ignore')
     sys.path[:0] = [str(ROOT), str(ROOT / 'tests')]
-    from backbones.zoo import ZOO
+    zoo = import_module(f'{package}.zoo').ZOO
 
-    unknown = set(args.family) - set(ZOO)
+    unknown = set(args.names) - set(zoo)
     if unknown:
-        parser.error(f'no family {", ".join(unknown)}; choose from {", ".join(ZOO)}')
-    page = PAGE.read_text()
-    rows = {re.match(r'\| ([^|]+) \|', x)[1]: x for x in lines(page)}
-    for family in args.family or ZOO:
-        rows[family] = row(family)
-        print(rows[family], flush=True)
-    table = '\n'.join([HEADER] + [rows[f] for f in ZOO if f in rows])
+        parser.error(f'no {kind} {", ".join(unknown)}; choose from {", ".join(zoo)}')
+    text = page.read_text()
+    rows = {re.match(r'\| ([^|]+) \|', x)[1]: x for x in lines(text)}
+    for name in args.names or zoo:
+        rows[name] = row(name)
+        print(rows[name], flush=True)
+    table = '\n'.join([header] + [rows[name] for name in zoo if name in rows])
     new = re.sub(
-        f'{BEGIN}.*{END}', lambda _: f'{BEGIN}\n{table}\n{END}', page, flags=re.DOTALL
+        f'{BEGIN}.*{END}', lambda _: f'{BEGIN}\n{table}\n{END}', text, flags=re.DOTALL
     )
     if not args.check:
-        PAGE.write_text(new)
+        page.write_text(new)
         return 0
-    return int(new != page)
+    return int(new != text)
+
+
+def main() -> int:
+    """Run the command; return its exit code."""
+    about = __doc__.splitlines()[0]
+    return write_table(about, 'family', 'backbones', PAGE, HEADER, row)
 
 
 if __name__ == '__main__':

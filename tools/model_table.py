@@ -10,14 +10,11 @@ their rows are replaced. ``--check`` writes nothing and fails if the table would
 change.
 """
 
-import argparse
-import re
 import sys
-import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from backbone_table import BEGIN, END, ROOT, left_whole, lines, mark
+from backbone_table import ROOT, left_whole, mark, write_table
 
 PAGE = ROOT / 'docs' / 'models.md'
 HEADER = (
@@ -49,35 +46,9 @@ def row(name: str) -> str:
 
 
 def main() -> int:
-    """Measure and write; the exit code tells whether it differed."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('model', nargs='*', help='all by default')
-    parser.add_argument(
-        '--check',
-        action='store_true',
-        help='write nothing; fail if the table would change',
-    )
-    args = parser.parse_args()
-    warnings.simplefilter('ignore')
-    sys.path[:0] = [str(ROOT), str(ROOT / 'tests')]
-    from downstream.zoo import ZOO
-
-    unknown = set(args.model) - set(ZOO)
-    if unknown:
-        parser.error(f'no model {", ".join(unknown)}; choose from {", ".join(ZOO)}')
-    page = PAGE.read_text()
-    rows = {re.match(r'\| ([^|]+) \|', x)[1]: x for x in lines(page)}
-    for name in args.model or ZOO:
-        rows[name] = row(name)
-        print(rows[name], flush=True)
-    table = '\n'.join([HEADER] + [rows[n] for n in ZOO if n in rows])
-    new = re.sub(
-        f'{BEGIN}.*{END}', lambda _: f'{BEGIN}\n{table}\n{END}', page, flags=re.DOTALL
-    )
-    if not args.check:
-        PAGE.write_text(new)
-        return 0
-    return int(new != page)
+    """Run the command; return its exit code."""
+    about = __doc__.splitlines()[0]
+    return write_table(about, 'model', 'downstream', PAGE, HEADER, row)
 
 
 if __name__ == '__main__':
