@@ -24,8 +24,8 @@ from ..report.tables import quantity, render
 from ..supernet.sample_run import SampleRuns
 from ..supernet.samples import forward_arguments
 from .models import Plain, is_two_stage
-from .onnx import export_onnx, missing_packages
-from .timing import settle_allocator
+from .onnx import export_onnx, missing_packages, open_session, runs_on
+from .timing import counts_own_time, settle_allocator
 
 _WITHOUT_BOXES = ', backbone to RPN'
 WARM_UP = 3  # runs of each network before any is timed
@@ -127,10 +127,9 @@ def _measure(
 
 
 def _clock(device: torch.device, threads: int) -> Callable[[], float]:
-    """Seconds. One thread of the CPU counts its own, as for a profile: what it
-    waits while other processes run is no part of the latency."""
-    alone = device.type == 'cpu' and threads == 1
-    return time.thread_time if alone else benchmark_timer
+    """Seconds that went by, counted as for a profile."""
+    own = counts_own_time(device, threads)
+    return time.thread_time if own else benchmark_timer
 
 
 def _torch_run(net: nn.Module, image: torch.Tensor) -> Callable:
@@ -150,16 +149,8 @@ def _torch_run(net: nn.Module, image: torch.Tensor) -> Callable:
 def _onnx_run(
     net: nn.Module, image: torch.Tensor, path: Path, threads: int
 ) -> Callable:
-    import onnxruntime
-
     export_onnx(net, str(path), tuple(image.shape[1:]))
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(
-        str(path), options, providers=['CPUExecutionProvider']
-    )
-    feed = {session.get_inputs()[0].name: image.numpy()}
-    return lambda: session.run(None, feed)
+    return runs_on(open_session(path, threads), image)
 
 
 def report(

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -43,6 +43,30 @@ class Difference:
 def missing_packages() -> list[str]:
     """What an export needs and is not installed."""
     return [name for name in _PACKAGES if find_spec(name) is None]
+
+
+def open_session(file: str | os.PathLike | bytes, threads: int = 0) -> Any:
+    """An onnxruntime session on the CPU.
+
+    Args:
+        file: An ONNX file, or its content.
+        threads: Threads of an operator; 0 takes onnxruntime's default.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(
+        file if isinstance(file, bytes) else str(file),
+        options,
+        providers=['CPUExecutionProvider'],
+    )
+
+
+def runs_on(session: Any, image: Tensor) -> Callable[[], list]:
+    """What runs a session on an image."""
+    feed = {session.get_inputs()[0].name: image.numpy()}
+    return lambda: session.run(None, feed)
 
 
 def export_onnx(
@@ -197,18 +221,13 @@ def compare(
     plain: nn.Module, path: Path, input_shape: Sequence[int]
 ) -> list[Difference]:
     """Run a file in onnxruntime and the model in PyTorch, same images."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(
-        str(path), providers=['CPUExecutionProvider']
-    )
-    name = session.get_inputs()[0].name
+    session = open_session(path)
     generator = torch.Generator().manual_seed(0)
     found: list[Difference] = []
     for batch in _BATCHES:
         image = torch.randn(batch, *input_shape, generator=generator)
         ours = plain(image)
-        theirs = session.run(None, {name: image.numpy()})
+        theirs = runs_on(session, image)()
         for i, (a, b) in enumerate(zip(ours, theirs)):
             now = _difference(session.get_outputs()[i].name, a, torch.from_numpy(b))
             if len(found) <= i:

@@ -10,6 +10,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from ..errors import ConfigError
 from .decode import BOXES, SCORES
+from .onnx import open_session
 
 
 class OnnxPredictor(nn.Module):
@@ -32,16 +33,10 @@ class OnnxPredictor(nn.Module):
     def __init__(
         self, model: nn.Module, path: str | os.PathLike, threads: int = 0
     ) -> None:
-        import onnxruntime
-
         super().__init__()
         self.model: Any = model
         self._predict = _post_processing(model)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        self._session = onnxruntime.InferenceSession(
-            str(path), options, providers=['CPUExecutionProvider']
-        )
+        self._session = open_session(path, threads)
         self._input = self._session.get_inputs()[0].name
         self._names = [output.name for output in self._session.get_outputs()]
         self._structure: Any = None

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError, ProfileError, first_line
-from .onnx import missing_packages
+from .onnx import missing_packages, open_session, runs_on
 
 Run = Callable[[], object]
 _LEAST_NS = 1_500_000  # of a visit; a short block is run until it has taken so long
@@ -100,15 +100,7 @@ class Runtime:
         return lambda: self.runner([copy.deepcopy(net)], [image])
 
     def _session(self, file: bytes, image: Tensor) -> Run:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.threads
-        session = onnxruntime.InferenceSession(
-            file, options, providers=['CPUExecutionProvider']
-        )
-        feed = {session.get_inputs()[0].name: image.numpy()}
-        return lambda: session.run(None, feed)
+        return runs_on(open_session(file, self.threads), image)
 
     @cached_property
     def overhead(self) -> int:
@@ -153,10 +145,9 @@ class Runtime:
 
     @property
     def _clock(self) -> Callable[[], int]:
-        """Nanoseconds that went by. One thread of the CPU counts its own: what
-        it waits while other processes run is no part of the latency."""
-        alone = self.device.type == 'cpu' and self.threads == 1
-        return time.thread_time_ns if alone else time.perf_counter_ns
+        """Nanoseconds that went by."""
+        own = counts_own_time(self.device, self.threads)
+        return time.thread_time_ns if own else time.perf_counter_ns
 
     def _wait(self, run: Run) -> None:
         run()
@@ -182,6 +173,12 @@ def _onnx(modules: Sequence[nn.Module], image: Tensor) -> bytes:
             f'({first_line(error)}): take --runtime pytorch'
         ) from error
     return file.getvalue()
+
+
+def counts_own_time(device: torch.device, threads: int) -> bool:
+    """Whether a thread's own time is taken: one thread of the CPU's. What it
+    waits while other processes run is no part of the latency."""
+    return device.type == 'cpu' and threads == 1
 
 
 def settle_allocator() -> None:
