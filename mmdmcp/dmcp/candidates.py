@@ -110,6 +110,16 @@ def _adjust(
         candidate.cost = mutator.cost_of(candidate.widths)
 
 
+def to_compare(
+    expected: Candidate, direct: list[Candidate], budget: Budget, tolerance: float
+) -> list[Candidate]:
+    """The candidates, the expected network first; without it if it is further
+    from the target than the tolerance and draws are not."""
+    if direct and budget.gap(expected.cost) > tolerance:
+        return direct
+    return [expected, *direct]
+
+
 def direct_candidates(
     mutator: DMCPChannelMutator,
     budget: Budget,

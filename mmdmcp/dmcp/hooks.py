@@ -13,7 +13,12 @@ from ..options import number, refuse_unknown
 from ..registry import HOOKS
 from ..report import candidate_table, network_table, preflight_table
 from .algorithm import DMCP
-from .candidates import Candidate, direct_candidates, expected_candidate
+from .candidates import (
+    Candidate,
+    direct_candidates,
+    expected_candidate,
+    to_compare,
+)
 from .ranker import LOSS, Ranker
 
 #: The draws take about a minute then.
@@ -252,8 +257,7 @@ class DMCPSearchHook(SearchHook):
                 f'{budget.used(expected.cost):.1%} of the target of {budget}, more '
                 f'than {tolerance:.1%} from it: widths are whole channels'
             )
-            return direct or [expected]
-        return [expected, *direct]
+        return to_compare(expected, direct, budget, tolerance)
 
     def _rank(
         self,

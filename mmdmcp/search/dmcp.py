@@ -13,7 +13,12 @@ from torch import nn
 from .. import dmcp
 from ..cost import Budget
 from ..cost.budget import Targets
-from ..dmcp.candidates import Candidate, direct_candidates, expected_candidate
+from ..dmcp.candidates import (
+    Candidate,
+    direct_candidates,
+    expected_candidate,
+    to_compare,
+)
 from ..dmcp.ranker import Ranker
 from ..engine import recalibrate, same_randomness
 from ..engine.distributed import average
@@ -220,9 +225,7 @@ class DMCP(Search):
         budget, mutator = algorithm.budget, algorithm.mutator
         expected = expected_candidate(mutator, budget, algorithm.tolerance)
         direct = direct_candidates(mutator, budget, algorithm.tolerance, num, max_draws)
-        if direct and budget.gap(expected.cost) > algorithm.tolerance:
-            return direct
-        return [expected, *direct]
+        return to_compare(expected, direct, budget, algorithm.tolerance)
 
     def _check_trained(self) -> None:
         start = self.algorithm.schedule.first_arch_iteration
