@@ -6,14 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from . import report_errors
-from .options import add_cfg_options
+from .options import (
+    DEFAULT_SHAPE,
+    add_cfg_options,
+    add_input_shape,
+    add_model_choice,
+)
 
 if TYPE_CHECKING:
     from torch import nn
 
     from ..plain import Inspection
-
-_DEFAULT_SHAPE = (3, 224, 224)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -23,21 +26,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'tie, their share of the cost, what is left whole and why, and whether a '
         'target can be met. Needs no data and no GPU.'
     )
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument(
-        'config', nargs='?', help='config of a search, or of the full model'
-    )
-    which.add_argument('--model', metavar='torchvision:NAME', help='a model instead')
+    add_model_choice(parser, 'config of a search, or of the full model')
     parser.add_argument(
         '--target', help="such as 50%% or 1.8G; by default that of the search's config"
     )
-    parser.add_argument(
-        '--input-shape',
-        type=int,
-        nargs=3,
-        metavar=('C', 'H', 'W'),
-        help="input size; by default that of the search's config, or 3 224 224",
-    )
+    add_input_shape(parser, "that of the search's config, or 3 224 224")
     parser.add_argument(
         '--json', action='store_true', help='print JSON instead of tables'
     )
@@ -64,7 +57,7 @@ def _of_model(args: argparse.Namespace) -> 'Inspection':
 
     from ..plain import inspect
 
-    shape = args.input_shape or _DEFAULT_SHAPE
+    shape = args.input_shape or DEFAULT_SHAPE
     model = torchvision_model(args.model)
     return inspect(model, torch.rand(1, *shape), args.target)
 
@@ -113,7 +106,7 @@ def _of_config(args: argparse.Namespace) -> 'Inspection':
         config['input_shape'] = args.input_shape
     target = args.target or config.get('target')
     if search_class(config) is None:
-        shape = args.input_shape or _DEFAULT_SHAPE
+        shape = args.input_shape or DEFAULT_SHAPE
         supernet = Supernet(full_model(args.config, args.cfg_options), shape)
         found = look(supernet, target)
     else:

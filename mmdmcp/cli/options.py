@@ -10,6 +10,9 @@ from mmengine.config import DictAction
 from ..errors import CheckpointError
 from ..shipped import require
 
+#: Of a model whose config names no other.
+DEFAULT_SHAPE = (3, 224, 224)
+
 _SPACE = '\0'  # no argument of a command can hold it
 
 
@@ -62,14 +65,36 @@ def add_pair_options(parser: argparse.ArgumentParser) -> None:
         'config', help='config of the pruned model, or of the full one with --subnet'
     )
     parser.add_argument('--subnet', help='subnet file, if the config has none')
+    add_input_shape(parser, 'the one in the subnet file')
+    add_cfg_options(parser)
+
+
+def add_model_choice(parser: argparse.ArgumentParser, config: str) -> None:
+    """Add a config, or ``--model`` in place of it.
+
+    Args:
+        parser: The command's.
+        config: What the config is of.
+    """
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument('config', nargs='?', help=config)
+    which.add_argument('--model', metavar='torchvision:NAME', help='a model instead')
+
+
+def add_input_shape(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add ``--input-shape``.
+
+    Args:
+        parser: The command's.
+        default: What is taken without it, in words.
+    """
     parser.add_argument(
         '--input-shape',
         type=int,
         nargs=3,
         metavar=('C', 'H', 'W'),
-        help='input size; by default the one in the subnet file',
+        help=f'input size; by default {default}',
     )
-    add_cfg_options(parser)
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:

@@ -7,13 +7,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from . import report_errors
-from .options import add_cfg_options
+from .options import DEFAULT_SHAPE, add_cfg_options, add_input_shape
 
 if TYPE_CHECKING:
     from ..latency import Profile
     from ..supernet import Supernet
-
-_DEFAULT_SHAPE = (3, 224, 224)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -64,13 +62,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default=600.0,
         help='time to spend, 600 by default; another call goes on',
     )
-    parser.add_argument(
-        '--input-shape',
-        type=int,
-        nargs=3,
-        metavar=('C', 'H', 'W'),
-        help="input size; by default that of the search's config, or 3 224 224",
-    )
+    add_input_shape(parser, "that of the search's config, or 3 224 224")
     add_cfg_options(parser)
     args = parser.parse_args(argv)
     for name, least in dict(
@@ -123,7 +115,7 @@ def _network(args: argparse.Namespace) -> tuple['Supernet', Sequence[Sequence[in
 
     config = read_model_config(args.config, args.cfg_options)
     if search_class(config) is None:
-        shape = args.input_shape or _DEFAULT_SHAPE
+        shape = args.input_shape or DEFAULT_SHAPE
         supernet = Supernet(full_model(args.config, args.cfg_options).eval(), shape)
         return supernet, [width_steps(size, 0.1, 1) for size in supernet.full]
     if args.input_shape:

@@ -5,12 +5,16 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from . import report_errors
-from .options import add_cfg_options, require_checkpoint
+from .options import (
+    DEFAULT_SHAPE,
+    add_cfg_options,
+    add_input_shape,
+    add_model_choice,
+    require_checkpoint,
+)
 
 if TYPE_CHECKING:
     from ..plain.narrowing import Sensitivity
-
-_SHAPE = (3, 224, 224)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -20,11 +24,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'training, and show what the network loses: of the first metric on the '
         "config's validation images, or of its agreement with itself on photos."
     )
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument(
-        'config', nargs='?', help='config of the full model, or a search'
-    )
-    which.add_argument('--model', metavar='torchvision:NAME', help='a model instead')
+    add_model_choice(parser, 'config of the full model, or a search')
     parser.add_argument(
         '--weights',
         required=True,
@@ -50,7 +50,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         choices=['l1', 'l2', 'bn_scale', 'size'],
         help='which channels are kept; l2 by default',
     )
-    parser.add_argument('--input-shape', type=int, nargs=3, metavar=('C', 'H', 'W'))
+    add_input_shape(parser, "that of the search's config, or 3 224 224")
     parser.add_argument(
         '-o', '--out', metavar='PICTURE', help='also draw it: .png, .pdf or .svg'
     )
@@ -93,7 +93,7 @@ def _of_model(args: argparse.Namespace) -> 'Sensitivity':
     from ..plain.photos import agreement, read_photos
     from .inspect import torchvision_model
 
-    shape = tuple(args.input_shape or _SHAPE)
+    shape = tuple(args.input_shape or DEFAULT_SHAPE)
     photos = read_photos(args.photos, args.images, shape)
     own = args.weights == 'DEFAULT'
     model = torchvision_model(args.model, 'DEFAULT' if own else None).eval()
@@ -120,7 +120,7 @@ def _of_config(args: argparse.Namespace) -> 'Sensitivity':
     model = full_model(args.config, args.cfg_options).eval()
     load_weights(model, args.weights)
     config = read_model_config(args.config, args.cfg_options)
-    shape = args.input_shape or config.get('input_shape') or _SHAPE
+    shape = args.input_shape or config.get('input_shape') or DEFAULT_SHAPE
     supernet = Supernet(model, tuple(shape), any_channels=True)
 
     def score(net: Any) -> float:
