@@ -205,6 +205,15 @@ def votes_plan(bench: Bench, share: float, seed: int, **mutator) -> Plan:
 
 def choose(bench: Bench, search: Search, by: str, evolved: int = 0) -> dict:
     """The best candidate of a finished search, and all of them."""
+    found = candidates(search, bench.ranking(search, by), evolved)
+    for candidate in found['candidates']:
+        place = bench.table.place(candidate['widths'])
+        candidate['percentile'] = place.percentile
+    return found
+
+
+def candidates(search: Search, ranking: Ranking, evolved: int = 0) -> dict:
+    """The best candidate of a finished search, and all of them."""
     algorithm = search.algorithm
     mutator, budget = algorithm.mutator, algorithm.budget
 
@@ -216,7 +225,6 @@ def choose(bench: Bench, search: Search, by: str, evolved: int = 0) -> dict:
         *direct_candidates(mutator, budget, algorithm.tolerance, DRAWS),
     ]
     names = {tuple(c.widths): c.name for c in reversed(drawn)}
-    ranking = bench.ranking(search, by)
     near = [n for n in names if affordable(n)] or [tuple(drawn[0].widths)]
     scores = {network: ranking.score(network) for network in near}
     scores = evolve(
@@ -235,7 +243,6 @@ def choose(bench: Bench, search: Search, by: str, evolved: int = 0) -> dict:
                 name=names.get(network, 'evolved'),
                 widths=list(network),
                 supernet=scores.get(network),
-                percentile=bench.table.place(network).percentile,
             )
             for network in dict.fromkeys([*names, *scores])
         ],

@@ -15,7 +15,6 @@ from mmdmcp.files import atomic_file
 from mmdmcp.methods import SearchOptimWrapperConstructor
 from mmdmcp.registry import MODELS
 
-from .networks import Classifier
 from .records import locked
 from .search import INPUT_SHAPE, Meter, cosine
 
@@ -29,9 +28,8 @@ def full_network(bench: Any, seed: int) -> tuple[nn.Module, int]:
         The network, and the multiply-accumulates that it took.
     """
     torch.manual_seed(seed)
-    table, iterations = bench.table, bench.iterations // 2
-    model = Classifier(table.network(table.full.tolist(), search=True))
-    model = model.to(memory_format=torch.channels_last).train()
+    iterations = bench.iterations // 2
+    model = bench.table.model().to(memory_format=torch.channels_last).train()
     optimiser = torch.optim.SGD(
         model.parameters(), 0.05, momentum=0.9, weight_decay=5e-4, nesterov=True
     )
@@ -45,7 +43,7 @@ def full_network(bench: Any, seed: int) -> tuple[nn.Module, int]:
         model.train_step(bench.data.train_batch(seed, number, bench.batch), wrapper)
 
     with locked(path.with_suffix('.lock')):
-        _train(path, dict(model=model, optimiser=wrapper), step, iterations)
+        train(path, dict(model=model, optimiser=wrapper), step, iterations)
     return model, bench.plain * iterations
 
 
@@ -130,7 +128,7 @@ def gates(bench: Any, share: float, seed: int) -> dict:
         gates=wrappers['mutator'],
         meter=meter,
     )
-    _train(path, parts, step, iterations)
+    train(path, parts, step, iterations)
     counts = algorithm.set_widths('open')
     return dict(
         widths=bench.table.nearest(counts, bench.target(share)),
@@ -139,10 +137,22 @@ def gates(bench: Any, share: float, seed: int) -> dict:
     )
 
 
-def _train(
-    path: Path, parts: dict[str, Any], step: Callable[[int], None], iterations: int
+def train(
+    path: Path,
+    parts: dict[str, Any],
+    step: Callable[[int], None],
+    iterations: int,
+    every: int = _SAVE_EVERY,
 ) -> None:
-    """Make the steps that a checkpoint lacks, and save on the way."""
+    """Make the steps that a checkpoint lacks, and save on the way.
+
+    Args:
+        path: The checkpoint.
+        parts: What has a ``state_dict``.
+        step: Makes the step of a number.
+        iterations: How many.
+        every: Steps between two checkpoints.
+    """
     done = 0
     if path.exists():
         state = torch.load(path, weights_only=True)
@@ -151,7 +161,7 @@ def _train(
             part.load_state_dict(state[name])
     for number in range(done, iterations):
         step(number)
-        if (number + 1) % _SAVE_EVERY == 0 or number + 1 == iterations:
+        if (number + 1) % every == 0 or number + 1 == iterations:
             state = {name: part.state_dict() for name, part in parts.items()}
             with atomic_file(path) as file:
                 torch.save(dict(state, done=number + 1), file)

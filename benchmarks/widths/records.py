@@ -5,7 +5,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -47,9 +47,9 @@ def _drop_last_line(path: Path) -> None:
     os.truncate(path, content.rfind(b'\n') + 1)
 
 
-def key(record: dict) -> tuple:
+def key(record: dict, names: Sequence[str] = KEY) -> tuple:
     """What identifies a result."""
-    return tuple(record.get(name) for name in KEY)
+    return tuple(record.get(name) for name in names)
 
 
 @contextmanager

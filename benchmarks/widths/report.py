@@ -55,7 +55,7 @@ def write(folder: Path, results: Path, docs: Path) -> None:
             )
     text = '\n\n'.join(parts)
     print(text)
-    _insert(docs / 'results.md', text)
+    insert(docs / 'results.md', text, BEGIN, END)
 
 
 def section(name: str, found: Sequence[dict]) -> str:
@@ -209,12 +209,12 @@ def plot(table: tables.Table, found: Sequence[dict], path: Path) -> None:
 _COLOURS = ('#0072B2', '#E69F00', '#009E73', '#CC79A7', '#D55E00', '#56B4E9', '#000000')
 
 
-def _insert(path: Path, text: str) -> None:
+def insert(path: Path, text: str, begin: str, end: str) -> None:
     """Put a text between its marks, or at the end of the file."""
     page = path.read_text() if path.exists() else '# Results\n'
-    before, mark, rest = page.partition(BEGIN)
-    after = rest.partition(END)[2] if mark else '\n'
+    before, mark, rest = page.partition(begin)
+    after = rest.partition(end)[2] if mark else '\n'
     if not mark:
         before = before.rstrip('\n') + '\n\n'
     with atomic_file(path) as file:
-        file.write(f'{before}{BEGIN}\n\n{text}\n\n{END}{after}'.encode())
+        file.write(f'{before}{begin}\n\n{text}\n\n{end}{after}'.encode())

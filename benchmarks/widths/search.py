@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -25,14 +25,32 @@ from mmdmcp.methods import SearchOptimWrapperConstructor
 from mmdmcp.registry import MODELS
 
 from .data import CIFAR10
-from .networks import Classifier
 from .tables import Table
 
 INPUT_SHAPE = (3, 32, 32)
 _SAVE_EVERY = 50
-#: Accepted distance of a candidate from the target; the band's, as a table
-#: of few widths has few networks within the shipped 0.01.
-TOLERANCE = 0.03
+
+
+class Space(Protocol):
+    """What is searched.
+
+    Attributes:
+        tolerance: Accepted distance of a candidate from the target.
+        logits: Name of the layer that distillation reads.
+    """
+
+    tolerance: float
+    logits: str
+
+    @property
+    def full_macs(self) -> int:
+        """Multiply-accumulates of the full network."""
+
+    def model(self) -> nn.Module:
+        """The full network, for a search; labels ``[N]`` are its samples."""
+
+    def mutator(self, options: dict) -> dict:
+        """Config of the mutator."""
 
 
 class TableGrid(WidthGrid):
@@ -136,24 +154,24 @@ class Search:
     """A search that goes on where its checkpoint stands.
 
     Args:
-        table: The table.
+        space: What is searched: a table's networks, or others.
         data: The images.
-        plan: What to search.
+        plan: How to search.
         folder: Where checkpoints are.
     """
 
-    def __init__(self, table: Table, data: CIFAR10, plan: Plan, folder: Path) -> None:
-        self.table, self.data, self.plan = table, data, plan
+    def __init__(self, space: Space, data: CIFAR10, plan: Plan, folder: Path) -> None:
+        self.data, self.plan = data, plan
         torch.manual_seed(plan.seed)
-        model = Classifier(table.network(table.full.tolist(), search=True))
+        model = space.model()
         options = dict(
             type='mmdmcp.DMCP',
             architecture=model.to(memory_format=torch.channels_last),
-            target=round(plan.share * int(table.macs.max())),
+            target=round(plan.share * space.full_macs),
             input_shape=INPUT_SHAPE,
-            tolerance=TOLERANCE,
-            distillation='net.fc',
-            mutator=dict(type='TableMutator', table=table, **plan.mutator),
+            tolerance=space.tolerance,
+            distillation=space.logits,
+            mutator=space.mutator(plan.mutator),
         )
         self.algorithm = MODELS.build({**options, **plan.options})
         self.algorithm.mutator.generator.manual_seed(plan.seed)

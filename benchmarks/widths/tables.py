@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from .networks import ChannelBenchNet, NATSNet
+from .networks import ChannelBenchNet, Classifier, NATSNet
 
 #: A found network is compared with those of 0.97 to 1.01 times its cost.
 BAND = (0.97, 1.01)
@@ -44,6 +44,10 @@ class Table:
         epochs: That each network was trained for.
     """
 
+    #: The band's, as few networks of a table are within the shipped 0.01.
+    tolerance = 0.03
+    logits = 'net.fc'
+
     def __init__(
         self,
         name: str,
@@ -64,6 +68,19 @@ class Table:
     def candidates(self) -> list[tuple[int, ...]]:
         """The widths that each position may take, ascending."""
         return [tuple(np.unique(column).tolist()) for column in self.widths.T]
+
+    @property
+    def full_macs(self) -> int:
+        """Multiply-accumulates of the full network."""
+        return int(self.macs.max())
+
+    def model(self) -> nn.Module:
+        """The full network, made for a search."""
+        return Classifier(self.network(self.full.tolist(), search=True))
+
+    def mutator(self, options: dict) -> dict:
+        """Config of DMCP's mutator on the table's widths."""
+        return dict(type='TableMutator', table=self, **options)
 
     def row(self, widths: Sequence[int]) -> int:
         """The row of a network.
