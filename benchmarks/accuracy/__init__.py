@@ -1,0 +1,1 @@
+"""Pruned networks retrained on CIFAR-10; see :mod:`.__main__`."""

@@ -1,0 +1,61 @@
+"""Torch-Pruning on the same half-trained network, at the same cost."""
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+
+from .arms import Arm, Run
+from .networks import macs
+
+_IMAGE = torch.zeros(1, 3, 32, 32)
+_HALVINGS = 14
+
+
+def torch_pruning(importance: str, **options: Any) -> Arm:
+    """All layers' channels compared, in one shot; at most 90 % of a layer.
+
+    The ratio of channels that Torch-Pruning asks for is the one that ends
+    nearest below the target.
+
+    Args:
+        importance: A class of ``torch_pruning.importance``.
+        options: Its options.
+    """
+
+    def arm(run: Run) -> tuple[nn.Module, dict]:
+        net, seconds = run.half()
+        low, high = 0.0, 1.0
+        for _ in range(_HALVINGS):
+            ratio = (low + high) / 2
+            over = macs(_pruned(net, ratio, importance, options)) > run.target
+            low, high = (ratio, high) if over else (low, ratio)
+        return run.tuned(_pruned(net, high, importance, options), seconds)
+
+    return arm
+
+
+def _pruned(full: nn.Module, ratio: float, importance: str, options: dict) -> nn.Module:
+    import torch_pruning
+
+    net = copy.deepcopy(full).eval()
+    torch_pruning.pruner.BasePruner(
+        net,
+        _IMAGE,
+        importance=getattr(torch_pruning.importance, importance)(**options),
+        global_pruning=True,
+        pruning_ratio=ratio,
+        max_pruning_ratio=0.9,
+        ignored_layers=[net.head['fc']],
+    ).step()
+    return net
+
+
+#: The arms of this module by name.
+PEERS: dict[str, Arm] = {
+    # The norm of a layer's own filters.
+    'tp_magnitude': torch_pruning('MagnitudeImportance', group_reduction='first'),
+    # Over all layers that lose a channel together.
+    'tp_group_norm': torch_pruning('GroupMagnitudeImportance'),
+}

@@ -1,0 +1,88 @@
+"""Tables of the results."""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..widths import records
+from ..widths.report import insert
+
+BEGIN = '<!-- python -m benchmarks.accuracy report: begin -->'
+END = '<!-- python -m benchmarks.accuracy report: end -->'
+TITLES = {'resnet20': 'ResNet-20', 'resnet56': 'ResNet-56'}
+
+
+def line(record: dict) -> str:
+    """One result, for the terminal."""
+    return (
+        f'{record["network"]} {record["arm"]} {record["share"]:.0%} seed '
+        f'{record["seed"]}, {record["epochs"]} epochs: {record["accuracy"]:.2f} %, '
+        f'{record["macs"] / 1e6:.2f} M FLOPs ({record["share_found"]:.1%}), '
+        f'{record["cpu_seconds"] / 60:.1f} core minutes'
+    )
+
+
+def write(results: Path, docs: Path) -> None:
+    """Print the tables; write them into ``results.md`` of the docs."""
+    parts = []
+    for name in TITLES:
+        groups = defaultdict(list)
+        for record in records.read(results / f'{name}.jsonl'):
+            groups[record['epochs'], record['batch']].append(record)
+        parts += [section(name, group) for _, group in sorted(groups.items())]
+    text = '\n\n'.join(parts)
+    print(text)
+    insert(docs / 'results.md', text, BEGIN, END)
+
+
+def section(name: str, found: Sequence[dict]) -> str:
+    """A table of the docs: an arm at a target a row."""
+    epochs = found[0]['epochs']
+    rows = [
+        '| FLOPs | network | test accuracy, % | above uniform | above the full '
+        'network | seeds | search, plain epochs | core minutes |',
+        '|' + '---|' * 8,
+    ]
+    top1 = {(r['arm'], r['share'], r['seed']): r['accuracy'] for r in found}
+    groups = defaultdict(list)
+    for record in found:
+        groups[record['share'], record['arm']].append(record)
+    means = {k: statistics.mean(r['accuracy'] for r in g) for k, g in groups.items()}
+    for key in sorted(groups, key=lambda k: (-k[0], -means[k])):
+        share, arm = key
+        group = groups[key]
+        narrow = _above(top1, group, ('uniform', share))
+        whole = _above(top1, group, ('full', 1.0))
+        seconds = [r['cpu_seconds'] + r['search_seconds'] for r in group]
+        rows.append(
+            f'| {share:.0%} | `{arm}` | {_spread([r["accuracy"] for r in group])} | '
+            f'{"" if arm in ("uniform", "full") else narrow} | '
+            f'{"" if arm == "full" else whole} | '
+            f'{", ".join(str(r["seed"]) for r in group)} | '
+            f'{statistics.mean(r["search_epochs"] for r in group):.2f} | '
+            f'{statistics.mean(seconds) / 60:.1f} |'
+        )
+    command = (
+        f'`python -m benchmarks.accuracy run {name} --data-root data/cifar10 '
+        f'--epochs {epochs}`'
+    )
+    return '\n'.join([f'### {TITLES[name]}, {epochs} epochs', '', command, '', *rows])
+
+
+def _above(top1: dict, group: Sequence[dict], reference: tuple[str, float]) -> str:
+    """Mean difference to another arm, seed by seed."""
+    pairs = [
+        r['accuracy'] - top1[(*reference, r['seed'])]
+        for r in group
+        if (*reference, r['seed']) in top1
+    ]
+    return _spread(pairs, '+') if pairs else ''
+
+
+def _spread(values: Sequence[float], sign: str = '') -> str:
+    """Mean, and the range where there are several."""
+    text = f'{statistics.mean(values):{sign}.2f}'
+    if len(values) > 1:
+        text += f' ({min(values):{sign}.2f} to {max(values):{sign}.2f})'
+    return text

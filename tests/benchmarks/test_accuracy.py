@@ -1,0 +1,111 @@
+"""The benchmark of retraining: every arm end to end, and going on."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.accuracy import __main__ as command
+from benchmarks.accuracy import arms, networks, report, training
+from benchmarks.widths.data import CIFAR10
+from mmdmcp.cost import count
+from mmdmcp.subnet import Subnet
+
+
+@pytest.fixture(scope='module')
+def data_root(tmp_path_factory):
+    """CIFAR-10's files, with noise for images."""
+    root = tmp_path_factory.mktemp('data')
+    folder = root / 'cifar-10-batches-py'
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in [*(f'data_batch_{i}' for i in range(1, 6)), 'test_batch']:
+        images = rng.integers(0, 256, (32, 3072), dtype=np.uint8)
+        labels = rng.integers(0, 10, 32).tolist()
+        with open(folder / name, 'wb') as file:
+            pickle.dump({b'data': images, b'labels': labels}, file)
+    return root
+
+
+def make(data_root, folder, arm, share=0.5, epochs=2, seed=0):
+    space = networks.ResNetSpace('resnet8')
+    recipe = training.Recipe(epochs, 16, seed)
+    return arms.Run(
+        space,
+        training.Images(data_root),
+        CIFAR10(data_root, 16),
+        folder,
+        recipe,
+        share,
+        arm,
+        search=(4, 8, 16),
+    )
+
+
+def test_uniform_networks_cost_what_they_should():
+    space = networks.ResNetSpace('resnet20')
+    for share in (0.5, 0.3):
+        net = space.uniform(share)
+        cost = count(lambda: net.eval()(torch.zeros(1, 3, 32, 32)))
+        assert cost == pytest.approx(share * space.full_macs, rel=0.01)
+
+
+@pytest.mark.parametrize('arm', ['dmcp', 'random', 'importance', 'gates'])
+def test_an_arm_ends_at_the_target_with_a_file_of_its_network(data_root, tmp_path, arm):
+    run = make(data_root, tmp_path, arm)
+    net, found = command.ARMS[arm](run)
+    assert networks.macs(net) == pytest.approx(run.target, rel=0.011)
+    assert Subnet.load(tmp_path / f'{arm}.yaml').cost['macs'] == networks.macs(net)
+    assert found['seconds'] > 0
+
+
+def test_torch_pruning_ends_below_the_target(data_root, tmp_path):
+    pytest.importorskip('torch_pruning')
+    for arm in command.PEERS:
+        run = make(data_root, tmp_path, arm)
+        net, _ = command.ARMS[arm](run)
+        assert 0.8 * run.target < networks.macs(net) <= run.target
+
+
+def test_training_that_was_killed_ends_as_it_would_have(
+    data_root, tmp_path, monkeypatch
+):
+    whole, _ = arms.importance(make(data_root, tmp_path / 'whole', 'one'))
+
+    batches = training.Images.train_batch
+
+    def killed(self, seed, number, batch):
+        if number == left[0]:
+            left.pop(0)
+            raise KeyboardInterrupt
+        return batches(self, seed, number, batch)
+
+    left = [3, 9, 14, -1]  # within each half, whose checkpoints are its epochs
+    monkeypatch.setattr(training.Images, 'train_batch', killed)
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            arms.importance(make(data_root, tmp_path / 'killed', 'one'))
+    again, _ = arms.importance(make(data_root, tmp_path / 'killed', 'one'))
+    wanted = whole.state_dict()
+    assert all(torch.equal(v, wanted[k]) for k, v in again.state_dict().items())
+
+
+def test_results_are_computed_once_and_compared_by_seed(data_root, tmp_path):
+    path = tmp_path / 'resnet20.jsonl'
+    for seed in (0, 1):
+        for arm, share in (('full', 1.0), ('uniform', 0.5), ('uniform', 0.5)):
+            run = make(data_root, tmp_path, f'{arm}{seed}', share, 1, seed)
+            command.run(run, arm, path)
+    found = command.records.read(path)
+    assert [(r['arm'], r['seed']) for r in found] == [
+        ('full', 0),
+        ('uniform', 0),
+        ('full', 1),
+        ('uniform', 1),
+    ]
+    for record, accuracy in zip(found, (80.0, 78.0, 81.0, 78.0)):
+        record['accuracy'] = accuracy
+    row = report.section('resnet20', found).splitlines()[-1]
+    assert '| `uniform` | 78.00 (78.00 to 78.00) |' in row
+    assert '| -2.50 (-3.00 to -2.00) | 0, 1 |' in row
