@@ -38,7 +38,7 @@ def row(name: str) -> str:
         f'{100 * facts.least / facts.full:.1f} %',
         mark(facts.exact_cost),
         mark(facts.difference <= 1e-5),
-        'not tried' if facts.step is None else mark(facts.step),
+        mark(facts.step),
         mark(facts.onnx <= 1e-4),
         left_whole(facts.unprunable),
     ]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from ..layers import BareParameter, kind_of
 from .layout import Layout, Selection
@@ -12,10 +13,12 @@ from .weight_slice import WeightSlice
 
 
 class SlicedParameter:
-    """Hides a parameter behind its first channels.
+    """Hides a parameter behind its first channels, or behind any.
 
     The slice stays in place until the next choice, so a forward pass that
-    is computed again (activation checkpointing) meets it too.
+    is computed again (activation checkpointing) meets it too. One that is a
+    copy is taken anew whenever the parameter's module runs: an optimiser, or
+    what swaps averaged weights in, changes the parameter alone.
 
     Args:
         name: Full name of the parameter, ``backbone.stages.0.0.gamma``.
@@ -27,27 +30,44 @@ class SlicedParameter:
         self.kind = BareParameter()
         self.in_layout = self.out_layout = layout
         self._owner, _, self._attribute = name.rpartition('.')
+        self._kept: WeightSlice | None = None
+        self._hook: RemovableHandle | None = None
 
     def attach(self, model: nn.Module) -> None:
         """Work on the model's parameter of this name."""
+        self._stop_taking()
         self.module = model.get_submodule(self._owner)
         self._leading = (None,) * self.kind.dim(self._parameter())
 
     def detach(self, model: nn.Module) -> None:
-        """Show the whole parameter again."""
+        """Show the whole parameter again, of a copy as well: all channels have
+        been chosen before."""
         model.get_submodule(self._owner).__dict__.pop(self._attribute, None)
 
     def select(self, selections: Sequence[Selection]) -> None:
         """Choose the channels to run with."""
+        self._stop_taking()
         channels = partial_ranges(self.out_layout, selections)
-        hidden = self.module.__dict__
         if channels is None:
-            hidden.pop(self._attribute, None)
+            self.module.__dict__.pop(self._attribute, None)
             return
+        self._kept = WeightSlice(*self._leading, channels)
+        self._take()
+        if not self._kept.is_view:
+            self._hook = self.module.register_forward_pre_hook(self._take)
+
+    def _take(self, *_: object) -> None:
+        """Hide the parameter behind what it is now."""
+        assert self._kept is not None
         with torch.enable_grad():
             # One number per channel: small enough for autograd.
-            kept = WeightSlice(*self._leading, channels)
-            hidden[self._attribute] = kept.take(self._parameter())
+            part = self._kept.take(self._parameter())
+        self.module.__dict__[self._attribute] = part
+
+    def _stop_taking(self) -> None:
+        if self._hook is not None:
+            self._hook.remove()
+            self._hook = None
 
     def _parameter(self) -> torch.Tensor:
         """The whole parameter."""

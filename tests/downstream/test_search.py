@@ -1,4 +1,4 @@
-"""DMCP on a segmentor itself: search, file, retraining."""
+"""DMCP on a segmentor or a detector itself: search, file, retraining."""
 
 import pytest
 import torch
@@ -7,11 +7,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mmdmcp.apis import test as run_test
 from mmdmcp.apis import train
+from mmdmcp.deploy import load_pair
+from mmdmcp.deploy.models import full_model
 from mmdmcp.subnet import Subnet
 
 FOLDER = 'segmentation/'
 SEARCH = FOLDER + 'dmcp_fcn-r18-d8_supernet_1xb8_camvid.py'
 RETRAIN = FOLDER + 'dmcp_fcn-r18-d8_subnet_1xb8_camvid.py'
+DETECTOR = 'detection/dmcp_rtmdet-tiny_{}_1xb8_bccd.py'
 
 
 @pytest.fixture
@@ -82,3 +85,52 @@ def test_search_file_retraining_of_a_segmentor(options, repo_root, tmp_path):
         torch.load(f'{work}/DMCP_SUBNET_CAMVID.pth', weights_only=True)['state_dict']
     )
     assert type(model).__name__ == 'EncoderDecoder'
+
+
+@pytest.mark.every_model
+def test_a_search_of_a_detector_starts_from_the_trained_one(
+    data_root, repo_root, tmp_path
+):
+    torch.manual_seed(0)
+    search, small = (
+        str(repo_root / 'configs' / DETECTOR.format(role))
+        for role in ('supernet', 'subnet')
+    )
+    full = full_model(small)
+    trained = str(tmp_path / 'full.pth')
+    torch.save(dict(meta={}, state_dict=full.state_dict()), trained)
+    options = {
+        'load_from': trained,
+        'train_cfg.max_epochs': 2,
+        'train_cfg.val_interval': 2,
+        'train_dataloader.batch_size': 2,
+        'custom_hooks.0.switch_epoch': 0,
+        'custom_hooks.1.num_candidates': 0,
+        'custom_hooks.1.recalibration_batches': 1,
+        'val_cfg.nets': ('expected',),
+        'val_cfg.recalibration_batches': 1,
+        # None moves the weights, so that they can be compared.
+        'optim_wrapper.architecture.optimizer.lr': 0.0,
+        'val_evaluator.ann_file': f'{data_root}/bccd/annotations/val.json',
+        'test_evaluator.ann_file': f'{data_root}/bccd/annotations/test.json',
+    }
+    for part in ('train', 'val', 'test'):
+        options[f'{part}_dataloader.dataset.data_root'] = f'{data_root}/bccd/'
+        options[f'{part}_dataloader.dataset.indices'] = 2
+        options[f'{part}_dataloader.num_workers'] = 0
+        options[f'{part}_dataloader.persistent_workers'] = False
+    runner = train(search, work_dir=str(tmp_path / 'search'), cfg_options=options)
+    searched = dict(runner.model.architecture.named_parameters())
+    assert all(torch.equal(p, searched[name]) for name, p in full.named_parameters())
+    file = tmp_path / 'search' / 'DMCP_SUBNET_RTMDET_TINY_BCCD.yaml'
+    subnet = Subnet.load(file)
+    assert subnet.cost['macs'] == pytest.approx(subnet.target['macs'], rel=0.01)
+    net = load_pair(small, str(file)).build_pruned(str(file.with_suffix('.pth')))
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net(torch.rand(1, 3, 320, 320))
+    assert counter.get_total_flops() // 2 == subnet.cost['macs']
+    # The subnet's weights are rows of the trained ones.
+    first = 'backbone.stem.0.conv.weight'
+    rows = full.state_dict()[first].flatten(1)
+    for row in net.state_dict()[first].flatten(1):
+        assert (rows == row).all(1).any()

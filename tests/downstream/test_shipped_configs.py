@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.downstream import FULL, TRAININGS, Network
 from mmdmcp.preflight.config import load_config
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -42,6 +43,37 @@ def test_the_configs_of_a_model_fit_together(path):
         assert prune[key] == small[key] == distil[key]
     # Nothing is downloaded that load_from replaces.
     assert not list(checkpoints(prune.model.architecture))
+
+
+def test_another_seed_of_the_benchmark_reads_its_own_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    full = Network('full', 1)
+    full.place.mkdir(parents=True)
+    last = f'{full.place}/epoch_24.pth'
+    (full.place / 'last_checkpoint').write_text(last)
+    for stage in TRAININGS:
+        network = Network(stage, 1)
+        cfg = load_config(str(CONFIGS.parent / network.config))
+        cfg.merge_from_dict(dict(x.split('=') for x in network.options))
+        read = [cfg.load_from, *strings(cfg.model)]
+        read = {path for path in read if str(path).startswith('work_dirs/')}
+        if network.config == FULL:
+            assert read == set()
+        elif stage == 'pruned':
+            assert read == {last}
+        else:
+            assert read == {last, str(network.subnet)}
+        assert str(network.subnet or full.place).startswith('work_dirs/seed1/')
+
+
+def strings(node):
+    if isinstance(node, dict):
+        node = list(node.values())
+    if isinstance(node, (list, tuple)):
+        for value in node:
+            yield from strings(value)
+    elif isinstance(node, str):
+        yield node
 
 
 def checkpoints(node):

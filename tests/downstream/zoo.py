@@ -27,6 +27,10 @@ ZOO: dict[str, tuple[str, tuple[int, int, int]]] = {
         'segmentation/importance_deeplabv3plus-r18_4xb2_cityscapes',
         SMALL,
     ),
+    'DeepLabV3+-R50': (
+        'segmentation/importance_deeplabv3plus-r50_4xb2_cityscapes',
+        SMALL,
+    ),
     'PSPNet-R18': ('segmentation/importance_pspnet-r18_4xb2_cityscapes', SMALL),
     'STDC1': ('segmentation/importance_stdc1_4xb12_cityscapes', SMALL),
     'BiSeNetV2': ('segmentation/importance_bisenetv2_4xb4_cityscapes', SMALL),
@@ -38,6 +42,7 @@ ZOO: dict[str, tuple[str, tuple[int, int, int]]] = {
     'SegNeXt-t': ('segmentation/importance_segnext-t_1xb16_ade20k', SMALL),
     'SegFormer-b0': ('segmentation/importance_segformer-b0_8xb2_ade20k', SMALL),
     'RTMPose-t': ('pose/importance_rtmpose-t_8xb256_coco', (3, 256, 192)),
+    'SimpleBaseline-R18': ('pose/importance_simplebaseline-r18_8xb64_coco', SMALL),
     'SimpleBaseline-R50': ('pose/importance_simplebaseline-r50_8xb64_coco', SMALL),
     'HRNet-w32': ('pose/importance_hrnet-w32_8xb64_coco', SMALL),
 }

@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from common.small_net import batch, classifier
+from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -151,6 +152,42 @@ def test_a_step_is_that_of_the_cut_network(build):
     torch.testing.assert_close(log['loss'], loss.detach())
     for name, value in algorithm.cut().state_dict().items():
         torch.testing.assert_close(value, net.state_dict()[name], msg=name)
+
+
+class Scaled(BaseModel):
+    """A convolution scaled by a parameter that no layer of torch owns."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(1, 64, 3, padding=1)
+        self.gamma = nn.Parameter(torch.rand(64, 1, 1))
+        self.last = nn.Linear(64, 4)
+
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        scores = self.last((self.first(inputs) * self.gamma).relu().mean((2, 3)))
+        return scores if mode == 'tensor' else dict(loss=scores.logsumexp(1).mean())
+
+
+def test_a_bare_parameter_trains_as_in_the_cut_network(build):
+    """Step after step: its channels are copied, not viewed."""
+    algorithm = build(Scaled()).train()
+    algorithm.prune()
+    net = algorithm.cut().train()
+    assert net.gamma.shape[0] < 64
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    ours = wrapper(algorithm)
+    data = dict(inputs=torch.randn(2, 1, 8, 8))
+    losses = []
+    for _ in range(3):
+        log = algorithm.train_step(dict(data), ours)
+        loss = net(data['inputs'], mode='loss')['loss']
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append((float(log['loss']), float(loss.detach())))
+    for got, expected in losses:
+        assert got == pytest.approx(expected, rel=1e-5)
+    torch.testing.assert_close(algorithm.cut().gamma, net.gamma)
 
 
 def test_gradients_accumulate(build):
