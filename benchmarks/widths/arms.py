@@ -168,15 +168,19 @@ def _correlation(bench: Bench, ranking: Ranking, networks: list[list[int]]) -> f
 # ---- DMCP ---------------------------------------------------------------
 
 
-def dmcp(rate: float, **mutator) -> Arm:
-    """A search as shipped: weights and chains together in the second half,
-    candidates ranked by accuracy."""
+def dmcp(
+    rate: float, by: str = 'accuracy', on_budget: bool = False, **mutator
+) -> Arm:
+    """A search as shipped: weights and chains together in the second half."""
+    options = dict(on_budget=True) if on_budget else {}
 
     def arm(bench: Bench, share: float, seed: int) -> dict:
-        plan = bench.plan(share, seed, rate=rate, anneal=False, mutator=mutator)
+        plan = bench.plan(
+            share, seed, rate=rate, anneal=False, mutator=mutator, options=options
+        )
         search = bench.search(plan)
         search.run()
-        return choose(bench, search, 'accuracy')
+        return choose(bench, search, by)
 
     return arm
 
@@ -264,6 +268,9 @@ ARMS: dict[str, Arm] = {
     'gates': gates,
     'dmcp_sigmoid': dmcp(0.5),
     'dmcp_exp': dmcp(0.05, parametrisation='exp'),
+    'dmcp_exp_by_loss': dmcp(0.05, 'loss', parametrisation='exp'),
+    'dmcp_exp_fast': dmcp(0.1, 'loss', parametrisation='exp'),
+    'dmcp_sign': dmcp(1.0, on_budget=True, step='sign'),
     'votes': votes(),
     'votes_evolved': votes(EVOLVED),
 }

@@ -1,5 +1,5 @@
-"""Searches of ResNet-20 on CIFAR-10: a hundred steps of the chains at the
-shipped learning rates."""
+"""Searches of ResNet-20 on CIFAR-10 at a quarter of its pixels: a hundred steps
+of the chains at the shipped learning rates."""
 
 import subprocess
 import sys
@@ -46,6 +46,8 @@ def search(cifar10, repo_root, tmp_path):
             'train_dataloader.dataset.part': 'val',
             'train_dataloader.dataset.every': 480 // batch,
             'train_dataloader.batch_size': batch,
+            'train_dataloader.dataset.pipeline.0.crop_size': 16,
+            'model.input_shape': (3, 16, 16),
             'train_dataloader.num_workers': 0,
             'train_dataloader.persistent_workers': False,
             'train_cfg.max_epochs': 1,
@@ -77,11 +79,10 @@ def search(cifar10, repo_root, tmp_path):
     return run
 
 
-@pytest.mark.parametrize('target', ['50%', '30%'])
-def test_a_short_search_ends_at_its_target(search, target):
+def test_a_short_search_ends_at_its_target(search):
     from mmdmcp.subnet import Subnet
 
-    expected, macs, work_dir = search(batch=32, **{'model.target': target})
+    expected, macs, work_dir = search(batch=32, **{'model.target': '30%'})
     # The dead zone ends at 5 % below: single steps touch that, on average
     # the last ones lie inside.
     assert sum(expected[-10:]) / 10 == pytest.approx(macs, rel=0.05)
@@ -104,7 +105,7 @@ def test_the_release_start_moves_towards_the_target(search, parametrisation, lr)
         assert expected[0] < expected[-1] < macs
         assert min(expected[-10:]) > max(expected[30:60])
     else:
-        assert expected[0] == pytest.approx(40.8e6, rel=0.01)
+        assert expected[0] == pytest.approx(40.8e6 / 4, rel=0.01)
         assert expected[0] > expected[5] > expected[10]
         # It then swings around the target: near it the loss is steep, and
         # how it swings depends on the machine's rounding.
