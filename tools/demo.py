@@ -3,8 +3,8 @@
 
 ``--method dmcp`` searches for a ResNet-14 with half the FLOPs on
 scikit-learn's digits, writes ``DMCP_SUBNET_DIGITS.yaml``, retrains that
-subnet from scratch, trains the full net and a uniformly narrowed one of the
-same FLOPs the same way, and tests the three on images that none has seen.
+subnet from scratch, trains the full net the same way, and tests both on
+images that neither has seen.
 
 ``--method gate`` trains the full net, halves its FLOPs by closing channels
 with trainable gates while it is tuned further, cuts the closed channels out,
@@ -40,7 +40,6 @@ TITLE = 'ResNet-14 on digits: 359 test images that neither search nor training s
 
 NETS = (
     Net('full', 'full', 'resnet14_digits.py'),
-    Net('uniformly narrowed', 'narrow', 'resnet14-narrow_digits.py'),
     Net('DMCP subnet', 'subnet', 'dmcp_resnet14_subnet_digits.py'),
 )
 SEARCH = Net('search', 'search', 'dmcp_resnet14_supernet_digits.py')
@@ -110,14 +109,14 @@ def settings(args: argparse.Namespace) -> list[str]:
 
 
 def dmcp(work_dir: Path, options: list[str]) -> None:
-    """Search, retrain, and compare with the full and a narrowed net."""
+    """Search, retrain, and compare with the full net."""
     subnet = work_dir / SEARCH.folder / SUBNET
-    say('1/4  Search: which channels are worth their FLOPs?')
+    say('1/3  Search: which channels are worth their FLOPs?')
     train(SEARCH, work_dir, options)
     say(f'     The result: {subnet}')
     rows = []
     for number, net in enumerate(NETS, start=2):
-        say(f'{number}/4  Train from scratch: {net.label}')
+        say(f'{number}/3  Train from scratch: {net.label}')
         extra = [f'model.subnet={subnet}'] if net.folder == 'subnet' else []
         train(net, work_dir, options + extra)
         rows.append(

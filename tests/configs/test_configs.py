@@ -230,7 +230,6 @@ def test_what_a_search_exports_is_what_retraining_builds(path, monkeypatch, tmp_
     'name, macs, params',
     [
         ('resnet14_digits', 1_648_256, 174_970),
-        ('resnet14-narrow_digits', 825_436, 90_250),
         ('resnet20_2xb64_cifar10', 40_813_184, 272_474),
         ('resnet56_2xb64_cifar10', 125_747_840, 855_770),
     ],

@@ -49,13 +49,13 @@ def test_demo_ends_with_the_table_and_repeats(repo_root, tmp_path):
         capture_output=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    for row in ('full', 'uniformly narrowed', 'DMCP subnet'):
+    for row in ('full', 'DMCP subnet'):
         line = next(x for x in done.stdout.splitlines() if f'│ {row} ' in x)
         assert line.count('%') == 2
     path = tmp_path / 'search' / 'DMCP_SUBNET_DIGITS.yaml'
     subnet = Subnet.load(path)
     assert abs(subnet.cost['macs'] / subnet.target['macs'] - 1) <= 0.01
-    for net in ('full', 'narrow', 'subnet'):
+    for net in ('full', 'subnet'):
         result = json.loads((tmp_path / net / 'test.json').read_text())
         assert 0 < result['accuracy/top1'] <= 100
 
