@@ -168,9 +168,7 @@ def _correlation(bench: Bench, ranking: Ranking, networks: list[list[int]]) -> f
 # ---- DMCP ---------------------------------------------------------------
 
 
-def dmcp(
-    rate: float, by: str = 'accuracy', on_budget: bool = False, **mutator
-) -> Arm:
+def dmcp(rate: float, by: str = 'accuracy', on_budget: bool = False, **mutator) -> Arm:
     """A search as shipped: weights and chains together in the second half."""
     options = dict(on_budget=True) if on_budget else {}
 
