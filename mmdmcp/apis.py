@@ -41,7 +41,7 @@ from .preflight.config import (
     set_loader_defaults,
     set_work_dir,
 )
-from .preflight.device import enable_amp, fit_to_cpu
+from .preflight.device import enable_amp, fit_to_cpu, turn_to_channels_last
 from .preflight.folders import fit_class_folders
 from .preflight.inputs import check_checkpoint, check_data, check_pretrained
 from .preflight.schedules import schedule_notices
@@ -65,6 +65,7 @@ def train(
     auto_scale_lr: bool = False,
     cfg_options: Mapping | None = None,
     launcher: str = 'none',
+    channels_last: bool = False,
 ) -> Runner:
     """Run the training, or the search, that a config describes.
 
@@ -83,6 +84,8 @@ def train(
         cfg_options (Mapping, optional): Settings to override, by dotted key.
         launcher (str): 'none', 'pytorch', 'slurm' or 'mpi'. Defaults to
             'none'.
+        channels_last (bool): Train in the layout that convolutions prefer; see
+            :class:`~mmdmcp.engine.ChannelsLastHook`. Defaults to False.
 
     Returns:
         Runner: The runner, after training.
@@ -98,6 +101,8 @@ def train(
     cfg.launcher = launcher
     if amp:
         enable_amp(cfg)
+    if channels_last:
+        turn_to_channels_last(cfg)
     if not validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if auto_scale_lr:

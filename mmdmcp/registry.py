@@ -39,7 +39,9 @@ def _with_file(name: str) -> list[str]:
 
 MODELS = _child('MODELS', *_with_file('algorithm.py'), 'models')
 DATASETS = _child('DATASETS', 'datasets')
-HOOKS = _child('HOOKS', *(f'{method}.hooks' for method in _with_file('hooks.py')))
+HOOKS = _child(
+    'HOOKS', 'engine', *(f'{method}.hooks' for method in _with_file('hooks.py'))
+)
 LOOPS = _child('LOOPS', 'engine', 'methods')
 MODEL_WRAPPERS = _child('MODEL_WRAPPERS', 'engine')
 OPTIM_WRAPPERS = _child('OPTIM_WRAPPERS', 'engine')

@@ -27,6 +27,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='automatic mixed precision: float16 on GPUs, bfloat16 on CPU',
     )
     parser.add_argument(
+        '--channels-last',
+        action='store_true',
+        help='train in the layout that convolutions prefer; pays with --amp',
+    )
+    parser.add_argument(
         '--no-validate', action='store_true', help='do not validate during training'
     )
     parser.add_argument(
@@ -55,6 +60,7 @@ def main(argv: list[str] | None = None) -> int:
             work_dir=args.work_dir,
             resume=args.resume,
             amp=args.amp,
+            channels_last=args.channels_last,
             validate=not args.no_validate,
             auto_scale_lr=args.auto_scale_lr,
             cfg_options=args.cfg_options,

@@ -1,6 +1,7 @@
 """What turns MMEngine's Runner into a search: loops, ranks, evaluation."""
 
 from .amp import CPUAmpOptimWrapper
+from .channels_last import ChannelsLastHook
 from .distributed import (
     SearchDistributed,
     average,
@@ -20,6 +21,7 @@ from .train_loop import ResumableTrainLoop
 
 __all__ = [
     'CPUAmpOptimWrapper',
+    'ChannelsLastHook',
     'ResumableTrainLoop',
     'SearchDistributed',
     'average',

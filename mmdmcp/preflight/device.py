@@ -53,6 +53,14 @@ def enable_amp(cfg: Config) -> None:
         wrapper.setdefault('loss_scale', 'dynamic')
 
 
+def turn_to_channels_last(cfg: Config) -> None:
+    """Give the run the hook that turns its model, unless it has it."""
+    kind = 'mmdmcp.ChannelsLastHook'
+    hooks = list(cfg.get('custom_hooks') or [])
+    if not any(is_type(hook.get('type'), kind) for hook in hooks):
+        cfg.custom_hooks = [*hooks, dict(type=kind)]
+
+
 def fit_to_cpu(cfg: Config) -> list[str]:
     """Replace what only GPUs have. Changes ``cfg``.
 
