@@ -15,6 +15,7 @@ import json
 import statistics
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -59,8 +60,12 @@ def main() -> None:
     args = parse_args()
     warnings.simplefilter('ignore')
     supernet = Supernet(Setting().build(args.model).eval(), (3, args.size, args.size))
-    grid = WidthGrid(divisor=args.divisor)
-    choices = [grid(channels) for channels in supernet.full]
+
+    def choices(multiple: int | None) -> list[tuple[int, ...]]:
+        grid = WidthGrid(divisor=args.divisor)
+        grid.multiple = multiple
+        return [grid(channels) for channels in supernet.full]
+
     runtime = Runtime(args.runtime, args.device, args.threads)
     path = Path(args.profile)
     if args.seconds:
@@ -81,9 +86,10 @@ def main() -> None:
         )
 
 
-def held_out(args, supernet: Supernet, choices: list, runtime: Runtime) -> dict:
+def held_out(args, supernet: Supernet, widths_by: Callable, runtime: Runtime) -> dict:
     """Errors of the profile on random networks."""
     profile = Profile.load(args.profile)
+    choices = widths_by(profile.multiple)
     attach(supernet.cost, len(supernet.full), supernet.input_shape, profile)
     generator = torch.Generator().manual_seed(args.seed)
     widths = [
@@ -109,6 +115,8 @@ def held_out(args, supernet: Supernet, choices: list, runtime: Runtime) -> dict:
         blocks=len(profile.blocks),
         points=sum(len(b.ins) * len(b.outs) for b in profile.blocks),
         rest=vars(profile.rest),
+        multiple=profile.multiple,
+        multiples=dict(profile.multiples),
         profile_spread=profile.spread,
         spread=statistics.median(map(spread, times)),
         **ends,

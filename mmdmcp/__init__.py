@@ -37,6 +37,7 @@ _LAZY = {
     'apply': 'mmdmcp.subnet',
     'prune': 'mmdmcp.plain',
     'inspect': 'mmdmcp.plain',
+    'profile': 'mmdmcp.deploy.profile',
     'sensitivity': 'mmdmcp.plain',
 }
 # Sub-packages that are used as attributes; `mmdmcp.cost` can be called, too.

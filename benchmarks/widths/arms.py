@@ -24,6 +24,8 @@ from .tables import Table
 #: Direct draws beside the expected network, as shipped, and neighbours of the
 #: best of them.
 DRAWS, EVOLVED = 5, 16
+#: Shares that one search serves together.
+TOGETHER = (0.5, 0.3, 0.15)
 #: Random networks that a supernet ranks: as many as candidates, and more.
 FEW, MANY = 6, 30
 
@@ -183,6 +185,21 @@ def dmcp(rate: float, by: str = 'accuracy', on_budget: bool = False, **mutator) 
     return arm
 
 
+def together(rate: float, **mutator) -> Arm:
+    """The same search, once for all of :data:`TOGETHER`, which the first share
+    that is asked for runs; each is charged its part of it."""
+
+    def arm(bench: Bench, share: float, seed: int) -> dict:
+        plan = bench.plan(TOGETHER, seed, rate=rate, anneal=False, mutator=mutator)
+        search = bench.search(plan)
+        search.run()
+        search.meter.macs //= len(TOGETHER)
+        search.algorithm.serve(TOGETHER.index(share))
+        return choose(bench, search, 'accuracy')
+
+    return arm
+
+
 def votes(evolved: int = 0, **mutator) -> Arm:
     """Weights in the first 85 % of the search, then the chains, at the target,
     by signs; candidates ranked by the loss, and neighbours of the best."""
@@ -269,6 +286,8 @@ ARMS: dict[str, Arm] = {
     'dmcp_exp_by_loss': dmcp(0.05, 'loss', parametrisation='exp'),
     'dmcp_exp_fast': dmcp(0.1, 'loss', parametrisation='exp'),
     'dmcp_sign': dmcp(1.0, on_budget=True, step='sign'),
+    'dmcp_exp_together': together(0.05, parametrisation='exp'),
+    'dmcp_exp_together_x3': together(0.15, parametrisation='exp'),
     'votes': votes(),
     'votes_evolved': votes(EVOLVED),
 }

@@ -83,7 +83,8 @@ class Plan:
     """A search.
 
     Attributes:
-        share: The target as a share of the full network.
+        share: The target as a share of the full network; several, that one
+            search serves.
         seed: Of weights, batches and draws.
         iterations: Length of the search.
         batch: Images in a batch.
@@ -97,7 +98,7 @@ class Plan:
         options: Options of the algorithm.
     """
 
-    share: float
+    share: float | tuple[float, ...]
     seed: int
     iterations: int = 400
     batch: int = 32
@@ -167,7 +168,7 @@ class Search:
         options = dict(
             type='mmdmcp.DMCP',
             architecture=model.to(memory_format=torch.channels_last),
-            target=round(plan.share * space.full_macs),
+            target=targets(plan.share, space.full_macs),
             input_shape=INPUT_SHAPE,
             tolerance=space.tolerance,
             distillation=space.logits,
@@ -262,12 +263,20 @@ class Search:
         state = torch.load(path, weights_only=True)
         if path is self.shared:
             # Where the chains start depends on the target.
-            state['model']['mutator.alpha'] = self.algorithm.mutator.alpha
+            own = self.algorithm.mutator.state_dict(prefix='mutator.')
+            state['model'].update({k: v for k, v in own.items() if '.alpha' in k})
         self.algorithm.load_state_dict(state['model'])
         self.wrappers['architecture'].load_state_dict(state['weights'])
         if path is self._own:
             self.wrappers['mutator'].load_state_dict(state['chains'])
         self.meter.load_state_dict(state['meter'])
+
+
+def targets(share: float | tuple[float, ...], full: int) -> int | list[int]:
+    """Multiply-accumulates to aim at."""
+    if isinstance(share, tuple):
+        return [round(each * full) for each in share]
+    return round(share * full)
 
 
 def scaled(macs: int, images: Tensor) -> int:

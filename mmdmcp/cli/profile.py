@@ -10,6 +10,7 @@ from . import report_errors
 from .options import DEFAULT_SHAPE, add_cfg_options, add_input_shape
 
 if TYPE_CHECKING:
+    from ..deploy.profile import Choices
     from ..latency import Profile
     from ..supernet import Supernet
 
@@ -105,25 +106,33 @@ def _profile(args: argparse.Namespace) -> None:
     print(_summary(found, supernet, args.out))
 
 
-def _network(args: argparse.Namespace) -> tuple['Supernet', Sequence[Sequence[int]]]:
-    """The network of a config, and the widths that each unit may take."""
+def _network(args: argparse.Namespace) -> tuple['Supernet', 'Choices']:
+    """The network of a config, and what gives the widths of its units."""
     from ..deploy.models import full_model, read_model_config
+    from ..methods.parts import build_architecture, build_mutator
     from ..preflight.searches import search_class
     from ..ranking import width_steps
-    from ..registry import MODELS
     from ..supernet import Supernet
 
     config = read_model_config(args.config, args.cfg_options)
-    if search_class(config) is None:
+    method = search_class(config)
+    if method is None:
         shape = args.input_shape or DEFAULT_SHAPE
         supernet = Supernet(full_model(args.config, args.cfg_options).eval(), shape)
-        return supernet, [width_steps(size, 0.1, 1) for size in supernet.full]
-    if args.input_shape:
-        config['input_shape'] = args.input_shape
-    # Built without what is only to be measured, for a target any network meets.
-    config.pop('profile', None)
-    mutator = MODELS.build(dict(config, target='99.9%')).eval().mutator
-    return mutator.supernet, [unit.choices for unit in mutator.units]
+        return supernet, [width_steps(size, 0.1) for size in supernet.full]
+    # Neither a target nor chains: they may need what is only to be measured.
+    preprocessor = config.get('data_preprocessor')
+    model = build_architecture(config.get('architecture'), preprocessor)
+    mutator = build_mutator(method, config.get('mutator'))
+    shape = args.input_shape or config.get('input_shape', DEFAULT_SHAPE)
+    mutator.prepare(model.eval(), tuple(shape))
+    supernet = mutator.supernet
+
+    def choices(multiple: int | None) -> Sequence[Sequence[int]]:
+        mutator.multiple = multiple
+        return [mutator.make_unit(unit).choices for unit in supernet.units]
+
+    return supernet, choices
 
 
 @contextmanager
@@ -166,6 +175,12 @@ def _summary(profile: 'Profile', supernet: 'Supernet', path: str) -> str:
     if profile.rest is None:
         lines.append('not complete: time ran out; run the command again, it goes on')
         return '\n'.join(lines)
+    if profile.multiple is not None:
+        worst = max(profile.multiples.values()) - 1
+        lines.append(
+            f'multiples of {profile.multiple} channels pay: others take up to '
+            f"{worst:.0%} more for each multiply-accumulate; divisor='auto' takes it"
+        )
     attach(supernet.cost, len(supernet.full), supernet.input_shape, profile)
     full = supernet.cost.exact(supernet.full)['latency_us']
     lines.append(

@@ -45,17 +45,23 @@ def missing_packages() -> list[str]:
     return [name for name in _PACKAGES if find_spec(name) is None]
 
 
-def open_session(file: str | os.PathLike | bytes, threads: int = 0) -> Any:
+def open_session(
+    file: str | os.PathLike | bytes, threads: int = 0, profile: str | None = None
+) -> Any:
     """An onnxruntime session on the CPU.
 
     Args:
         file: An ONNX file, or its content.
         threads: Threads of an operator; 0 takes onnxruntime's default.
+        profile: Folder for a file of what each kernel took.
     """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    if profile is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = os.path.join(profile, 'kernels')
     return onnxruntime.InferenceSession(
         file if isinstance(file, bytes) else str(file),
         options,

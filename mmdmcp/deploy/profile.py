@@ -1,30 +1,41 @@
 """Measure a network's layers at a grid of widths, for latency as a target."""
 
+import os
 import random
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
 import torch
+from torch import Tensor, nn
 
-from ..errors import ProfileError
+from ..errors import ConfigError, ProfileError
 from ..latency import Conditions, Profile, Rest
 from ..latency.attach import latency_table
 from ..modes import eval_mode
+from ..plain.tracing import traced_copy
+from ..ranking import fitting_multiple, width_steps
 from ..supernet import Supernet
 from ..supernet.sample_run import SampleRuns
-from .blocks import find_blocks
+from .blocks import Block, find_blocks
+from .latency import processor
+from .multiples import measure_multiples
 from .timed import ROUNDS, BlockItem, Item, NetworkItem
 from .timing import Runtime
 
 _TOO_BUSY = 0.3  # spread of a machine on which nothing can be measured
 
+#: Widths that each unit may take, ascending; or what gives them, once it is
+#: known which multiple of channels pays (None: not measured).
+Choices = Sequence[Sequence[int]] | Callable[[int | None], Sequence[Sequence[int]]]
 #: Told how many of how many visits are done, and what is timed next.
 Progress = Callable[[int, int, str], None]
 
 
 def measure_profile(
     supernet: Supernet,
-    choices: Sequence[Sequence[int]],
+    choices: Choices,
     runtime: Runtime,
     processor: str,
     batch: int = 1,
@@ -37,11 +48,12 @@ def measure_profile(
     """Time the blocks of a network, and some whole networks, in turns.
 
     A block is left in peace once its times are stable. What is known of it
-    already counts.
+    already counts. First of all, a few are timed at the widths around one,
+    to see which multiples of channels pay.
 
     Args:
         supernet: The network.
-        choices: Widths that each unit may take, ascending.
+        choices: Widths that each unit may take, or what gives them.
         runtime: Where it runs.
         processor: Name of the device.
         batch: Images a run.
@@ -69,13 +81,21 @@ def measure_profile(
     before = Profile(conditions, ())
     if known is not None:
         before = known.merged(before)
-    items = _items(supernet, choices, points, networks, before)
+    multiples = dict(before.multiples)
     with runtime.ready():
+        if not multiples:
+            progress(0, 1, 'multiples of channels')
+            blocks = _blocks(supernet, [[size] for size in supernet.full], 2)
+            multiples = measure_multiples(blocks, runtime, batch)
+        if callable(choices):
+            choices = choices(Profile(conditions, (), multiples=multiples).multiple)
+        items = _items(supernet, choices, points, networks, before)
         _measure(items, runtime, batch, seconds, progress)
     found = Profile(
         conditions,
         tuple(i.result() for i in items if isinstance(i, BlockItem) and i.visits),
         tuple(i.result() for i in items if isinstance(i, NetworkItem) and i.visits),
+        multiples=multiples,
     )
     if found.spread > _TOO_BUSY:
         raise ProfileError(
@@ -83,6 +103,70 @@ def measure_profile(
             f'{found.spread:.0%}. Nothing was written; try again when it is idle'
         )
     return with_rest(before.merged(found), supernet)
+
+
+def profile(
+    model: nn.Module,
+    example_inputs: Tensor,
+    path: str | os.PathLike,
+    *,
+    runtime: str = 'pytorch',
+    device: str = 'cpu',
+    threads: int = 1,
+    min_ratio: float = 0.1,
+    scope: Sequence[str] | None = None,
+    exclude: Sequence[str] | None = None,
+    seconds: float = 600.0,
+) -> Profile:
+    """Time the layers of any module, as ``mmdmcp profile`` does of a config.
+
+    For targets of latency of :func:`mmdmcp.prune` and the searches of
+    :mod:`mmdmcp.search`.
+
+    Args:
+        model: Any module of one input; stays as it is.
+        example_inputs: What it is called with: a batch of the size that is
+            timed, ``[batch, ...]``.
+        path: File to write; where it is there, it is measured on.
+        runtime: ``'pytorch'`` or ``'onnxruntime'``.
+        device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``.
+        threads: Threads on the CPU.
+        min_ratio: Least ratio of its channels that a unit will keep.
+        scope: Prefixes of the names of units to prune; None for all.
+        exclude: Layers that keep their channels, by prefixes of their names or
+            regular expressions of whole ones.
+        seconds: Time to spend; another call goes on.
+
+    Raises:
+        ConfigError: If the inputs are not one tensor, or the device or a
+            package is missing.
+        ProfileError: If the file was measured under other conditions, or the
+            machine is too busy to measure anything.
+        TraceError: If the model can't be traced, or nothing can be pruned.
+
+    Example:
+        >>> x = torch.rand(1, 3, 224, 224)
+        >>> mmdmcp.profile(model, x, 'LATENCY.yaml', runtime='onnxruntime')
+        >>> mmdmcp.prune(model, dict(latency='60%'), x, profile='LATENCY.yaml')
+    """
+    if not isinstance(example_inputs, Tensor):
+        raise ConfigError('example_inputs: what is timed takes one tensor, a batch')
+    where = Runtime(runtime, device, threads)
+    supernet = traced_copy(model, example_inputs[:1], scope, exclude)
+    found = measure_profile(
+        supernet,
+        lambda multiple: [
+            width_steps(size, min_ratio, partial(fitting_multiple, multiple or 1))
+            for size in supernet.full
+        ],
+        where,
+        processor(where.device),
+        len(example_inputs),
+        seconds=seconds,
+        known=Profile.load(path) if os.path.exists(path) else None,
+    )
+    found.save(path)
+    return found
 
 
 def _items(
@@ -93,10 +177,7 @@ def _items(
     known: Profile,
 ) -> list[Item]:
     """All that is timed, with what is known of it."""
-    model = supernet.plain_copy()
-    with eval_mode(model):
-        run = SampleRuns(model, supernet.input_shape).inference
-        blocks = find_blocks(model, run, supernet.cost.layers, choices, points)
+    blocks = _blocks(supernet, choices, points)
     blocks_known = {(block.what, block.layers): block for block in known.blocks}
     networks_known = {network.widths: network for network in known.networks}
     items: list[Item] = []
@@ -107,6 +188,15 @@ def _items(
     for widths in _random_widths(choices, networks):
         items.append(NetworkItem(supernet, widths, networks_known.get(widths)))
     return items
+
+
+def _blocks(
+    supernet: Supernet, choices: Sequence[Sequence[int]], points: int
+) -> list[Block]:
+    model = supernet.plain_copy()
+    with eval_mode(model):
+        run = SampleRuns(model, supernet.input_shape).inference
+        return find_blocks(model, run, supernet.cost.layers, choices, points)
 
 
 def _random_widths(choices: Sequence[Sequence[int]], count: int) -> list[tuple]:
@@ -178,6 +268,4 @@ def with_rest(profile: Profile, supernet: Supernet) -> Profile:
         scale, more = float(ratio.sum() / (ratio * ratio).sum()), 0.0
     off = ((scale * layers + more) / took - 1).abs().mean()
     rest = Rest(max(scale, 0.001), round(more), float(off))
-    return Profile(
-        profile.conditions, profile.blocks, tuple(networks), rest, profile.path
-    )
+    return replace(profile, networks=tuple(networks), rest=rest)

@@ -68,12 +68,9 @@ class BlockItem(Item):
 
     def visit(self, runtime: Runtime, batch: int) -> None:
         points = list(self.block.points())
-        overhead = runtime.overhead * len(self.block.shapes)
         times = dict.fromkeys(points, 0)
         for point in random.sample(points, len(points)):
-            modules, inputs = self.block.narrow(*point, batch)
-            took = runtime.time(runtime.runner(modules, inputs), inputs)
-            times[point] = max(1, took - overhead)
+            times[point] = runtime.time_layers(*self.block.narrow(*point, batch))
         self.visits.append(list(times.values()))
 
     def result(self) -> BlockTimes:

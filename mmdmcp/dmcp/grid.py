@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from ..errors import ConfigError
 from ..options import number, one_of
+from ..ranking import fitting_multiple
 
 GRIDS = ('even', 'release')
 # The vectors of today's CPUs and the tiles of GPUs hold 8 or 16 channels.
@@ -20,7 +21,9 @@ class WidthGrid:
     ``divisor`` (C itself always counts), so every unit reaches its minimum.
     Real kernels like multiples of powers of two; ``'auto'`` takes the
     largest one, 16 at most, that leaves a border within a quarter of a step
-    of its place: 1 for 16 channels, 2 for 64, 8 for 256.
+    of its place: 1 for 16 channels, 2 for 64, 8 for 256. Where a latency
+    profile says which multiple pays (:attr:`mmdmcp.latency.Profile.multiple`),
+    it takes that one, halved until the unit has four multiples.
 
     ``release`` is the grid of the authors' release, ``(min_width,
     max_width, offset)``: groups of ``int(step * C / max_ratio)`` channels,
@@ -34,7 +37,10 @@ class WidthGrid:
             network that was built 1.5 times as wide as the nominal one.
         step: Distance of two widths, as a ratio.
         divisor: Widths are multiples of it (``even`` only); ``'auto'``
-            chooses by the unit's channels.
+            chooses by the profile, or by the unit's channels.
+
+    Attributes:
+        multiple (int | None): What a profile found to pay.
 
     Raises:
         ConfigError: If an option is out of range.
@@ -73,6 +79,7 @@ class WidthGrid:
         self.max_ratio = max_ratio
         self.step = step
         self.divisor = divisor
+        self.multiple: int | None = None
 
     def __call__(self, channels: int) -> tuple[int, ...]:
         """Widths of a unit, strictly ascending, the last is ``channels``."""
@@ -109,6 +116,8 @@ class WidthGrid:
             return self.divisor
         if self.type == 'release':
             return 1
+        if self.multiple is not None:
+            return fitting_multiple(self.multiple, channels)
         divisor, step = 1, channels * self.step / self.max_ratio
         while 2 * divisor <= min(_MAX_AUTO_DIVISOR, step / 2):
             divisor *= 2

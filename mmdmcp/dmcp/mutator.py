@@ -107,6 +107,7 @@ class DMCPChannelMutator(ChannelMutator):
 
     def make_unit(self, unit: Unit) -> DMCPChannelUnit:
         """A unit with its grid."""
+        self.grid.multiple = self.multiple
         grid = self.grid(unit.num_channels)
         made = self.unit(unit.name, unit.num_channels, grid)
         if made.grid == grid:

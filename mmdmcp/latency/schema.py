@@ -15,6 +15,7 @@ from ..subnet.files import Line, Row
 from .profile import BlockTimes, Conditions, NetworkTime, Profile, Rest
 
 FORMAT = 1
+_OPTIONAL = ('networks', 'rest', 'multiples')
 RUNTIMES = ('pytorch', 'onnxruntime')
 _MAX_NS = 1 << 50
 
@@ -36,6 +37,11 @@ def to_dict(profile: Profile) -> dict[str, Any]:
             more_ns=more,
             off_permille=_thousandths(off),
         )
+    if profile.multiples:
+        data['multiples'] = [
+            Row(of=multiple, permille=_thousandths(ratio))
+            for multiple, ratio in profile.multiples.items()
+        ]
     data['networks'] = [
         Row(
             ns=network.ns,
@@ -68,7 +74,7 @@ def from_dict(data: Any) -> Profile:
         SubnetError: If anything is missing, unknown or out of range.
     """
     names = [entry.name for entry in fields(Conditions)]
-    data = mapping('the file', data, ('format', *names, 'blocks'), ('networks', 'rest'))
+    data = mapping('the file', data, ('format', *names, 'blocks'), _OPTIONAL)
     if data['format'] != FORMAT:
         raise SubnetError(
             f'format: {short(data["format"])}; this version of mmdmcp reads '
@@ -95,6 +101,7 @@ def from_dict(data: Any) -> Profile:
             for n, row in enumerate(_list('networks', data.get('networks', [])))
         ),
         _rest(data['rest']) if 'rest' in data else None,
+        _multiples(_list('multiples', data.get('multiples', []))),
     )
 
 
@@ -145,6 +152,16 @@ def _rest(row: Any) -> Rest:
         whole_number('rest: more_ns', row['more_ns'], -_MAX_NS, _MAX_NS),
         _ratio('rest', row, 'off_permille'),
     )
+
+
+def _multiples(rows: list) -> dict[int, float]:
+    found = {}
+    for number, row in enumerate(rows):
+        at = f'multiples[{number}]'
+        row = mapping(at, row, ('of', 'permille'), ())
+        multiple = whole_number(f'{at}: of', row['of'], 1, 1 << 20)
+        found[multiple] = _ratio(at, row, 'permille', 1000)
+    return found
 
 
 def _ratio(at: str, row: Mapping[str, Any], key: str, low: int = 0) -> float:

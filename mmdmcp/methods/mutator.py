@@ -53,6 +53,8 @@ class ChannelMutator(BaseModule):
             ranks; its state is in checkpoints.
         profile (Profile | None): Measured times, from which costs include
             the latency.
+        multiple (int | None): The multiple of channels that pays by the
+            profile, for ``divisor='auto'``.
     """
 
     any_channels = False
@@ -69,6 +71,7 @@ class ChannelMutator(BaseModule):
         self.generator = torch.Generator().manual_seed(0)
         self.units: list[Any] = []
         self.profile: Profile | None = None
+        self.multiple: int | None = None
 
     # ---- building ----------------------------------------------------
 
@@ -98,6 +101,7 @@ class ChannelMutator(BaseModule):
         if self.profile is not None:
             cost, units = self.supernet.cost, len(self.supernet.units)
             attach(cost, units, input_shape, self.profile)
+            self.multiple = self.profile.multiple
         self.units = [self.make_unit(unit) for unit in self.supernet.units]
         for unit in self.units:
             unit.attach(self)

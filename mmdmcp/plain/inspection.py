@@ -1,5 +1,6 @@
 """What of a model can be pruned, and what each part of it costs."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from ..ranking import width_steps
 from ..report.tables import render
 from ..supernet import Supernet
 from .inputs import ExampleInputs
-from .tracing import traced_copy
+from .tracing import read_profile, traced_copy
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,8 @@ def inspect(
     scope: Sequence[str] | None = None,
     exclude: Sequence[str] | None = None,
     min_ratio: float = 0.1,
-    divisor: int = 1,
+    divisor: int | str = 1,
+    profile: str | os.PathLike | None = None,
 ) -> Inspection:
     """Say what of a model can be pruned, and what a target asks for.
 
@@ -165,9 +167,12 @@ def inspect(
         exclude: Layers that keep their channels, by prefixes of their names or
             regular expressions of whole ones.
         min_ratio: Least ratio of its channels that a unit keeps.
-        divisor: Units keep multiples of it, or all their channels.
+        divisor: Units keep multiples of it, or all their channels; ``'auto'``
+            takes what pays on the device from the profile.
+        profile: As for :func:`prune`; the table has the latency, too.
 
     Raises:
+        ProfileError: If the profile is of another model or input size.
         TargetError: If the target can't be read.
         TraceError: If the model can't be traced, or nothing can be pruned.
 
@@ -175,7 +180,8 @@ def inspect(
         >>> print(mmdmcp.inspect(resnet18(), torch.rand(1, 3, 224, 224)))
     """
     supernet = traced_copy(model, example_inputs, scope, exclude)
-    choices = [width_steps(size, min_ratio, divisor) for size in supernet.full]
+    steps = read_profile(supernet, profile, divisor)
+    choices = [width_steps(size, min_ratio, steps) for size in supernet.full]
     return look(supernet, target, choices)
 
 

@@ -1,12 +1,16 @@
 """From a user's model to a supernet, without touching the model."""
 
 import copy
+import os
 from collections.abc import Sequence
 
 import torch
 from torch import nn
 
 from ..errors import ConfigError, TraceError, first_line
+from ..latency import Profile, attach
+from ..ranking import check_divisor, resolve_divisor
+from ..ranking.select import Divisor
 from ..supernet import Supernet
 from ..supernet.binding import WithoutGraphs
 from .inputs import ExampleInputs, runner, sample_shape
@@ -36,6 +40,32 @@ def traced_copy(
     copied = cpu_copy(model)
     run = runner(copied, example_inputs, 'cpu')
     return Supernet(copied, sample_shape(example_inputs), scope, True, run, exclude)
+
+
+def read_profile(
+    supernet: Supernet, path: str | os.PathLike | None, divisor: int | str
+) -> Divisor:
+    """Let a supernet's cost include its latency, if there is a profile.
+
+    Args:
+        supernet: The supernet.
+        path: The profile's file.
+        divisor: As users write it.
+
+    Returns:
+        The divisor in numbers.
+
+    Raises:
+        ConfigError: If the divisor is out of range, or needs a profile.
+        ProfileError: If the profile is missing, damaged, or of another model.
+    """
+    check_divisor('divisor', divisor)
+    multiple = None
+    if path is not None:
+        profile = Profile.load(path)
+        attach(supernet.cost, len(supernet.units), supernet.input_shape, profile)
+        multiple = profile.multiple
+    return resolve_divisor('divisor', divisor, multiple)
 
 
 def cpu_copy(model: nn.Module) -> nn.Module:

@@ -13,6 +13,11 @@ from torch import Tensor
 
 from .nearest import search_widths
 
+#: Of all units, or as a function of a unit's channels.
+Divisor = int | Callable[[int], int]
+#: Multiples that a narrow unit keeps a choice of, whatever a profile says.
+FEWEST_WIDTHS = 4
+
 
 def open_mask(gates: Tensor, valid: Tensor) -> Tensor:
     """Which gates are open: those above zero, and never none of a unit.
@@ -114,7 +119,7 @@ def choose_channels(
     tolerance: float,
     kept: Sequence[Sequence[int]] | None = None,
     min_ratio: float = 0.0,
-    divisor: int = 1,
+    divisor: Divisor = 1,
 ) -> list[tuple[int, ...]]:
     """Keep the most important channels, as many as the target pays for.
 
@@ -161,7 +166,9 @@ def choose_channels(
     return [tuple(sorted(order[:n])) for order, n in zip(orders, counts)]
 
 
-def width_steps(channels: int, min_ratio: float = 0.0, divisor: int = 1) -> list[int]:
+def width_steps(
+    channels: int, min_ratio: float = 0.0, divisor: Divisor = 1
+) -> list[int]:
     """Numbers of channels that a unit may keep, ascending.
 
     Args:
@@ -173,6 +180,8 @@ def width_steps(channels: int, min_ratio: float = 0.0, divisor: int = 1) -> list
         >>> width_steps(20, 0.25, 8)
         [8, 16, 20]
     """
+    if callable(divisor):
+        divisor = divisor(channels)
     least = max(1, math.ceil(min_ratio * channels / divisor - 1e-9)) * divisor
     return [*range(least, channels, divisor), channels]
 

@@ -68,7 +68,9 @@ class Gates(Search):
         if isinstance(target, (list, tuple)) and len(target) > 1:
             raise TargetError(
                 f'target={shown(target)}: in a loop of your own gates search for one '
-                'subnet; a config takes several'
+                'subnet. Give the largest; for the next, begin again with '
+                'search.finish().model and an amount (a ratio would be one of that '
+                'model). A config takes several'
             )
         super().__init__(
             model,

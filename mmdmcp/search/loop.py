@@ -218,8 +218,9 @@ class Search:
         algorithm = self.algorithm
         subnet = algorithm.export_subnet(choice)
         small = algorithm.cut(choice) if model is None else model
-        after = {name: int(subnet.cost[name]) for name in ('macs', 'params')}
-        return Pruned(small.train(), subnet, algorithm.cost_of('max'), after)
+        before = algorithm.cost_of('max')
+        after = {name: int(subnet.cost[name]) for name in before}
+        return Pruned(small.train(), subnet, before, after)
 
     # ---- state -------------------------------------------------------
 

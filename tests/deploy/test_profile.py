@@ -1,12 +1,15 @@
 """Profiles of a device whose times are known: a nanosecond a MAC."""
 
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 from common.small_net import classifier
 from mmengine.registry import init_default_scope
+from torch import nn
 
+import mmdmcp
 from mmdmcp.cli import main
 from mmdmcp.cost import count
 from mmdmcp.deploy.profile import measure_profile
@@ -29,9 +32,9 @@ def _device():
 
 
 def search(depth=14, **options):
-    options = dict(dict(target='50%', input_shape=SHAPE), **options)
     architecture = classifier(depth, base_channels=16)
-    return MODELS.build(dict(type='mmdmcp.DMCP', architecture=architecture, **options))
+    usual = dict(type='mmdmcp.DMCP', target='50%', input_shape=SHAPE)
+    return MODELS.build(dict(usual, architecture=architecture, **options))
 
 
 def measured(**options):
@@ -82,14 +85,8 @@ def test_a_search_ends_at_its_latency(profile):
 @pytest.mark.parametrize('method', ['ImportancePruning', 'TrainableGate'])
 def test_other_methods_end_there_too(method, profile):
     """Any channels may go; the gates are cut as at the end of a training."""
-    algorithm = MODELS.build(
-        dict(
-            type=f'mmdmcp.{method}',
-            architecture=classifier(14, base_channels=16),
-            input_shape=SHAPE,
-            target=dict(latency='60%'),
-            profile=profile,
-        )
+    algorithm = search(
+        type=f'mmdmcp.{method}', target=dict(latency='60%'), profile=profile
     )
     if method == 'ImportancePruning':
         algorithm.prune()
@@ -135,12 +132,64 @@ def test_the_command_line(repo_root, tmp_path, capsys):
     config, out = str(repo_root / CONFIG), str(tmp_path / 'L.yaml')
     argv = ['profile', config, '-o', out, '--points', '2', '--networks', '3']
     assert main(argv) == 0
-    printed = capsys.readouterr().out
-    assert 'pytorch, batch 1, 1x8x8, 1 thread' in printed and '3 networks' in printed
+    printed = capsys.readouterr()
+    assert 'pytorch, batch 1, 1x8x8, 1 thread' in printed.out
+    assert '3 networks' in printed.out and 'chains' not in printed.out + printed.err
     assert main([*argv, '--batch', '2']) == 1
     assert 'batch: 1, not 2' in capsys.readouterr().err
     assert main([*argv, '--device', 'cuda:77']) == 1
     assert '--device cuda:77' in capsys.readouterr().err
+
+
+def test_any_module_is_profiled_and_pruned(tmp_path):
+    """Several targets, each from the full network."""
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 32, 3), nn.Flatten(1)
+    )
+    net.append(nn.Linear(32 * 16, 5))
+    x, path = torch.rand(1, 3, 8, 8), tmp_path / 'L.yaml'
+    mmdmcp.profile(net, x, path)
+    targets = [dict(latency='60%'), '60%', dict(latency='40%')]
+    found = mmdmcp.prune(net, targets, x, profile=path, tolerance=0.02)
+    full = count(lambda: net(x))
+    for small, ratio in zip(found, (0.6, 0.6, 0.4)):
+        assert count(lambda: small.model(x)) == pytest.approx(ratio * full, rel=0.03)
+    assert found[0].subnet.target.keys() == {'latency_us'} != found[1].subnet.target
+    alone = mmdmcp.prune(net, targets[2], x, profile=path, tolerance=0.02)
+    assert alone.subnet == found[2].subnet
+    assert mmdmcp.inspect(net, x, targets, profile=path).reachable
+    with pytest.raises(ConfigError, match='takes one tensor'):
+        mmdmcp.profile(net, (x,), path)
+
+
+def test_divisor_is_what_pays_on_the_device(profile, tmp_path, monkeypatch):
+    """A device that computes eight channels at a time."""
+
+    def eights(self, modules, inputs):
+        conv = modules[0]
+        sizes = (conv.weight.shape[0], conv.weight[0].shape[0])
+        return 1000 * math.prod(math.ceil(size / 8) for size in sizes)
+
+    monkeypatch.setattr(Runtime, 'time_layers', eights)
+    found = measured(points=2, networks=2)
+    ratios = found.multiples
+    assert ratios[8] == 1 < 1.05 < ratios[4] < ratios[2] < ratios[1]
+    path = str(tmp_path / 'L.yaml')
+    replace(Profile.load(profile), multiples=ratios).save(path)
+    widths = {16: 4, 32: 8, 64: 8}  # four multiples stay
+    for options in (
+        dict(type='mmdmcp.DMCP'),
+        dict(type='mmdmcp.ImportancePruning', mutator=dict(divisor='auto')),
+    ):
+        algorithm = search(profile=path, **options)
+        for unit in algorithm.mutator.units:
+            step = widths[unit.num_channels]
+            assert {width % step for width in unit.choices} == {0}
+    with pytest.raises(
+        ConfigError, match="divisor='auto' takes the multiple.*name one"
+    ):
+        search(**options)
 
 
 def test_onnxruntime_is_timed_on_the_cpu(monkeypatch):

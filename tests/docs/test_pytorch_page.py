@@ -9,14 +9,24 @@ import pytest
 import torch
 import torchvision
 
+from mmdmcp.deploy.timing import Runtime
 from mmdmcp.subnet import Subnet, apply
+
+
+def size(modules):
+    return 1 + sum(p.numel() for module in modules for p in module.parameters())
 
 
 def test_every_block_runs_in_turn(repo_root, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    # A device that takes a nanosecond for each parameter, in one round.
+    monkeypatch.setattr(Runtime, 'time_layers', lambda _, layers, __: size(layers))
+    monkeypatch.setattr(Runtime, 'maker', lambda _, net, __: lambda: [net])
+    monkeypatch.setattr(Runtime, 'time', lambda _, nets: size(nets))
+    monkeypatch.setattr('mmdmcp.deploy.timed.ROUNDS', (1, 1))
     text = (repo_root / 'docs' / 'pytorch.md').read_text()
     blocks = re.findall(r'```python\n(.*?)```', text, re.DOTALL)
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     names = {}
     for block in blocks:
         # As large as is needed; sizes are not what the page is about.

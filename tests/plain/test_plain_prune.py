@@ -169,7 +169,7 @@ def test_the_result_prints_itself(resnet):
 @pytest.mark.parametrize(
     'options,error,words',
     [
-        (dict(target='0.1%'), TargetError, "can't be reached.*min_ratio=0.1"),
+        (dict(target='0.1%'), TargetError, "can't be reached.*Raise the target to '"),
         (dict(target='120%'), TargetError, 'above the full network'),
         (dict(method='dmcp'), ConfigError, r"method='dmcp'.*\('importance',\)"),
         (dict(criterion='l3'), ConfigError, "criterion='l3'"),
