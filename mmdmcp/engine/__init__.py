@@ -1,7 +1,7 @@
 """What turns MMEngine's Runner into a search: loops, ranks, evaluation."""
 
 from .amp import CPUAmpOptimWrapper
-from .channels_last import ChannelsLastHook
+from .channels_last import ChannelsLastDistributed, ChannelsLastHook
 from .distributed import (
     SearchDistributed,
     average,
@@ -21,6 +21,7 @@ from .train_loop import ResumableTrainLoop
 
 __all__ = [
     'CPUAmpOptimWrapper',
+    'ChannelsLastDistributed',
     'ChannelsLastHook',
     'ResumableTrainLoop',
     'SearchDistributed',

@@ -15,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from ..errors import ConfigError
 from ..walk import is_type, nodes, type_name
 
+_WRAPPER = 'MMDistributedDataParallel'
 _SYNC_BN = ('SyncBN', 'MMSyncBN', 'SyncBatchNorm')
 
 
@@ -54,11 +55,15 @@ def enable_amp(cfg: Config) -> None:
 
 
 def turn_to_channels_last(cfg: Config) -> None:
-    """Give the run the hook that turns its model, unless it has it."""
+    """Give the run the hook that turns its model, unless it has it, and in
+    place of MMEngine's wrapper the one that turns it in time."""
     kind = 'mmdmcp.ChannelsLastHook'
     hooks = list(cfg.get('custom_hooks') or [])
     if not any(is_type(hook.get('type'), kind) for hook in hooks):
         cfg.custom_hooks = [*hooks, dict(type=kind)]
+    wrapper = cfg.get('model_wrapper_cfg') or _default_wrapper(cfg)
+    if is_type(wrapper.get('type', _WRAPPER), _WRAPPER):
+        cfg.model_wrapper_cfg = {**wrapper, 'type': 'mmdmcp.ChannelsLastDistributed'}
 
 
 def fit_to_cpu(cfg: Config) -> list[str]:
@@ -109,18 +114,23 @@ def _sync_bn_to_bn(cfg: Config) -> str | None:
 def _clear_device_ids(cfg: Config) -> None:
     """Keep the Runner from giving DDP a GPU that isn't there."""
     if cfg.get('model_wrapper_cfg') is None:
-        # What the Runner would take; given here because it lets nobody
-        # change the device ids of its default.
-        cfg.model_wrapper_cfg = dict(
-            type='MMDistributedDataParallel',
-            broadcast_buffers=False,
-            find_unused_parameters=cfg.get('find_unused_parameters', False),
-        )
+        # Given here because the Runner lets nobody change the device ids of
+        # its default.
+        cfg.model_wrapper_cfg = _default_wrapper(cfg)
     wrapper = cfg.model_wrapper_cfg
-    kind = wrapper.setdefault('type', 'MMDistributedDataParallel')
+    kind = wrapper.setdefault('type', _WRAPPER)
     with MODEL_WRAPPERS.switch_scope_and_registry(
         cfg.get('default_scope') or 'mmengine'
     ) as registry:
         cls = registry.get(kind) if isinstance(kind, str) else kind
     if isinstance(cls, type) and issubclass(cls, DistributedDataParallel):
         wrapper.device_ids = None
+
+
+def _default_wrapper(cfg: Config) -> dict:
+    """What the Runner would take."""
+    return dict(
+        type=_WRAPPER,
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.get('find_unused_parameters', False),
+    )

@@ -1,10 +1,12 @@
 """A run in channels_last: the option arrives, and what is cut keeps it."""
 
 import copy
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from common.ranks import launch
 from torch import nn
 
 from mmdmcp.apis import train
@@ -95,3 +97,12 @@ def test_a_run_of_it_is_resumed_in_it(tmp_path):
     again = runner.model.state_dict()
     for name, tensor in whole.state_dict().items():
         assert torch.equal(again[name], tensor), name
+
+
+def test_ranks_train_in_it_as_without_it(tmp_path):
+    script = Path(__file__).parents[1] / 'distributed' / 'channels_last_rank.py'
+    first, second = launch(script, 2, tmp_path / 'out')
+    assert first['layout']
+    assert torch.equal(first['turned'], second['turned'])
+    torch.testing.assert_close(first['turned'], first['plain'])
+    assert 'MMDistributedDataParallel' in first['message']
