@@ -1,4 +1,4 @@
-"""DMCP on a segmentor or a detector itself: search, file, retraining."""
+"""A segmentor or a detector itself: search or pruning, file, retraining."""
 
 import pytest
 import torch
@@ -14,6 +14,7 @@ from mmdmcp.subnet import Subnet
 FOLDER = 'segmentation/'
 SEARCH = FOLDER + 'dmcp_fcn-r18-d8_supernet_1xb8_camvid.py'
 RETRAIN = FOLDER + 'dmcp_fcn-r18-d8_subnet_1xb8_camvid.py'
+PRUNE = FOLDER + 'importance_fcn-r18-d8{}_1xb8_camvid.py'
 DETECTOR = 'detection/dmcp_rtmdet-tiny_{}_1xb8_bccd.py'
 
 
@@ -85,6 +86,52 @@ def test_search_file_retraining_of_a_segmentor(options, repo_root, tmp_path):
         torch.load(f'{work}/DMCP_SUBNET_CAMVID.pth', weights_only=True)['state_dict']
     )
     assert type(model).__name__ == 'EncoderDecoder'
+
+
+@pytest.mark.every_model
+def test_a_trained_segmentor_is_pruned_and_distilled(options, repo_root, tmp_path):
+    torch.manual_seed(0)
+    prune, small, distil = (
+        str(repo_root / 'configs' / PRUNE.format(role))
+        for role in ('', '_subnet', '_distill')
+    )
+    size = (64, 64)
+    full = full_model(small)
+    trained = str(tmp_path / 'full.pth')
+    torch.save(dict(meta={}, state_dict=full.state_dict()), trained)
+    train(
+        prune,
+        work_dir=str(tmp_path / 'pruned'),
+        cfg_options={
+            **options,
+            'load_from': trained,
+            'model.architecture.data_preprocessor.size': size,
+            'model.input_shape': (3, *size),
+        },
+    )
+    file = f'{tmp_path}/pruned/IMPORTANCE_SUBNET_FCN_R18_CAMVID.yaml'
+    subnet = Subnet.load(file)
+    assert subnet.cost['macs'] == pytest.approx(subnet.target['macs'], rel=0.01)
+    runner = train(
+        distil,
+        work_dir=str(tmp_path / 'distilled'),
+        cfg_options={
+            **options,
+            'model.student.subnet': file,
+            'model.student.init_cfg.checkpoint': trained,
+            'model.student.cfg.data_preprocessor.size': size,
+            'model.teacher.data_preprocessor.size': size,
+            'model.teacher_checkpoint': trained,
+        },
+    )
+    # The student's own config tests what distillation leaves.
+    metrics = run_test(
+        small,
+        f'{runner.work_dir}/epoch_2.pth',
+        work_dir=str(tmp_path / 'test'),
+        cfg_options={**options, 'model.subnet': file},
+    )
+    assert 0 <= metrics['mIoU'] <= 100
 
 
 @pytest.mark.every_model

@@ -46,7 +46,7 @@ ZOO: dict[str, tuple[str, tuple[int, int, int]]] = {
     'SimpleBaseline-R50': ('pose/importance_simplebaseline-r50_8xb64_coco', SMALL),
     'HRNet-w32': ('pose/importance_hrnet-w32_8xb64_coco', SMALL),
 }
-QUICK = ('RTMDet-tiny', 'STDC1')
+QUICK = ('RTMDet-tiny', 'STDC1', 'RTMPose-t')
 
 
 def pruning_config(name: str) -> ConfigDict:
