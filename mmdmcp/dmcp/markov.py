@@ -18,9 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-#: ``sigmoid``: p = sigmoid(alpha), as in the authors' release.
 #: ``exp``: p = exp(-max(alpha, 0)), as in the paper.
-PARAMETRISATIONS = ('sigmoid', 'exp')
+#: ``sigmoid``: p = sigmoid(alpha), as in the authors' release.
+PARAMETRISATIONS = ('exp', 'sigmoid')
 #: What the optimiser gets of the logits: their gradient, as in the release, or
 #: the signs of the natural one.
 STEPS = ('logit', 'sign')
@@ -35,7 +35,7 @@ class Chains:
     Args:
         widths: Candidate widths of each unit, strictly ascending; the last
             is the unit's full width.
-        parametrisation: ``'sigmoid'`` or ``'exp'``.
+        parametrisation: ``'exp'`` or ``'sigmoid'``.
         step: ``'logit'``: the optimiser moves ``alpha`` along its gradient.
             ``'sign'``: it moves ``alpha`` along a direction of the log-odds,
             and :meth:`project_` moves these by as much, so that the path of

@@ -29,8 +29,8 @@ class DMCPChannelMutator(ChannelMutator):
     r"""Owns the chains of all units and chooses widths.
 
     Args:
-        parametrisation: ``'sigmoid'`` (authors' release) or ``'exp'``
-            (paper).
+        parametrisation: ``'exp'`` (paper), or ``'sigmoid'`` (authors'
+            release), whose steps move chains much less.
         step: What the chains' optimiser follows: ``'logit'``, the gradient in
             the logits, as in the release; or ``'sign'``, the signs of the
             natural gradient, so that its rate says how far chains go in the
@@ -60,7 +60,7 @@ class DMCPChannelMutator(ChannelMutator):
 
     def __init__(
         self,
-        parametrisation: str = 'sigmoid',
+        parametrisation: str = 'exp',
         step: str = 'logit',
         init: str = 'target',
         grid: dict | None = None,

@@ -263,7 +263,7 @@ def test_architecture_loss_uses_batch_statistics(build):
     """With all chains certain it is the plain training loss."""
     algorithm = start(build(mutator=dict(init='zero')))
     with torch.no_grad():
-        algorithm.mutator.alpha.fill_(30.0)
+        algorithm.mutator.alpha.fill_(0.0)
     data = algorithm.data_preprocessor(batch(), True)
     for m in algorithm.modules():
         if isinstance(m, nn.BatchNorm2d):
@@ -343,7 +343,7 @@ def test_a_target_may_count_anything(build, target, init):
     costs = {n: algorithm.expected_cost(n).item() for n in algorithm.budget.values}
     if init == 'target':
         assert algorithm.budget.used(costs) == pytest.approx(1, rel=1e-5)
-    algorithm.mutator.alpha.data.fill_(4.0)
+    algorithm.mutator.alpha.data.fill_(0.02)
     before = {n: algorithm.expected_cost(n).item() for n in algorithm.budget.values}
     assert algorithm.budget.used(before) > 1.2
     log = algorithm.train_step(batch(), optimisers(algorithm, momentum=0))

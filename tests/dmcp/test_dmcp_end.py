@@ -76,7 +76,7 @@ def test_moves_are_those_of_the_ratios(build):
     assert mutator.moves().max() == 0
     with torch.no_grad():
         mutator.alpha[2] += 1
-    moved = (mutator.expected_widths().detach() - start)[2]
+    moved = (start - mutator.expected_widths().detach())[2]
     moves = mutator.moves()
     assert moves[2].item() == pytest.approx(moved / mutator.units[2].num_channels)
     assert moves[2] > 0.05 and moves.sum() == moves[2]

@@ -36,7 +36,7 @@ def test_a_unit_of_ones_own_may_narrow_the_grid(build):
         algorithm.mutator.alpha, algorithm.mutator.generator, 50
     ).tolist():
         assert widths[0] >= stem.num_channels // 2
-    algorithm.mutator.alpha.data.fill_(-20.0)
+    algorithm.mutator.alpha.data.fill_(20.0)
     assert algorithm.mutator.choose('expected')[0] == stem.num_channels // 2
 
 

@@ -62,6 +62,7 @@ model = dict(
     target='50%',
     input_shape=(1, 8, 8),
     arch_start=0.5,
+    mutator=dict(parametrisation='sigmoid'),
 )
 model_wrapper_cfg = dict(type=SearchDistributed)
 optim_wrapper = dict(

@@ -8,7 +8,7 @@ optim_wrapper = dict(
     ),
     mutator=dict(
         type='OptimWrapper',
-        optimizer=dict(type='SGD', lr=1.0, momentum=0.9, nesterov=True),
+        optimizer=dict(type='SGD', lr=0.01, momentum=0.9, nesterov=True),
     ),
 )
 param_scheduler = dict(

@@ -1,5 +1,6 @@
 # What every DMCP search's schedule shares: 40 epochs, the chains train in the
-# second half of them. Another length is train_cfg.max_epochs.
+# second half of them. Another length is train_cfg.max_epochs. The chains' rate
+# is for some hundred steps of theirs; more of them need less (docs/dmcp.md).
 optim_wrapper = dict(
     constructor='mmdmcp.SearchOptimWrapperConstructor',
     architecture=dict(
@@ -11,7 +12,7 @@ optim_wrapper = dict(
     ),
     mutator=dict(
         type='OptimWrapper',
-        optimizer=dict(type='SGD', lr=0.5, momentum=0.9, nesterov=True),
+        optimizer=dict(type='SGD', lr=0.1, momentum=0.9, nesterov=True),
     ),
 )
 param_scheduler = dict(
