@@ -23,8 +23,8 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import models
 from clock import Clock
+from models import Setting
 
 from mmdmcp.apis import train
 from mmdmcp.dmcp import DMCP
@@ -39,8 +39,9 @@ class Iterations:
     """
 
     def __init__(self, args: argparse.Namespace, targets: list[str]) -> None:
+        setting = Setting(args.device)
         self.algorithm = DMCP(
-            models.build(args.model),
+            setting.build(args.model),
             targets,
             input_shape=(3, args.size, args.size),
             arch_start=0,
@@ -49,10 +50,10 @@ class Iterations:
         )
         self.algorithm.to(args.device).train()
         self.algorithm.schedule.set_length(10**6)
-        self.data = models.batch(args.size, args.batch, args.device)
+        self.data = setting.batch(args.size, args.batch)
         chains = self.algorithm.mutator.parameters()
         self.wrapper = OptimWrapperDict(
-            architecture=models.optimiser(self.algorithm.architecture),
+            architecture=setting.optimiser(self.algorithm.architecture),
             mutator=OptimWrapper(torch.optim.SGD(chains, 1e-9, momentum=0.9)),
         )
 

@@ -74,8 +74,9 @@ class Measure:
         return round(float(self.value(model, torch.tensor(widths))))
 
     def format(self, amount: float) -> str:
-        """An amount for people: ``'20.41 M'``."""
-        return f'{amount / 1e6:,.2f} M'
+        """An amount for people: ``'20.41 M'``, or all of its digits if it is
+        small."""
+        return f'{amount / 1e6:,.2f} M' if amount >= 1e4 else f'{amount:,.0f}'
 
     def parse(self, target: object, full: int) -> int:
         """A target as users write it, as an amount.
