@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -32,6 +33,24 @@ def data_root() -> Path:
     if not path.is_dir():
         pytest.skip(f'no data sets at {path}; MMDMCP_DATA names their folder')
     return path
+
+
+@pytest.fixture(scope='session')
+def cifar10(data_root, tmp_path_factory):
+    """A folder with CIFAR-10 in its usual form, ``cifar-10-batches-py``.
+
+    Either ``cifar10`` among the data sets, or restored from a compact form
+    by a script that lies there.
+    """
+    folder = data_root / 'cifar10'
+    if (folder / 'cifar-10-batches-py').is_dir():
+        return folder
+    script = data_root / 'restore_cifar10.py'
+    if not script.is_file():
+        pytest.skip(f'no cifar-10-batches-py in {folder}')
+    folder = tmp_path_factory.mktemp('cifar10')
+    subprocess.run([sys.executable, str(script), str(folder)], check=True)
+    return folder
 
 
 @pytest.fixture(autouse=True)

@@ -1,33 +1,12 @@
 """Searches of ResNet-20 on CIFAR-10 at a quarter of its pixels: a hundred steps
 of the chains at the shipped learning rates."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 
 from mmdmcp.apis import train
 
 CONFIG = 'configs/pruning/dmcp/dmcp_resnet20_supernet_2xb64_cifar10.py'
-
-
-@pytest.fixture(scope='session')
-def cifar10(data_root, tmp_path_factory):
-    """A folder with CIFAR-10 in its usual form, ``cifar-10-batches-py``.
-
-    Either ``cifar10`` among the data sets, or restored from a compact form
-    by a script that lies there.
-    """
-    folder = data_root / 'cifar10'
-    if (folder / 'cifar-10-batches-py').is_dir():
-        return folder
-    script = data_root / 'restore_cifar10.py'
-    if not script.is_file():
-        pytest.skip(f'no cifar-10-batches-py in {folder}')
-    folder = tmp_path_factory.mktemp('cifar10')
-    subprocess.run([sys.executable, str(script), str(folder)], check=True)
-    return folder
 
 
 @pytest.fixture
