@@ -8,8 +8,8 @@ appends a JSON line per network and seed to ``work_dirs/downstream.jsonl``. A
 stage that has its line is left out, and a training that was stopped goes on.
 Every seed has its own full network; seed 0 leaves its files where the configs
 do, others below ``work_dirs/seed1``. ``latency`` times the networks of seed 0 in
-turn; nothing else should run meanwhile. ``--report`` prints the lines as a
-table and runs nothing.
+turn, in CPU time of one thread: what else runs on the machine changes little.
+``--report`` prints the lines as a table and runs nothing.
 """
 
 import argparse
@@ -195,7 +195,10 @@ def write_uniform(network: Network) -> None:
 
 
 def latency() -> None:
-    """Milliseconds of an image, one thread, every network in turn."""
+    """Milliseconds of an image, one thread, every network in turn.
+
+    Distilling changes weights alone, so that those networks are not timed.
+    """
     import onnxruntime
     import torch
 
@@ -206,7 +209,8 @@ def latency() -> None:
     options.intra_op_num_threads = 1
     image = torch.rand(1, 3, 320, 320)
     runs = {}
-    for network in map(Network, ('full', 'pruned', 'uniform')):
+    done = [s for s in ('full', 'pruned', 'uniform') if (s, 0) in lines()]
+    for network in map(Network, done):
         plain = Plain(network.build()[0])
         runs[network.stage, 'PyTorch'] = lambda plain=plain: plain(image)
         for name in ('net', 'int8'):
@@ -220,9 +224,9 @@ def latency() -> None:
     with torch.inference_mode():
         for _ in range(20):
             for key, run in runs.items():
-                before = time.perf_counter()
+                before = time.thread_time()
                 run()
-                times[key].append(time.perf_counter() - before)
+                times[key].append(time.thread_time() - before)
     median = {key: sorted(x)[len(x) // 2] for key, x in times.items()}
     found = {f'{stage}: {name}': x * 1e3 for (stage, name), x in median.items()}
     add('latency', 0, found, command='python -m benchmarks.downstream latency')
