@@ -287,7 +287,7 @@ ARMS: dict[str, Arm] = {
     'dmcp_exp_fast': dmcp(0.1, 'loss', parametrisation='exp'),
     'dmcp_sign': dmcp(1.0, on_budget=True, step='sign'),
     'dmcp_exp_together': together(0.05, parametrisation='exp'),
-    'dmcp_exp_together_x3': together(0.15, parametrisation='exp'),
+    'dmcp_exp_together_third': together(0.05 / 3, parametrisation='exp'),
     'votes': votes(),
     'votes_evolved': votes(EVOLVED),
 }

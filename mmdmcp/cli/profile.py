@@ -175,7 +175,9 @@ def _summary(profile: 'Profile', supernet: 'Supernet', path: str) -> str:
     if profile.rest is None:
         lines.append('not complete: time ran out; run the command again, it goes on')
         return '\n'.join(lines)
-    if profile.multiple is not None:
+    if profile.multiple == 1:
+        lines.append('no multiple of channels pays more than another')
+    elif profile.multiple is not None:
         worst = max(profile.multiples.values()) - 1
         lines.append(
             f'multiples of {profile.multiple} channels pay: others take up to '

@@ -37,7 +37,9 @@ class DMCP(PruningAlgorithm):
 
     Of several targets each has chains of its own, and all share the weights:
     the sampled networks of stage 1 are drawn from the chains of one target
-    after the other, and each step of stage 2 serves the next.
+    after the other, and each step of stage 2 serves the next. Each chain's
+    gradient is multiplied by the number of targets, so that its fewer steps
+    go as far as those of a search of its own.
 
     Args:
         architecture: The model to prune: a config of any OpenMMLab package,
@@ -246,7 +248,9 @@ class DMCP(PruningAlgorithm):
         if finish(
             wrapper,
             [self.mutator.logits],
-            lambda: self.mutator.direct_gradient(kept, gradient_scale(wrapper) * share),
+            lambda: self.mutator.direct_gradient(
+                kept, gradient_scale(wrapper) * share, len(self.budgets)
+            ),
         ):
             self.mutator.project(before)
             if self.on_budget:

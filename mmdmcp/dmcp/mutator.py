@@ -198,16 +198,24 @@ class DMCPChannelMutator(ChannelMutator):
         where their gradient lives."""
         self.chains.project_(self.logits, before)
 
-    def direct_gradient(self, budget: Budget | None, most: float) -> None:
+    def direct_gradient(
+        self, budget: Budget | None, most: float, turns: int = 1
+    ) -> None:
         """Turn the chains' gradient into what the optimiser follows.
 
         Args:
             budget: Whose cost the step shall leave as it is, to first order;
                 None: any step will do.
             most: How long each entry is then, where they are signs.
+            turns: In how many iterations these chains have a step: it is that
+                much longer, where it goes by the gradient's length.
         """
         gradient = self.logits.grad
-        if gradient is None or (self.step == 'logit' and budget is None):
+        if gradient is None:
+            return
+        if self.step == 'logit' and budget is None:
+            if turns > 1:
+                gradient.mul_(turns)
             return
         alpha = self.logits.detach()
         chains = self.chains.to(alpha.device)
@@ -218,8 +226,8 @@ class DMCPChannelMutator(ChannelMutator):
             used = budget.used_at(cost, self.expected_widths())
             (slope,) = torch.autograd.grad(used, self.logits)
             direction = level(direction, slope * slopes, information)
-        if self.step == 'sign':
-            direction = most * direction.sign()
+        signs = self.step == 'sign'
+        direction = most * direction.sign() if signs else turns * direction
         gradient.copy_(direction)
 
     @torch.no_grad()

@@ -49,7 +49,7 @@ def test_one_target_in_a_list_is_a_search_of_one(build):
 def test_a_step_of_the_chains_serves_one_budget_and_the_next_the_next(
     build, accumulate
 ):
-    """And moves its chains as a search for it alone would, from these weights."""
+    """And moves them as three steps of a search for it alone would, from here."""
     algorithm = build(target=TARGETS, arch_start=0)
     wrappers = plain_optimisers(algorithm, accumulative_counts=accumulate)
     algorithm.schedule.set_length(6 * accumulate)
@@ -58,7 +58,7 @@ def test_a_step_of_the_chains_serves_one_budget_and_the_next_the_next(
         alone = build(target=TARGETS[step % 3], arch_start=0, weights_stop=0)
         alone.schedule.set_length(accumulate)
         alone.mutator.alpha.data.copy_(before[step % 3])
-        single = plain_optimisers(alone, accumulative_counts=accumulate)
+        single = plain_optimisers(alone, mutator_lr=0.3, accumulative_counts=accumulate)
         for part in range(accumulate):
             data = batch(seed=step * accumulate + part)
             algorithm.schedule.weights_stop = 0  # they stay where they are
