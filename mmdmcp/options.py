@@ -73,6 +73,7 @@ def number(
     above: float | None = None,
     below: float | None = None,
     whole: bool = False,
+    otherwise: str | None = None,
 ) -> Real:
     """Check that an option is a number, and in its range.
 
@@ -84,6 +85,7 @@ def number(
         above: What the value must be above.
         below: What the value must be below.
         whole: Whether it must be a whole number. Defaults to False.
+        otherwise: What it may be instead, and is not; for the message.
 
     Returns:
         The value.
@@ -112,6 +114,7 @@ def number(
         raise ConfigError(
             f'{name}={shown(value)}: give a '
             f'{"whole " if whole else ""}number {range_}'.rstrip()
+            + (f', or {otherwise!r}' if otherwise else '')
         )
     return value
 

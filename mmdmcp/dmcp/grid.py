@@ -68,7 +68,7 @@ class WidthGrid:
                 f'min_ratio={min_ratio} and max_ratio={max_ratio}'
             )
         if not isinstance(divisor, str) or divisor != 'auto':
-            number("mutator.grid: divisor (if not 'auto')", divisor, 1, whole=True)
+            number('mutator.grid: divisor', divisor, 1, whole=True, otherwise='auto')
             divisor = int(divisor)
         if type == 'release' and divisor not in (1, 'auto'):
             raise ConfigError(

@@ -18,7 +18,7 @@ def check_divisor(name: str, divisor: Any) -> None:
         ConfigError: Naming the option.
     """
     if not isinstance(divisor, str) or divisor != 'auto':
-        number(f"{name} (if not 'auto')", divisor, low=1, whole=True)
+        number(name, divisor, low=1, whole=True, otherwise='auto')
 
 
 def resolve_divisor(name: str, divisor: Any, multiple: int | None) -> Divisor:

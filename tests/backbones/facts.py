@@ -68,7 +68,7 @@ def measure(family: str, draws: int = 2) -> Facts:
     with torch.no_grad():
         # Into the dead zone of the budget loss: whether a chain lives is
         # then asked of the task's gradient alone.
-        mutator.alpha.sub_(0.05)
+        mutator.alpha.mul_(1.05)
     facts = Facts(
         units=len(mutator.units),
         channels=sum(u.num_channels for u in mutator.units),

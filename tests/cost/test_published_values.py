@@ -22,7 +22,7 @@ def test_expected_cost_is_the_releases(depth):
     chains, channels, values = VALUES[depth]
     config = classifier('ResNet', channels, depth=depth)
     config['head']['num_classes'] = 1000
-    mutator = DMCPChannelMutator(grid=dict(type='release'))
+    mutator = DMCPChannelMutator(parametrisation='sigmoid', grid=dict(type='release'))
     mutator.prepare(MODELS.build(config), (3, 224, 224))
     assert len(mutator.units) == chains
     assert tuple(mutator.alpha.shape) == (chains, 9)

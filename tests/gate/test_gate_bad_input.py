@@ -12,7 +12,7 @@ from mmdmcp.errors import ConfigError, TargetError, TraceError
     [
         (dict(target='200%'), TargetError, 'above the full network'),
         (dict(target='0.1%'), TargetError, 'one channel left in each of the'),
-        (dict(target=dict(params='0.1%')), TargetError, 'M parameters'),
+        (dict(target=dict(params='0.1%')), TargetError, 'of 20 parameters'),
         (dict(target='half'), TargetError, '50%'),
         (dict(target=dict(params='50M')), TargetError, 'parameters, above'),
         (dict(traget='50%'), ConfigError, "Did you mean 'target'"),
