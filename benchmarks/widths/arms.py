@@ -283,7 +283,6 @@ ARMS: dict[str, Arm] = {
     'gates': gates,
     'dmcp_sigmoid': dmcp(0.5),
     'dmcp_exp': dmcp(0.05, parametrisation='exp'),
-    'dmcp_exp_by_loss': dmcp(0.05, 'loss', parametrisation='exp'),
     'dmcp_exp_fast': dmcp(0.1, 'loss', parametrisation='exp'),
     'dmcp_sign': dmcp(1.0, on_budget=True, step='sign'),
     'dmcp_exp_together': together(0.05, parametrisation='exp'),

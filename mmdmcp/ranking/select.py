@@ -15,8 +15,6 @@ from .nearest import search_widths
 
 #: Of all units, or as a function of a unit's channels.
 Divisor = int | Callable[[int], int]
-#: Multiples that a narrow unit keeps a choice of, whatever a profile says.
-FEWEST_WIDTHS = 4
 
 
 def open_mask(gates: Tensor, valid: Tensor) -> Tensor:
