@@ -69,5 +69,12 @@ def share(data: dict, rank: int, world: int) -> dict:
 
 
 def leave(out: str, rank: int, result: dict) -> None:
-    """Called by a rank: write its result."""
+    """Called by a rank: write its result and leave the group.
+
+    A process that ends inside its group may abort: threads of gloo still
+    run. Together, since rank 0 keeps the store that the others read.
+    """
     torch.save(result, f'{out}.{rank}.pt')
+    if dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()
