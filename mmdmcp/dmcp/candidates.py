@@ -1,11 +1,11 @@
 """Subnets to choose from at the end of a search."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..cost import Budget
-from ..ranking.nearest import search_widths
-from .grid import neighbour
+from ..ranking.nearest import nearest_widths, search_widths
 from .mutator import DMCPChannelMutator
 
 
@@ -38,76 +38,27 @@ class Candidate:
 def expected_candidate(
     mutator: DMCPChannelMutator, budget: Budget, tolerance: float
 ) -> Candidate:
-    """Expected sampling: every unit's expected width, rounded.
+    """Expected sampling: of the networks that cost what they should, the one
+    that is nearest to the chains' expected widths.
 
-    All logits are shifted by one common amount, found by bisection, wherever
-    that brings the rounded network closer to the target: the chains keep
-    their shape. A distance above the tolerance that is left is made up by
-    the smallest changes that the units' grids allow.
+    All logits are shifted by one common amount first, so that the expected
+    widths themselves cost what they should: the chains keep their shape.
 
     Args:
         mutator: The chains.
         budget: What it may cost.
         tolerance: Accepted distance, as a ratio of the target.
     """
-    alpha = mutator.logits.detach().double().cpu()
 
-    def shifted(amount: float) -> tuple[Candidate, list[float]]:
-        expected = mutator.expected_widths(mutator.chains.shifted(alpha, amount))
-        widths = mutator.rounded(expected)
-        cost = mutator.cost_of(widths)
-        return Candidate('expected', widths, cost), expected.tolist()
+    def gap(widths: Sequence[int]) -> float:
+        return budget.gap(mutator.cost_of(widths))
 
-    best, expected = shifted(0.0)
-    low, high = -40.0, 40.0  # cost rises with the amount
-    for _ in range(60):
-        middle = (low + high) / 2
-        found, widths = shifted(middle)
-        if budget.gap(found.cost) < budget.gap(best.cost):
-            best, expected = found, widths
-        over = budget.used(found.cost) > 1
-        low, high = (low, middle) if over else (middle, high)
-    _adjust(mutator, best, expected, budget, tolerance)
-    return best
-
-
-def _adjust(
-    mutator: DMCPChannelMutator,
-    candidate: Candidate,
-    expected: list[float],
-    budget: Budget,
-    tolerance: float,
-) -> None:
-    """Change one unit after the other until a candidate is within tolerance.
-
-    Units that begin alike cross a rounding border together, and in a narrow
-    network that can cost more than the tolerance. Units that rounding moved
-    furthest in the other direction go first; every change brings the cost
-    nearer. Where no single one does, several are tried.
-    """
-
-    def moved_by_rounding(unit: int) -> float:
-        return step * (candidate.widths[unit] - expected[unit])
-
-    while budget.gap(candidate.cost) > tolerance:
-        step = 1 if budget.used(candidate.cost) < 1 else -1
-        for u in sorted(range(len(expected)), key=moved_by_rounding):
-            widths = list(candidate.widths)
-            widths[u] = neighbour(widths[u], mutator.units[u].steps, up=step > 0)
-            cost = mutator.cost_of(widths)
-            if budget.gap(cost) < budget.gap(candidate.cost):
-                candidate.widths, candidate.cost = widths, cost
-                break
-        else:
-            break
-    if budget.gap(candidate.cost) > tolerance:
-        candidate.widths = search_widths(
-            candidate.widths,
-            [unit.steps for unit in mutator.units],
-            lambda widths: budget.gap(mutator.cost_of(widths)),
-            tolerance,
-        )
-        candidate.cost = mutator.cost_of(candidate.widths)
+    wanted = mutator.expected_widths(mutator.at_target(budget))
+    steps = [unit.steps for unit in mutator.units]
+    widths = nearest_widths(wanted.tolist(), steps, gap, tolerance)
+    if widths is None:  # none near, or none at all
+        widths = search_widths(mutator.rounded(wanted), steps, gap, tolerance)
+    return Candidate('expected', widths, mutator.cost_of(widths))
 
 
 def to_compare(

@@ -149,15 +149,3 @@ def nearest(expected: float, widths: Sequence[int]) -> int:
         return widths[-1]
     low, high = widths[max(0, above - 1)], widths[above]
     return low if expected - low < high - expected else high
-
-
-def neighbour(width: int, widths: Sequence[int], up: bool) -> int:
-    """The next width above or below; the same one at the end.
-
-    Args:
-        width: One of the widths.
-        widths: Widths that a unit may have, ascending.
-        up: Whether above.
-    """
-    index = bisect_left(widths, width) + (1 if up else -1)
-    return widths[min(max(index, 0), len(widths) - 1)]

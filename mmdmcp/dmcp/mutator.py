@@ -230,19 +230,28 @@ class DMCPChannelMutator(ChannelMutator):
         direction = most * direction.sign() if signs else turns * direction
         gradient.copy_(direction)
 
-    @torch.no_grad()
-    def hold(self, budget: Budget) -> None:
-        """Shift all chains by one common amount, so that the expected cost is
-        the target, or as near as it gets."""
-        logits = self.logits
-        alpha = logits.detach().double().cpu()
+    def at_target(self, budget: Budget) -> Tensor:
+        """The chains' logits, all shifted by one common amount, so that the
+        expected cost is the target, or as near as it gets.
+
+        Returns:
+            ``[units, groups]`` float64, on the CPU.
+        """
+        alpha = self.logits.detach().double().cpu()
 
         def used(amount: float) -> float:
             widths = self.expected_widths(self.chains.shifted(alpha, amount))
             return float(budget.used_at(self.supernet.cost, widths))
 
         amount = solve_common_alpha(used, 1.0, -_MOST_SHIFT, _MOST_SHIFT)
-        logits.copy_(self.chains.shifted(alpha, amount))
+        return self.chains.shifted(alpha, amount)
+
+    @torch.no_grad()
+    def hold(self, budget: Budget) -> None:
+        """Shift all chains by one common amount, so that the expected cost is
+        the target, or as near as it gets."""
+        logits = self.logits
+        logits.copy_(self.at_target(budget))
         self.chains.project_(logits, logits.clone())
 
     # ---- widths ------------------------------------------------------

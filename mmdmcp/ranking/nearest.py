@@ -1,10 +1,70 @@
 """A network that costs what it should, near one that doesn't. Pure Python."""
 
+import math
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from heapq import heappop, heappush
+from itertools import islice
 
 Widths = tuple[int, ...]
+
+
+def nearest_widths(
+    wanted: Sequence[float],
+    steps: Sequence[Sequence[int]],
+    gap: Callable[[Widths], float],
+    tolerance: float,
+    tries: int = 3000,
+) -> list[int] | None:
+    """The widths within tolerance that are nearest to wanted ones.
+
+    The distance is the sum of the squared logarithms of the ratios: a unit's
+    width matters by its ratio, and where a grid is coarse, rounding one unit
+    up takes others down by as much.
+
+    Args:
+        wanted: Width of each unit, above 0, not necessarily whole.
+        steps: Widths that each unit may have.
+        gap: How far a network is from the target.
+        tolerance: Accepted gap.
+        tries: Bound on the networks that are looked at.
+
+    Returns:
+        One width per unit; None if none of the nearest ``tries`` networks is
+        within tolerance.
+
+    Example:
+        >>> nearest_widths((2.4, 2.4), [range(1, 5)] * 2, lambda w: abs(w[0] * w[1] - 6), 0)
+        [3, 2]
+    """
+    for widths in islice(_by_distance(wanted, steps), tries):
+        if gap(widths) <= tolerance:
+            return list(widths)
+    return None
+
+
+def _by_distance(
+    wanted: Sequence[float], steps: Sequence[Sequence[int]]
+) -> Iterator[Widths]:
+    """All networks, the nearest first."""
+    options = [
+        sorted((math.log(width / middle) ** 2, -width) for width in allowed)
+        for middle, allowed in zip(wanted, steps)
+    ]
+
+    def entry(ranks: Widths, last: int) -> tuple[float, Widths, int]:
+        distance = math.fsum(each[rank][0] for each, rank in zip(options, ranks))
+        return distance, ranks, last
+
+    # Each choice of ranks is reached once: by raising units in their order.
+    queue = [entry((0,) * len(options), 0)]
+    while queue:
+        _, ranks, last = heappop(queue)
+        yield tuple(-each[rank][1] for each, rank in zip(options, ranks))
+        for unit in range(last, len(options)):
+            if ranks[unit] + 1 < len(options[unit]):
+                raised = (*ranks[:unit], ranks[unit] + 1, *ranks[unit + 1 :])
+                heappush(queue, entry(raised, unit))
 
 
 def search_widths(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmdmcp.dmcp.grid import WidthGrid, nearest, neighbour
+from mmdmcp.dmcp.grid import WidthGrid, nearest
 from mmdmcp.errors import ConfigError
 
 
@@ -128,9 +128,6 @@ def test_rounding_keeps_to_the_divisor(channels, share, divisor):
     ]
     assert list(steps) == allowed
     assert abs(width - expected) == min(abs(w - expected) for w in allowed)
-    up, down = neighbour(width, steps, up=True), neighbour(width, steps, up=False)
-    assert up == min([w for w in allowed if w > width], default=width)
-    assert down == max([w for w in allowed if w < width], default=width)
 
 
 @pytest.mark.parametrize(
