@@ -238,10 +238,31 @@ def matched(
             if f'{layer}.'.startswith(start) or (whole and whole.fullmatch(layer))
         ]
         if not found[entry]:
-            hint = did_you_mean(entry, [*modules, *layers])
-            remedy = '' if whole else ', and it is no regular expression'
-            raise ConfigError(f'{name}: {shown(entry)} matches no layer{remedy}.{hint}')
+            why = '' if whole else ', and it is no regular expression'
+            hint = _for_no_match(entry, whole, layers, modules)
+            raise ConfigError(f'{name}: {shown(entry)} matches no layer{why}.{hint}')
     return found
+
+
+def _for_no_match(
+    entry: str,
+    whole: re.Pattern | None,
+    layers: Sequence[str],
+    modules: Iterable[str],
+) -> str:
+    """A sentence on what to write instead of an entry that names no layer."""
+    inside = [layer for layer in layers if whole and whole.search(layer)]
+    if inside:
+        # `whole` matches inside of a name, so this matches all of it.
+        return (
+            f' A regular expression is one of a whole name: {f".*{entry}.*"!r} matches '
+            f'{len(inside)}, such as {inside[0]!r}'
+        )
+    return did_you_mean(entry, [*modules, *layers]) or (
+        f' Layers have names such as {layers[0]!r}; `mmdmcp inspect` lists them'
+        if layers
+        else ''
+    )
 
 
 def _expression(text: str) -> re.Pattern | None:

@@ -67,6 +67,8 @@ def test_excluded_layers_keep_their_channels(exclude, left):
     [
         (['body.conv3'], r"'body.conv3' matches no layer.* Did you mean 'body.conv2'"),
         (['layer1('], 'it is no regular expression'),
+        (['conv[12]'], r"one of a whole name: '\.\*conv\[12\]\.\*' matches 3"),
+        (['zzz'], "names such as 'stem'; `mmdmcp inspect` lists them"),
         ('stem', 'give a list of names or regular expressions'),
         ([3], 'give a list'),
         ([''], 'give a list'),
