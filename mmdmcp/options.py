@@ -5,7 +5,7 @@ import inspect
 import math
 import operator
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from numbers import Integral, Rational, Real
 from pathlib import Path
 from typing import Any
@@ -133,7 +133,7 @@ def _is_usable(value: Any, whole: bool) -> bool:
         return False
 
 
-def one_of(name: str, value: Any, known: Sequence[str]) -> None:
+def one_of(name: str, value: Any, known: Collection[str]) -> None:
     """Check that an option is one of a few names.
 
     Raises:

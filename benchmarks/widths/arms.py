@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmdmcp.dmcp.candidates import direct_candidates, expected_candidate
+from mmdmcp.dmcp.candidates import find_candidates
 from mmdmcp.dmcp.evolve import evolve
 
 from .data import CIFAR10
@@ -21,8 +21,8 @@ from .records import locked
 from .search import INPUT_SHAPE, Plan, Search
 from .tables import Table
 
-#: Direct draws beside the expected network, as shipped, and neighbours of the
-#: best of them.
+#: Networks beside the expected one, as shipped, and neighbours of the best of
+#: them.
 DRAWS, EVOLVED = 5, 16
 #: Shares that one search serves together.
 TOGETHER = (0.5, 0.3, 0.15)
@@ -170,7 +170,13 @@ def _correlation(bench: Bench, ranking: Ranking, networks: list[list[int]]) -> f
 # ---- DMCP ---------------------------------------------------------------
 
 
-def dmcp(rate: float, by: str = 'accuracy', on_budget: bool = False, **mutator) -> Arm:
+def dmcp(
+    rate: float,
+    by: str = 'accuracy',
+    on_budget: bool = False,
+    draws: str = 'near',
+    **mutator,
+) -> Arm:
     """A search as shipped: weights and chains together in the second half."""
     options = dict(on_budget=True) if on_budget else {}
 
@@ -180,7 +186,7 @@ def dmcp(rate: float, by: str = 'accuracy', on_budget: bool = False, **mutator) 
         )
         search = bench.search(plan)
         search.run()
-        return choose(bench, search, by)
+        return choose(bench, search, by, draws=draws)
 
     return arm
 
@@ -207,7 +213,7 @@ def votes(evolved: int = 0, **mutator) -> Arm:
     def arm(bench: Bench, share: float, seed: int) -> dict:
         search = bench.search(votes_plan(bench, share, seed, **mutator))
         search.run()
-        return choose(bench, search, 'loss', evolved)
+        return choose(bench, search, 'loss', evolved, 'direct')
 
     return arm
 
@@ -222,16 +228,20 @@ def votes_plan(bench: Bench, share: float, seed: int, **mutator) -> Plan:
     )
 
 
-def choose(bench: Bench, search: Search, by: str, evolved: int = 0) -> dict:
+def choose(
+    bench: Bench, search: Search, by: str, evolved: int = 0, draws: str = 'near'
+) -> dict:
     """The best candidate of a finished search, and all of them."""
-    found = candidates(search, bench.ranking(search, by), evolved)
+    found = candidates(search, bench.ranking(search, by), evolved, draws)
     for candidate in found['candidates']:
         place = bench.table.place(candidate['widths'])
         candidate['percentile'] = place.percentile
     return found
 
 
-def candidates(search: Search, ranking: Ranking, evolved: int = 0) -> dict:
+def candidates(
+    search: Search, ranking: Ranking, evolved: int = 0, draws: str = 'near'
+) -> dict:
     """The best candidate of a finished search, and all of them."""
     algorithm = search.algorithm
     mutator, budget = algorithm.mutator, algorithm.budget
@@ -239,10 +249,7 @@ def candidates(search: Search, ranking: Ranking, evolved: int = 0) -> dict:
     def affordable(widths: Sequence[int]) -> bool:
         return budget.gap(mutator.cost_of(widths)) <= algorithm.tolerance
 
-    drawn = [
-        expected_candidate(mutator, budget, algorithm.tolerance),
-        *direct_candidates(mutator, budget, algorithm.tolerance, DRAWS),
-    ]
+    drawn = find_candidates(mutator, budget, algorithm.tolerance, DRAWS, draws)
     names = {tuple(c.widths): c.name for c in reversed(drawn)}
     near = [n for n in names if affordable(n)] or [tuple(drawn[0].widths)]
     scores = {network: ranking.score(network) for network in near}
@@ -283,8 +290,11 @@ ARMS: dict[str, Arm] = {
     'gates': gates,
     'dmcp_sigmoid': dmcp(0.5),
     'dmcp_exp': dmcp(0.05, parametrisation='exp'),
+    'dmcp_exp_direct': dmcp(0.05, parametrisation='exp', draws='direct'),
     'dmcp_exp_fast': dmcp(0.1, 'loss', parametrisation='exp'),
-    'dmcp_sign': dmcp(1.0, on_budget=True, step='sign'),
+    'dmcp_exp_fast_direct': dmcp(0.1, 'loss', parametrisation='exp', draws='direct'),
+    'dmcp_on_budget': dmcp(0.05, 'loss', on_budget=True, parametrisation='exp'),
+    'dmcp_sign': dmcp(1.0, on_budget=True, step='sign', draws='direct'),
     'dmcp_exp_together': together(0.05, parametrisation='exp'),
     'dmcp_exp_together_third': together(0.05 / 3, parametrisation='exp'),
     'votes': votes(),

@@ -1,8 +1,12 @@
 """Subnets to choose from at the end of a search."""
 
 import math
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
 
 from ..cost import Budget
 from ..ranking.nearest import nearest_widths, search_widths
@@ -14,7 +18,7 @@ class Candidate:
     """A choice of widths.
 
     Attributes:
-        name: ``'expected'`` or ``'direct1'``, ``'direct2'``, ...
+        name: ``'expected'``, or ``'near1'``, ``'direct1'`` and so on.
         widths: One width per unit.
         cost: What it costs, by the measures' names.
         metrics: What its evaluation gave.
@@ -61,14 +65,46 @@ def expected_candidate(
     return Candidate('expected', widths, mutator.cost_of(widths))
 
 
-def to_compare(
-    expected: Candidate, direct: list[Candidate], budget: Budget, tolerance: float
+def near_candidates(
+    mutator: DMCPChannelMutator,
+    budget: Budget,
+    tolerance: float,
+    num: int,
+    max_draws: int = 20000,
+    apart_from: Sequence[int] | None = None,
 ) -> list[Candidate]:
-    """The candidates, the expected network first; without it if it is further
-    from the target than the tolerance and draws are not."""
-    if direct and budget.gap(expected.cost) > tolerance:
-        return direct
-    return [expected, *direct]
+    """Networks around the expected one: each unit's expected width, rounded up
+    or down to a width of its grid at random, so that the mean stays.
+
+    Where the chains are undecided, direct draws are far from the expected
+    network and from each other; these are not. Where they are decided, the two
+    are alike.
+
+    Args:
+        mutator: The chains.
+        budget: What it may cost.
+        tolerance: Accepted distance, as a ratio of the target.
+        num: Distinct candidates wanted.
+        max_draws: Bound on the draws.
+        apart_from: Widths of a network that is none of them.
+
+    Returns:
+        ``num`` candidates, or as many as there are.
+    """
+    wanted = mutator.expected_widths(mutator.at_target(budget))
+    pairs = [_around(w, u.grid) for w, u in zip(wanted.tolist(), mutator.units)]
+    low, high = torch.tensor(pairs).T
+    share = ((wanted - low) / (high - low).clamp(min=1)).clamp(0, 1)
+
+    def draw(count: int) -> Tensor:
+        uniform = torch.rand(
+            (count, len(pairs)), generator=mutator.generator, dtype=torch.float64
+        )
+        return torch.where(uniform < share, high, low)
+
+    return _accepted(
+        'near', draw, mutator, budget, tolerance, num, max_draws, apart_from
+    )
 
 
 def direct_candidates(
@@ -77,11 +113,9 @@ def direct_candidates(
     tolerance: float,
     num: int,
     max_draws: int = 20000,
+    apart_from: Sequence[int] | None = None,
 ) -> list[Candidate]:
     """Direct sampling: draws from the chains within tolerance of the target.
-
-    Bounded: after ``max_draws`` draws it returns what it has, which may be
-    fewer than ``num``, or none.
 
     Args:
         mutator: The chains.
@@ -89,17 +123,77 @@ def direct_candidates(
         tolerance: Accepted distance, as a ratio of the target.
         num: Distinct candidates wanted.
         max_draws: Bound on the draws.
+        apart_from: Widths of a network that is none of them.
+
+    Returns:
+        ``num`` candidates, or fewer where the draws were used up.
     """
+
+    def draw(count: int) -> Tensor:
+        return mutator.chains.draw(mutator.logits, mutator.generator, count)
+
+    return _accepted(
+        'direct', draw, mutator, budget, tolerance, num, max_draws, apart_from
+    )
+
+
+#: Networks to compare with the expected one, by the name of the option.
+DRAWS = {'near': near_candidates, 'direct': direct_candidates}
+
+
+def find_candidates(
+    mutator: DMCPChannelMutator,
+    budget: Budget,
+    tolerance: float,
+    num: int,
+    draws: str = 'near',
+    max_draws: int = 20000,
+) -> list[Candidate]:
+    """The expected network, first, and others to compare it with; without it
+    if it is further from the target than the tolerance and others are not.
+
+    Args:
+        mutator: The chains.
+        budget: What it may cost.
+        tolerance: Accepted distance, as a ratio of the target.
+        num: How many others, at most.
+        draws: Which others, one of :data:`DRAWS`.
+        max_draws: Bound on the draws.
+    """
+    expected = expected_candidate(mutator, budget, tolerance)
+    others = DRAWS[draws](mutator, budget, tolerance, num, max_draws, expected.widths)
+    if others and budget.gap(expected.cost) > tolerance:
+        return others
+    return [expected, *others]
+
+
+def _around(width: float, grid: Sequence[int]) -> tuple[int, int]:
+    """The widths of a grid, ascending, on both sides of a width."""
+    above = min(max(bisect_left(grid, width), 1), len(grid) - 1)
+    return (grid[above - 1], grid[above]) if above else (grid[0], grid[0])
+
+
+def _accepted(
+    name: str,
+    draw: Callable[[int], Tensor],
+    mutator: DMCPChannelMutator,
+    budget: Budget,
+    tolerance: float,
+    num: int,
+    max_draws: int,
+    apart_from: Sequence[int] | None,
+) -> list[Candidate]:
+    """Distinct draws ``[count, units]`` within tolerance of the target."""
     found: dict[tuple, Candidate] = {}
     done, batch = 0, 500
     while done < max_draws and len(found) < num:
-        widths = mutator.chains.draw(mutator.logits, mutator.generator, batch)
+        widths = draw(batch)
         done += batch
         used = budget.used_at(mutator.supernet.cost, widths)
-        near = (used - 1).abs() <= tolerance
-        for row in widths[near].tolist():
-            if len(found) < num and tuple(row) not in found:
+        for row in widths[(used - 1).abs() <= tolerance].tolist():
+            new = tuple(row) not in found and row != apart_from
+            if len(found) < num and new:
                 found[tuple(row)] = Candidate(
-                    f'direct{len(found) + 1}', row, mutator.cost_of(row)
+                    f'{name}{len(found) + 1}', row, mutator.cost_of(row)
                 )
     return list(found.values())

@@ -9,16 +9,11 @@ from ..engine import recalibrate, same_randomness, take_batches
 from ..engine.evaluate import MOST_BATCHES
 from ..errors import ConfigError, TrainingError, shown
 from ..methods import SearchHook, SearchValLoop
-from ..options import number, refuse_unknown
+from ..options import number, one_of, refuse_unknown
 from ..registry import HOOKS
 from ..report import candidate_table, network_table, preflight_table
 from .algorithm import DMCP
-from .candidates import (
-    Candidate,
-    direct_candidates,
-    expected_candidate,
-    to_compare,
-)
+from .candidates import DRAWS, Candidate, find_candidates
 from .ranker import LOSS, Ranker
 
 #: The draws take about a minute then.
@@ -39,8 +34,8 @@ class DMCPSearchHook(SearchHook):
     Args:
         name: Name of the file; defaults to the target as a ratio of the
             full network, e.g. ``50PERCENT``.
-        num_candidates: Direct draws to evaluate beside the expected net, of
-            each target.
+        num_candidates: Networks to evaluate beside the expected one, of each
+            target.
         max_draws: Bound on the draws that are tried.
         recalibration_batches: Training batches for the statistics.
         rank_by: Metric to rank by, larger is better; defaults to the first
@@ -49,6 +44,9 @@ class DMCPSearchHook(SearchHook):
             than an accuracy while the weights are far from trained.
         num_evolved: Neighbours of the best candidates to evaluate then, one
             after the other; see :func:`~mmdmcp.dmcp.evolve.evolve`.
+        draws: Which networks are evaluated beside the expected one:
+            ``'near'``, around the expected widths, or ``'direct'``, drawn from
+            the chains, as in the release: far apart where these are undecided.
     """
 
     def __init__(
@@ -59,6 +57,7 @@ class DMCPSearchHook(SearchHook):
         recalibration_batches: int = 32,
         rank_by: str | None = None,
         num_evolved: int = 0,
+        draws: str = 'near',
         **unknown,
     ) -> None:
         if 'tolerance' in unknown:
@@ -69,6 +68,7 @@ class DMCPSearchHook(SearchHook):
         number('DMCPSearchHook: num_candidates', num_candidates, 0, 1000, whole=True)
         number('DMCPSearchHook: max_draws', max_draws, 1, MOST_DRAWS, whole=True)
         number('DMCPSearchHook: num_evolved', num_evolved, 0, 1000, whole=True)
+        one_of('DMCPSearchHook: draws', draws, DRAWS)
         number(
             'DMCPSearchHook: recalibration_batches',
             recalibration_batches,
@@ -86,6 +86,7 @@ class DMCPSearchHook(SearchHook):
         self.recalibration_batches = recalibration_batches
         self.rank_by = rank_by
         self.num_evolved = num_evolved
+        self.draws = draws
 
     # ---- before ------------------------------------------------------
 
@@ -240,24 +241,29 @@ class DMCPSearchHook(SearchHook):
     def _candidates(self, runner: Runner, algorithm: DMCP) -> list[Candidate]:
         budget, mutator = algorithm.budget, algorithm.mutator
         tolerance = algorithm.tolerance
-        expected = expected_candidate(mutator, budget, tolerance)
-        direct = direct_candidates(
-            mutator, budget, tolerance, self.num_candidates, self.max_draws
+        found = find_candidates(
+            mutator,
+            budget,
+            tolerance,
+            self.num_candidates,
+            self.draws,
+            self.max_draws,
         )
-        if len(direct) < self.num_candidates:
+        drawn = sum(candidate.name != 'expected' for candidate in found)
+        if self.draws == 'direct' and drawn < self.num_candidates:
             runner.logger.warning(
-                f'{len(direct)} of {self.num_candidates} direct draws came '
+                f'{drawn} of {self.num_candidates} direct draws came '
                 f'within {tolerance:.1%} of the target of {budget} in '
                 f'{self.max_draws} tries: the chains are still undecided, or '
                 'the search was short'
             )
-        if budget.gap(expected.cost) > tolerance:
+        if budget.gap(found[0].cost) > tolerance:
             runner.logger.warning(
                 'the expected network costs '
-                f'{budget.used(expected.cost):.1%} of the target of {budget}, more '
+                f'{budget.used(found[0].cost):.1%} of the target of {budget}, more '
                 f'than {tolerance:.1%} from it: widths are whole channels'
             )
-        return to_compare(expected, direct, budget, tolerance)
+        return found
 
     def _rank(
         self,

@@ -13,19 +13,14 @@ from torch import nn
 from .. import dmcp
 from ..cost import Budget
 from ..cost.budget import Targets
-from ..dmcp.candidates import (
-    Candidate,
-    direct_candidates,
-    expected_candidate,
-    to_compare,
-)
+from ..dmcp.candidates import DRAWS, Candidate, find_candidates
 from ..dmcp.ranker import Ranker
 from ..engine import recalibrate, same_randomness
 from ..engine.distributed import average
 from ..errors import ConfigError, DataError, TrainingError
 from ..layers import BATCH_NORMS
 from ..methods import AnyModule, LossFn
-from ..options import number
+from ..options import number, one_of
 from ..plain.inputs import ExampleInputs
 from ..plain.prune import Pruned
 from ..report.tables import candidate_table
@@ -152,6 +147,7 @@ class DMCP(Search):
         max_draws: int = 20000,
         recalibration_batches: int = 32,
         num_evolved: int = 0,
+        draws: str = 'near',
     ) -> Searched | list[Searched]:
         """Choose the small network.
 
@@ -165,11 +161,12 @@ class DMCP(Search):
                 network is taken.
             batches: Training batches for the statistics, such as the data
                 loader. Not needed without batch norms.
-            num_candidates: Draws from the chains to compare with the
-                expected network.
+            num_candidates: Other networks to compare with the expected one.
             max_draws: Bound on the draws that are tried.
             recalibration_batches: How many batches to use.
             num_evolved: Neighbours of the best candidates to compare then.
+            draws: Which others: ``'near'``, around the expected widths, or
+                ``'direct'``, drawn from the chains.
 
         Returns:
             The small network; of several targets, one for each.
@@ -184,6 +181,7 @@ class DMCP(Search):
             ('num_evolved', num_evolved),
         ):
             number(name, value, 0, 1000, whole=True)
+        one_of('draws', draws, DRAWS)
         number('recalibration_batches', recalibration_batches, low=1, whole=True)
         self._check_trained()
         num = num_candidates if val_fn is not None else 0
@@ -191,7 +189,14 @@ class DMCP(Search):
             taken = self._take(batches, recalibration_batches)
             found = []
             for _ in self.algorithm.each_budget():
-                candidates = self._candidates(num, max_draws)
+                candidates = find_candidates(
+                    self.algorithm.mutator,
+                    self.algorithm.budget,
+                    self.algorithm.tolerance,
+                    num,
+                    draws,
+                    max_draws,
+                )
                 found.append(self._choose(candidates, val_fn, taken, num_evolved))
         return found if self.algorithm.tag else found[0]
 
@@ -219,13 +224,6 @@ class DMCP(Search):
             ranker.best,
             self.algorithm.budget,
         )
-
-    def _candidates(self, num: int, max_draws: int) -> list[Candidate]:
-        algorithm = self.algorithm
-        budget, mutator = algorithm.budget, algorithm.mutator
-        expected = expected_candidate(mutator, budget, algorithm.tolerance)
-        direct = direct_candidates(mutator, budget, algorithm.tolerance, num, max_draws)
-        return to_compare(expected, direct, budget, algorithm.tolerance)
 
     def _check_trained(self) -> None:
         start = self.algorithm.schedule.first_arch_iteration

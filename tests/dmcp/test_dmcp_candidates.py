@@ -1,5 +1,7 @@
 """The subnets that a search chooses from."""
 
+import math
+
 import pytest
 import torch
 from common.small_net import classifier
@@ -9,7 +11,12 @@ from mmengine.registry import init_default_scope
 
 from mmdmcp import DMCP, DMCPChannelUnit
 from mmdmcp.cost import Budget
-from mmdmcp.dmcp.candidates import direct_candidates, expected_candidate
+from mmdmcp.dmcp.candidates import (
+    direct_candidates,
+    expected_candidate,
+    find_candidates,
+    near_candidates,
+)
 from mmdmcp.registry import MODELS
 
 
@@ -69,7 +76,8 @@ def test_every_width_is_on_the_grid_of_its_unit(own_grid, seed, spread):
     budget = Budget.parse(mutator.cost_of(some)['macs'] - 1, own_grid.cost_of('max'))
     found = expected_candidate(mutator, budget, 0.01)
     direct = direct_candidates(mutator, budget, 0.01, num=3, max_draws=500)
-    for candidate in (found, *direct):
+    near = near_candidates(mutator, budget, 0.01, num=3, max_draws=500)
+    for candidate in (found, *direct, *near):
         assert budget.gap(candidate.cost) <= 0.01
         assert mutator.cost_of(candidate.widths) == candidate.cost
         assert all(
@@ -120,3 +128,64 @@ def test_drawing_is_bounded(search):
         direct_candidates(search.mutator, search.budget, 0.01, num=5, max_draws=1000)
         == []
     )
+
+
+def test_near_networks_are_a_step_of_the_grid_from_the_expected_widths(search):
+    """All of them, undecided as the chains are: direct draws are anywhere."""
+    mutator, budget = search.mutator, search.budget
+    expected = mutator.expected_widths(mutator.at_target(budget)).tolist()
+
+    def furthest(candidate):
+        return max(
+            abs(unit.grid.index(width) - _place(wanted, unit.grid))
+            for width, wanted, unit in zip(candidate.widths, expected, mutator.units)
+        )
+
+    near = near_candidates(mutator, budget, 0.01, num=5)
+    assert len({tuple(c.widths) for c in near}) == 5
+    assert [c.name for c in near] == ['near1', 'near2', 'near3', 'near4', 'near5']
+    assert all(budget.gap(c.cost) <= 0.01 for c in near)
+    assert max(map(furthest, near)) < 1
+    assert min(map(furthest, direct_candidates(mutator, budget, 0.01, num=5))) > 1
+
+
+def _place(width, grid):
+    """Its index in a grid, in parts between two of its widths."""
+    above = next(i for i, w in enumerate(grid) if w >= width)
+    if above == 0:
+        return 0
+    low, high = grid[above - 1 : above + 1]
+    return above - 1 + (width - low) / (high - low)
+
+
+def test_rounding_at_random_keeps_the_mean(search):
+    """Over so many draws that each network is met in its proportion."""
+    mutator, budget = search.mutator, search.budget
+    near = near_candidates(mutator, budget, tolerance=1.0, num=10**6, max_draws=20000)
+    widths = torch.tensor([c.widths for c in near], dtype=torch.float64)
+    expected = mutator.expected_widths(mutator.at_target(budget))
+    grids = [unit.grid for unit in mutator.units]
+    for column, wanted, grid in zip(widths.T, expected.tolist(), grids):
+        place = _place(wanted, grid)
+        around = {grid[math.floor(place)], grid[math.ceil(place)]}
+        assert set(column.tolist()) <= around
+
+
+@pytest.mark.parametrize('draws', ['near', 'direct'])
+def test_the_expected_network_is_compared_once(search, draws):
+    found = find_candidates(search.mutator, search.budget, 0.01, 5, draws)
+    assert found[0].name == 'expected'
+    assert len({tuple(c.widths) for c in found}) == len(found) > 1
+
+
+def test_decided_chains_leave_one_network(search):
+    """Every unit at a width of its grid: nothing is around it."""
+    mutator = search.mutator
+    keep, drop = (30.0, -30.0) if mutator.parametrisation == 'sigmoid' else (0.0, 30.0)
+    mutator.alpha.data.fill_(keep)
+    mutator.alpha.data[:, 4:] = drop
+    budget = Budget.parse(
+        mutator.cost_of(mutator.choose('expected'))['macs'], search.cost_of('max')
+    )
+    found = find_candidates(mutator, budget, 0.01, 5)
+    assert [c.widths for c in found] == [mutator.choose('expected')]

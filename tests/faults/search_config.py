@@ -19,6 +19,7 @@ custom_hooks = [
         type='mmdmcp.DMCPSearchHook',
         name='TINY',
         num_candidates=2,
+        draws='direct',
         recalibration_batches=4,
     )
 ]
