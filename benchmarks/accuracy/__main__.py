@@ -34,7 +34,8 @@ from .training import Images, Recipe, correct
 ARMS: dict[str, arms.Arm] = {
     'full': arms.full,
     'uniform': arms.uniform,
-    'dmcp': arms.dmcp,
+    'dmcp': arms.dmcp('near'),
+    'dmcp_direct': arms.dmcp('direct'),
     'importance': arms.importance,
     'random': arms.random,
     'gates': arms.gates,

@@ -19,7 +19,7 @@ from mmdmcp.methods import SearchOptimWrapperConstructor
 from mmdmcp.registry import MODELS
 from mmdmcp.subnet import Subnet, apply
 
-from ..widths.arms import candidates
+from ..widths.arms import RATE, candidates
 from ..widths.ranking import Ranking
 from ..widths.records import locked
 from ..widths.search import INPUT_SHAPE, Plan, Search
@@ -30,7 +30,7 @@ from .training import RATE, SGD, TUNING_RATE, Recipe, run_phase, train_net
 _PLAN = Plan(
     share=0.5,
     seed=0,
-    rate=0.05,
+    rate=RATE,
     anneal=False,
     mutator=dict(parametrisation='exp'),
 )
@@ -137,14 +137,18 @@ def uniform(run: Run) -> tuple[nn.Module, dict]:
     return run.scratch(run.space.uniform(run.share))
 
 
-def dmcp(run: Run) -> tuple[nn.Module, dict]:
+def dmcp(draws: str) -> Arm:
     """DMCP's network, from scratch: the candidate that its supernet finds most
-    accurate."""
-    search, seconds = run.searched()
-    start = time.process_time()
-    found = candidates(search, run.ranking(search, 'accuracy'))
-    seconds += time.process_time() - start
-    return _retrained(run, search, found['widths'], found['macs'], seconds)
+    accurate, of the expected network and some draws."""
+
+    def arm(run: Run) -> tuple[nn.Module, dict]:
+        search, seconds = run.searched()
+        start = time.process_time()
+        found = candidates(search, run.ranking(search, 'accuracy'), draws=draws)
+        seconds += time.process_time() - start
+        return _retrained(run, search, found['widths'], found['macs'], seconds)
+
+    return arm
 
 
 def random(run: Run) -> tuple[nn.Module, dict]:

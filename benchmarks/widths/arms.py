@@ -26,6 +26,8 @@ from .tables import Table
 DRAWS, EVOLVED = 5, 16
 #: Shares that one search serves together.
 TOGETHER = (0.5, 0.3, 0.15)
+#: The chains' rate, as shipped for a few hundred steps of theirs.
+RATE = 0.1
 #: Random networks that a supernet ranks: as many as candidates, and more.
 FEW, MANY = 6, 30
 
@@ -179,6 +181,7 @@ def dmcp(
 ) -> Arm:
     """A search as shipped: weights and chains together in the second half."""
     options = dict(on_budget=True) if on_budget else {}
+    mutator.setdefault('parametrisation', 'exp')
 
     def arm(bench: Bench, share: float, seed: int) -> dict:
         plan = bench.plan(
@@ -191,11 +194,12 @@ def dmcp(
     return arm
 
 
-def together(rate: float, **mutator) -> Arm:
+def together(rate: float) -> Arm:
     """The same search, once for all of :data:`TOGETHER`, which the first share
     that is asked for runs; each is charged its part of it."""
 
     def arm(bench: Bench, share: float, seed: int) -> dict:
+        mutator = dict(parametrisation='exp')
         plan = bench.plan(TOGETHER, seed, rate=rate, anneal=False, mutator=mutator)
         search = bench.search(plan)
         search.run()
@@ -288,15 +292,16 @@ ARMS: dict[str, Arm] = {
     'importance': importance('l2'),
     'importance_taylor': importance('taylor'),
     'gates': gates,
-    'dmcp_sigmoid': dmcp(0.5),
-    'dmcp_exp': dmcp(0.05, parametrisation='exp'),
-    'dmcp_exp_direct': dmcp(0.05, parametrisation='exp', draws='direct'),
-    'dmcp_exp_fast': dmcp(0.1, 'loss', parametrisation='exp'),
-    'dmcp_exp_fast_direct': dmcp(0.1, 'loss', parametrisation='exp', draws='direct'),
-    'dmcp_on_budget': dmcp(0.05, 'loss', on_budget=True, parametrisation='exp'),
-    'dmcp_sign': dmcp(1.0, on_budget=True, step='sign', draws='direct'),
-    'dmcp_exp_together': together(0.05, parametrisation='exp'),
-    'dmcp_exp_together_third': together(0.05 / 3, parametrisation='exp'),
+    'dmcp_sigmoid': dmcp(0.5, parametrisation='sigmoid'),
+    'dmcp_exp': dmcp(RATE),
+    'dmcp_exp_by_loss': dmcp(RATE, 'loss'),
+    'dmcp_exp_direct': dmcp(RATE, draws='direct'),
+    'dmcp_exp_direct_by_loss': dmcp(RATE, 'loss', draws='direct'),
+    'dmcp_exp_slow': dmcp(RATE / 2),
+    'dmcp_exp_on_budget': dmcp(RATE / 2, on_budget=True),
+    'dmcp_exp_together': together(RATE / len(TOGETHER)),
+    'dmcp_exp_together_fast': together(RATE / 2),
+    'dmcp_sign': dmcp(1.0, on_budget=True, draws='direct', step='sign'),
     'votes': votes(),
     'votes_evolved': votes(EVOLVED),
 }

@@ -31,7 +31,7 @@ ValFn = Callable[[nn.Module], float]
 _SCORE = 'score'
 # Rate times steps of the chains, as in the searches of docs/results.md; in fewer
 # steps than theirs a higher rate ends every chain.
-_WAY, _FASTEST = 12.5, 0.05
+_WAY, _FASTEST = 25.0, 0.1
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,9 @@ class DMCP(Search):
         """
         if lr is None:
             start = self.algorithm.schedule.first_arch_iteration
-            lr = min(_FASTEST, _WAY / (self.steps - start))
+            # Of several budgets each step is that many times as long.
+            fastest = _FASTEST / len(self.algorithm.budgets)
+            lr = min(fastest, _WAY / (self.steps - start))
         return torch.optim.SGD(self.parameters(), lr=lr, momentum=0.9, nesterov=True)
 
     def finish(

@@ -195,6 +195,20 @@ def test_several_targets_have_a_network_each():
         assert found.subnet.target == found.budget.values
 
 
+def test_the_chains_rate_suits_the_steps_and_the_targets():
+    def rate(steps, **options):
+        search, _, _ = begin(steps=steps, **options)
+        (group,) = search.optimizer().param_groups
+        assert search.optimizer(0.7).param_groups[0]['lr'] == 0.7
+        return group['lr']
+
+    assert rate(100) == rate(400) == pytest.approx(0.1)
+    assert rate(4000) == pytest.approx(25 / 2000)
+    # Steps for one of several targets are as many times as long.
+    assert rate(100, target=['70%', '40%']) == pytest.approx(0.05)
+    assert rate(4000, target=['70%', '40%']) == pytest.approx(25 / 2000)
+
+
 def test_any_output_will_do_without_distillation():
     class Dense(Net):
         def forward(self, image, scale=1.0):

@@ -12,7 +12,7 @@ optim_wrapper = dict(
     ),
     mutator=dict(
         type='OptimWrapper',
-        optimizer=dict(type='SGD', lr=0.05, momentum=0.9, nesterov=True),
+        optimizer=dict(type='SGD', lr=0.1, momentum=0.9, nesterov=True),
     ),
 )
 param_scheduler = dict(
