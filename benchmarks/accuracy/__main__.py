@@ -34,8 +34,7 @@ from .training import Images, Recipe, correct
 ARMS: dict[str, arms.Arm] = {
     'full': arms.full,
     'uniform': arms.uniform,
-    'dmcp': arms.dmcp('near'),
-    'dmcp_direct': arms.dmcp('direct'),
+    'dmcp': arms.dmcp,
     'importance': arms.importance,
     'random': arms.random,
     'gates': arms.gates,

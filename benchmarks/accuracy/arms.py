@@ -137,18 +137,14 @@ def uniform(run: Run) -> tuple[nn.Module, dict]:
     return run.scratch(run.space.uniform(run.share))
 
 
-def dmcp(draws: str) -> Arm:
+def dmcp(run: Run) -> tuple[nn.Module, dict]:
     """DMCP's network, from scratch: the candidate that its supernet finds most
-    accurate, of the expected network and some draws."""
-
-    def arm(run: Run) -> tuple[nn.Module, dict]:
-        search, seconds = run.searched()
-        start = time.process_time()
-        found = candidates(search, run.ranking(search, 'accuracy'), draws=draws)
-        seconds += time.process_time() - start
-        return _retrained(run, search, found['widths'], found['macs'], seconds)
-
-    return arm
+    accurate."""
+    search, seconds = run.searched()
+    start = time.process_time()
+    found = candidates(search, run.ranking(search, 'accuracy'))
+    seconds += time.process_time() - start
+    return _retrained(run, search, found['widths'], found['macs'], seconds)
 
 
 def random(run: Run) -> tuple[nn.Module, dict]:

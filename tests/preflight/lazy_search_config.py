@@ -42,6 +42,7 @@ custom_hooks = [
         type=DMCPSearchHook,
         name='TINY',
         num_candidates=2,
+        draws='direct',
         recalibration_batches=4,
     )
 ]
@@ -62,7 +63,6 @@ model = dict(
     target='50%',
     input_shape=(1, 8, 8),
     arch_start=0.5,
-    mutator=dict(parametrisation='sigmoid'),
 )
 model_wrapper_cfg = dict(type=SearchDistributed)
 optim_wrapper = dict(
@@ -76,7 +76,7 @@ optim_wrapper = dict(
     ),
     mutator=dict(
         type=AmpOptimWrapper,
-        optimizer=dict(type=SGD, lr=5.0, momentum=0.9, nesterov=True),
+        optimizer=dict(type=SGD, lr=0.1, momentum=0.9, nesterov=True),
     ),
 )
 param_scheduler = dict(

@@ -12,7 +12,5 @@ model = dict(
     architecture=_base_.model,
     target='50%',
     input_shape=(1, 8, 8),
-    # As the published subnet was searched: the release's logits.
-    mutator=dict(parametrisation='sigmoid'),
 )
 custom_hooks = [dict(type='mmdmcp.DMCPSearchHook', name='DIGITS')]

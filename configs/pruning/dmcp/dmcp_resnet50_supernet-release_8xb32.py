@@ -8,6 +8,4 @@ _base_ = './dmcp_resnet50_supernet_8xb32.py'
 model = dict(mutator=dict(parametrisation='sigmoid'))
 optim_wrapper = dict(mutator=dict(optimizer=dict(lr=0.125)))
 train_cfg = dict(max_epochs=40)
-custom_hooks = [
-    dict(type='mmdmcp.DMCPSearchHook', name='RESNET50', draws='direct')
-]
+custom_hooks = [dict(type='mmdmcp.DMCPSearchHook', name='RESNET50', draws='direct')]
