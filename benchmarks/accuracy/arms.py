@@ -19,7 +19,7 @@ from mmdmcp.methods import SearchOptimWrapperConstructor
 from mmdmcp.registry import MODELS
 from mmdmcp.subnet import Subnet, apply
 
-from ..widths.arms import RATE, candidates
+from ..widths.arms import CHAINS_RATE, candidates
 from ..widths.ranking import Ranking
 from ..widths.records import locked
 from ..widths.search import INPUT_SHAPE, Plan, Search
@@ -30,7 +30,7 @@ from .training import RATE, SGD, TUNING_RATE, Recipe, run_phase, train_net
 _PLAN = Plan(
     share=0.5,
     seed=0,
-    rate=RATE,
+    rate=CHAINS_RATE,
     anneal=False,
     mutator=dict(parametrisation='exp'),
 )

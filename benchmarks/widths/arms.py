@@ -27,7 +27,7 @@ DRAWS, EVOLVED = 5, 16
 #: Shares that one search serves together.
 TOGETHER = (0.5, 0.3, 0.15)
 #: The chains' rate, as shipped for a few hundred steps of theirs.
-RATE = 0.1
+CHAINS_RATE = 0.1
 #: Random networks that a supernet ranks: as many as candidates, and more.
 FEW, MANY = 6, 30
 
@@ -293,12 +293,12 @@ ARMS: dict[str, Arm] = {
     'importance_taylor': importance('taylor'),
     'gates': gates,
     'dmcp_sigmoid': dmcp(0.5, draws='direct', parametrisation='sigmoid'),
-    'dmcp_exp': dmcp(RATE),
-    'dmcp_exp_by_loss': dmcp(RATE, 'loss'),
-    'dmcp_exp_direct': dmcp(RATE, draws='direct'),
-    'dmcp_exp_direct_by_loss': dmcp(RATE, 'loss', draws='direct'),
-    'dmcp_exp_slow': dmcp(RATE / 2),
-    'dmcp_exp_together': together(RATE / len(TOGETHER)),
+    'dmcp_exp': dmcp(CHAINS_RATE),
+    'dmcp_exp_by_loss': dmcp(CHAINS_RATE, 'loss'),
+    'dmcp_exp_direct': dmcp(CHAINS_RATE, draws='direct'),
+    'dmcp_exp_direct_by_loss': dmcp(CHAINS_RATE, 'loss', draws='direct'),
+    'dmcp_exp_slow': dmcp(CHAINS_RATE / 2),
+    'dmcp_exp_together': together(CHAINS_RATE / len(TOGETHER)),
     'dmcp_sign': dmcp(1.0, on_budget=True, draws='direct', step='sign'),
     'votes': votes(),
     'votes_evolved': votes(EVOLVED),
