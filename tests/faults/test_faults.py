@@ -15,6 +15,7 @@ import torch
 from mmengine.config import Config
 
 from mmdmcp.apis import train
+from mmdmcp.compat import allow_containers
 from mmdmcp.errors import CheckpointError, DataError, TrainingError
 
 HERE = Path(__file__).parent
@@ -65,6 +66,7 @@ def run(work_dir, accident=None, file_limit=None, **options):
 
 def outcome(work_dir):
     """The subnet file's text, and every number of the last checkpoint."""
+    allow_containers()  # of MMEngine's message hub
     checkpoint = torch.load(
         work_dir / 'epoch_4.pth', map_location='cpu', weights_only=True
     )
