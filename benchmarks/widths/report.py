@@ -165,7 +165,8 @@ def _correlations(found: Sequence[dict]) -> str:
 
 
 def plot(table: tables.Table, found: Sequence[dict], path: Path) -> None:
-    """Accuracy over FLOPs: every network of the table, and those found."""
+    """Accuracy over FLOPs: every network of the table, and those found, without
+    variants of an arm, such as `votes_evolved` beside `votes`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -174,6 +175,7 @@ def plot(table: tables.Table, found: Sequence[dict], path: Path) -> None:
     axes = figure.subplots()
     axes.plot(table.macs / 1e6, table.accuracy, ',', color='#BBBBBB', rasterized=True)
     arms = sorted({r['arm'] for r in found if r['widths']})
+    arms = [a for a in arms if not any(a.startswith(f'{other}_') for other in arms)]
     for number, arm in enumerate(arms):
         rows = [table.row(r['widths']) for r in found if r['arm'] == arm]
         axes.plot(
