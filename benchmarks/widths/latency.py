@@ -32,7 +32,6 @@ from .search import INPUT_SHAPE
 _HERE = Path(__file__).resolve().parent
 _TABLE = 'nats'
 _ARM = 'dmcp_exp'
-_RATE = 0.05
 #: Latencies are finer than FLOPs: enough networks are within the shipped one.
 _TOLERANCE = 0.01
 _ROUNDS = 15
@@ -154,7 +153,7 @@ def compare(bench: arms.Bench, latency: Latency, given: dict) -> dict:
     plan = bench.plan(
         given['share'],
         given['seed'],
-        rate=_RATE,
+        rate=arms.CHAINS_RATE,
         anneal=False,
         mutator=dict(parametrisation='exp'),
         options=options,
