@@ -65,31 +65,17 @@ def expected_candidate(
     return Candidate('expected', widths, mutator.cost_of(widths))
 
 
-def near_candidates(
-    mutator: DMCPChannelMutator,
-    budget: Budget,
-    tolerance: float,
-    num: int,
-    max_draws: int = 20000,
-    apart_from: Sequence[int] | None = None,
-) -> list[Candidate]:
+#: So many networks, one width per unit: ``[count, units]``.
+Draw = Callable[[int], Tensor]
+
+
+def near_draws(mutator: DMCPChannelMutator, budget: Budget) -> Draw:
     """Networks around the expected one: each unit's expected width, rounded up
     or down to a width of its grid at random, so that the mean stays.
 
     Where the chains are undecided, direct draws are far from the expected
     network and from each other; these are not. Where they are decided, the two
     are alike.
-
-    Args:
-        mutator: The chains.
-        budget: What it may cost.
-        tolerance: Accepted distance, as a ratio of the target.
-        num: Distinct candidates wanted.
-        max_draws: Bound on the draws.
-        apart_from: Widths of a network that is none of them.
-
-    Returns:
-        ``num`` candidates, or as many as there are.
     """
     wanted = mutator.expected_widths(mutator.at_target(budget))
     pairs = [_around(w, u.grid) for w, u in zip(wanted.tolist(), mutator.units)]
@@ -102,12 +88,24 @@ def near_candidates(
         )
         return torch.where(uniform < share, high, low)
 
-    return _accepted(
-        'near', draw, mutator, budget, tolerance, num, max_draws, apart_from
-    )
+    return draw
 
 
-def direct_candidates(
+def direct_draws(mutator: DMCPChannelMutator, budget: Budget) -> Draw:
+    """Direct sampling: every unit's width, drawn from its chain."""
+
+    def draw(count: int) -> Tensor:
+        return mutator.chains.draw(mutator.logits, mutator.generator, count)
+
+    return draw
+
+
+#: Networks to compare with the expected one, by the name of the option.
+DRAWS = {'near': near_draws, 'direct': direct_draws}
+
+
+def drawn_candidates(
+    draws: str,
     mutator: DMCPChannelMutator,
     budget: Budget,
     tolerance: float,
@@ -115,9 +113,10 @@ def direct_candidates(
     max_draws: int = 20000,
     apart_from: Sequence[int] | None = None,
 ) -> list[Candidate]:
-    """Direct sampling: draws from the chains within tolerance of the target.
+    """Draws within tolerance of the target.
 
     Args:
+        draws: Which, one of :data:`DRAWS`.
         mutator: The chains.
         budget: What it may cost.
         tolerance: Accepted distance, as a ratio of the target.
@@ -128,17 +127,20 @@ def direct_candidates(
     Returns:
         ``num`` candidates, or fewer where the draws were used up.
     """
-
-    def draw(count: int) -> Tensor:
-        return mutator.chains.draw(mutator.logits, mutator.generator, count)
-
-    return _accepted(
-        'direct', draw, mutator, budget, tolerance, num, max_draws, apart_from
-    )
-
-
-#: Networks to compare with the expected one, by the name of the option.
-DRAWS = {'near': near_candidates, 'direct': direct_candidates}
+    draw = DRAWS[draws](mutator, budget)
+    found: dict[tuple, Candidate] = {}
+    done, batch = 0, 500
+    while done < max_draws and len(found) < num:
+        widths = draw(batch)
+        done += batch
+        used = budget.used_at(mutator.supernet.cost, widths)
+        for row in widths[(used - 1).abs() <= tolerance].tolist():
+            new = tuple(row) not in found and row != apart_from
+            if len(found) < num and new:
+                found[tuple(row)] = Candidate(
+                    f'{draws}{len(found) + 1}', row, mutator.cost_of(row)
+                )
+    return list(found.values())
 
 
 def find_candidates(
@@ -161,7 +163,9 @@ def find_candidates(
         max_draws: Bound on the draws.
     """
     expected = expected_candidate(mutator, budget, tolerance)
-    others = DRAWS[draws](mutator, budget, tolerance, num, max_draws, expected.widths)
+    others = drawn_candidates(
+        draws, mutator, budget, tolerance, num, max_draws, expected.widths
+    )
     if others and budget.gap(expected.cost) > tolerance:
         return others
     return [expected, *others]
@@ -171,29 +175,3 @@ def _around(width: float, grid: Sequence[int]) -> tuple[int, int]:
     """The widths of a grid, ascending, on both sides of a width."""
     above = min(max(bisect_left(grid, width), 1), len(grid) - 1)
     return (grid[above - 1], grid[above]) if above else (grid[0], grid[0])
-
-
-def _accepted(
-    name: str,
-    draw: Callable[[int], Tensor],
-    mutator: DMCPChannelMutator,
-    budget: Budget,
-    tolerance: float,
-    num: int,
-    max_draws: int,
-    apart_from: Sequence[int] | None,
-) -> list[Candidate]:
-    """Distinct draws ``[count, units]`` within tolerance of the target."""
-    found: dict[tuple, Candidate] = {}
-    done, batch = 0, 500
-    while done < max_draws and len(found) < num:
-        widths = draw(batch)
-        done += batch
-        used = budget.used_at(mutator.supernet.cost, widths)
-        for row in widths[(used - 1).abs() <= tolerance].tolist():
-            new = tuple(row) not in found and row != apart_from
-            if len(found) < num and new:
-                found[tuple(row)] = Candidate(
-                    f'{name}{len(found) + 1}', row, mutator.cost_of(row)
-                )
-    return list(found.values())

@@ -14,7 +14,7 @@ from mmdmcp.cli import main
 from mmdmcp.cost import count
 from mmdmcp.deploy.profile import measure_profile
 from mmdmcp.deploy.timing import Runtime
-from mmdmcp.dmcp.candidates import direct_candidates, expected_candidate
+from mmdmcp.dmcp.candidates import drawn_candidates, expected_candidate
 from mmdmcp.errors import ConfigError, ProfileError, TargetError
 from mmdmcp.latency import Profile
 from mmdmcp.registry import MODELS
@@ -71,7 +71,7 @@ def test_a_search_ends_at_its_latency(profile):
     assert limit.full == pytest.approx(full / 1e3, rel=0.002)
     mutator = algorithm.mutator
     found = [expected_candidate(mutator, algorithm.budget, 0.01)]
-    found += direct_candidates(mutator, algorithm.budget, 0.01, 3)
+    found += drawn_candidates('direct', mutator, algorithm.budget, 0.01, 3)
     assert len(found) > 1
     for candidate in found:
         net = algorithm.cut(candidate.widths)

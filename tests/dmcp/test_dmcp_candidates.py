@@ -12,10 +12,10 @@ from mmengine.registry import init_default_scope
 from mmdmcp import DMCP, DMCPChannelUnit
 from mmdmcp.cost import Budget
 from mmdmcp.dmcp.candidates import (
-    direct_candidates,
+    drawn_candidates,
     expected_candidate,
     find_candidates,
-    near_candidates,
+    near_draws,
 )
 from mmdmcp.registry import MODELS
 
@@ -75,8 +75,8 @@ def test_every_width_is_on_the_grid_of_its_unit(own_grid, seed, spread):
     some = mutator.chains.draw_uniform(generator).tolist()
     budget = Budget.parse(mutator.cost_of(some)['macs'] - 1, own_grid.cost_of('max'))
     found = expected_candidate(mutator, budget, 0.01)
-    direct = direct_candidates(mutator, budget, 0.01, num=3, max_draws=500)
-    near = near_candidates(mutator, budget, 0.01, num=3, max_draws=500)
+    direct = drawn_candidates('direct', mutator, budget, 0.01, num=3, max_draws=500)
+    near = drawn_candidates('near', mutator, budget, 0.01, num=3, max_draws=500)
     for candidate in (found, *direct, *near):
         assert budget.gap(candidate.cost) <= 0.01
         assert mutator.cost_of(candidate.widths) == candidate.cost
@@ -114,7 +114,7 @@ def test_rounding_is_made_up_by_single_channels(build):
 
 
 def test_direct_draws_are_distinct_and_within_tolerance(search):
-    found = direct_candidates(search.mutator, search.budget, 0.01, num=5)
+    found = drawn_candidates('direct', search.mutator, search.budget, 0.01, num=5)
     assert len({tuple(c.widths) for c in found}) == 5
     assert all(search.budget.gap(c.cost) <= 0.01 for c in found)
 
@@ -125,7 +125,9 @@ def test_drawing_is_bounded(search):
         30.0 if search.mutator.parametrisation == 'sigmoid' else 0.0
     )
     assert (
-        direct_candidates(search.mutator, search.budget, 0.01, num=5, max_draws=1000)
+        drawn_candidates(
+            'direct', search.mutator, search.budget, 0.01, num=5, max_draws=1000
+        )
         == []
     )
 
@@ -141,12 +143,14 @@ def test_near_networks_are_a_step_of_the_grid_from_the_expected_widths(search):
             for width, wanted, unit in zip(candidate.widths, expected, mutator.units)
         )
 
-    near = near_candidates(mutator, budget, 0.01, num=5)
+    near = drawn_candidates('near', mutator, budget, 0.01, num=5)
     assert len({tuple(c.widths) for c in near}) == 5
     assert [c.name for c in near] == ['near1', 'near2', 'near3', 'near4', 'near5']
     assert all(budget.gap(c.cost) <= 0.01 for c in near)
     assert max(map(furthest, near)) < 1
-    assert min(map(furthest, direct_candidates(mutator, budget, 0.01, num=5))) > 1
+    assert (
+        min(map(furthest, drawn_candidates('direct', mutator, budget, 0.01, num=5))) > 1
+    )
 
 
 def _place(width, grid):
@@ -159,11 +163,13 @@ def _place(width, grid):
 
 
 def test_rounding_at_random_keeps_the_mean(search):
-    """Over so many draws that each network is met in its proportion."""
+    """And goes to no other widths than those on both sides."""
     mutator, budget = search.mutator, search.budget
-    near = near_candidates(mutator, budget, tolerance=1.0, num=10**6, max_draws=20000)
-    widths = torch.tensor([c.widths for c in near], dtype=torch.float64)
+    count = 20000
+    widths = near_draws(mutator, budget)(count).double()
     expected = mutator.expected_widths(mutator.at_target(budget))
+    error = 5 * widths.std(dim=0) / count**0.5
+    assert ((widths.mean(dim=0) - expected).abs() <= error).all()
     grids = [unit.grid for unit in mutator.units]
     for column, wanted, grid in zip(widths.T, expected.tolist(), grids):
         place = _place(wanted, grid)
