@@ -24,7 +24,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from clock import Clock
-from models import Setting
+from models import NAMES, Setting
 
 from mmdmcp.apis import train
 from mmdmcp.dmcp import DMCP
@@ -65,7 +65,7 @@ class Iterations:
 def parse_args() -> argparse.Namespace:
     """Options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--model', default='resnet50')
+    parser.add_argument('--model', choices=NAMES, default='resnet50')
     parser.add_argument('--size', type=int, default=64)
     parser.add_argument('--batch', type=int, default=8)
     parser.add_argument('--device', default='cpu')

@@ -23,7 +23,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 
-from models import Setting
+from models import NAMES, Setting
 
 from mmdmcp.deploy.latency import processor
 from mmdmcp.deploy.profile import measure_profile
@@ -37,7 +37,7 @@ from mmdmcp.supernet import Supernet
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--model', default='resnet50')
+    parser.add_argument('--model', choices=NAMES, default='resnet50')
     parser.add_argument('--size', type=int, default=224)
     parser.add_argument('--runtime', default='pytorch')
     parser.add_argument('--device', default='cpu')

@@ -19,6 +19,8 @@ _BACKBONES: dict[str, tuple] = {
     'densenet121': (1024, dict(type='DenseNet', arch='121')),
     'resnext50': (2048, dict(type='ResNeXt', depth=50)),
 }
+#: What a command line can ask for.
+NAMES = tuple(_BACKBONES)
 
 
 def config(name: str) -> dict:

@@ -19,7 +19,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from clock import Clock
-from models import Setting
+from models import NAMES, Setting
 from pieces import Gated, Search
 
 _PIECES = ('plain', 'search', 'gates')
@@ -34,7 +34,7 @@ _SETTINGS = {
 def parse_args() -> argparse.Namespace:
     """Options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--model', default='resnet50')
+    parser.add_argument('--model', choices=NAMES, default='resnet50')
     parser.add_argument('--size', type=int, default=64)
     parser.add_argument('--batch', type=int, default=8)
     parser.add_argument('--threads', type=int, default=1)

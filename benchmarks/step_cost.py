@@ -38,7 +38,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from clock import Clock
 from memory import optimiser_states, peak
-from models import Setting
+from models import NAMES, Setting
 from pieces import Gated, Search, Static, rebuild
 
 Step = Callable[[], None]  # a plain training step
@@ -47,7 +47,7 @@ Step = Callable[[], None]  # a plain training step
 def parse_args() -> argparse.Namespace:
     """Options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--model', default='resnet50')
+    parser.add_argument('--model', choices=NAMES, default='resnet50')
     parser.add_argument('--size', type=int, default=64)
     parser.add_argument('--batch', type=int, default=8)
     parser.add_argument('--threads', type=int, default=1)

@@ -7,7 +7,7 @@ keeping about it: ``seconds`` of training, and where something was searched
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +17,16 @@ from torch import nn
 
 from mmdmcp.methods import SearchOptimWrapperConstructor
 from mmdmcp.registry import MODELS
+from mmdmcp.search.dmcp import chains_rate
 from mmdmcp.subnet import Subnet, apply
 
-from ..widths.arms import CHAINS_RATE, candidates
+from ..widths.arms import candidates
 from ..widths.ranking import Ranking
 from ..widths.records import locked
 from ..widths.search import INPUT_SHAPE, Plan, Search
 from .networks import CifarNet, ResNetSpace
 from .training import RATE, SGD, TUNING_RATE, Recipe, run_phase, train_net
 
-#: DMCP as its benchmark has it: `dmcp_exp`.
-_PLAN = Plan(
-    share=0.5,
-    seed=0,
-    rate=CHAINS_RATE,
-    anneal=False,
-    mutator=dict(parametrisation='exp'),
-)
 _RANDOM = 30  # networks that its supernet ranks
 
 
@@ -100,15 +93,18 @@ class Run:
         return self.data, self.recipe
 
     def searched(self) -> tuple[Search, float]:
-        """A finished search for the target, and its seconds in this process."""
+        """A finished search for the target, and its seconds in this process: that
+        of `dmcp_exp` in benchmarks/widths."""
         iterations, batch, size = self.search
-        plan = replace(
-            _PLAN,
+        plan = Plan(
             share=self.share,
             seed=self.seed,
             iterations=iterations,
             batch=batch,
             size=size,
+            anneal=False,
+            rate=chains_rate(iterations - iterations // 2),
+            mutator=dict(parametrisation='exp'),
         )
         search = Search(self.space, self.small, plan, self.folder / 'searches')
         start = time.process_time()

@@ -62,10 +62,10 @@ def parse_args() -> argparse.Namespace:
     one.add_argument('--arms', nargs='+', choices=arms.ARMS, default=[*arms.ARMS])
     one.add_argument('--shares', type=float, nargs='+', default=[0.3, 0.15, 0.5])
     one.add_argument('--seeds', type=int, nargs='+', default=[0])
-    one.add_argument('--iterations', type=int, default=400, help='of a search')
-    one.add_argument('--batch', type=int, default=32)
+    one.add_argument('--iterations', type=int, default=500, help='of a search')
+    one.add_argument('--batch', type=int, default=64)
     one.add_argument(
-        '--size', type=int, default=32, choices=(32, 16, 8), help='of the images'
+        '--size', type=int, default=16, choices=(32, 16, 8), help='of the images'
     )
     one.add_argument(
         '--work-dir',

@@ -13,6 +13,7 @@ import numpy as np
 
 from mmdmcp.dmcp.candidates import find_candidates
 from mmdmcp.dmcp.evolve import evolve
+from mmdmcp.search.dmcp import chains_rate
 
 from .data import CIFAR10
 from .pretrained import gates, importance
@@ -26,8 +27,6 @@ from .tables import Table
 DRAWS, EVOLVED = 5, 16
 #: Shares that one search serves together.
 TOGETHER = (0.5, 0.3, 0.15)
-#: The chains' rate, as shipped for a few hundred steps of theirs.
-CHAINS_RATE = 0.1
 #: Random networks that a supernet ranks: as many as candidates, and more.
 FEW, MANY = 6, 30
 
@@ -62,7 +61,11 @@ class Bench:
         pixels = (self.size / INPUT_SHAPE[-1]) ** 2
         return round(3 * int(self.table.macs.max()) * self.batch * pixels)
 
-    def plan(self, share: float, seed: int, **changes) -> Plan:
+    def chains_rate(self, budgets: int = 1) -> float:
+        """As shipped for chains that train in the second half."""
+        return chains_rate(self.iterations - self.iterations // 2, budgets)
+
+    def plan(self, share: float | tuple[float, ...], seed: int, **changes) -> Plan:
         """A search of this benchmark's length."""
         settings = dict(iterations=self.iterations, batch=self.batch, size=self.size)
         return Plan(share=share, seed=seed, **{**settings, **changes})
@@ -173,19 +176,33 @@ def _correlation(bench: Bench, ranking: Ranking, networks: list[list[int]]) -> f
 
 
 def dmcp(
-    rate: float,
+    rate: float | None = None,
     by: str = 'accuracy',
     on_budget: bool = False,
     draws: str = 'near',
     **mutator,
 ) -> Arm:
-    """A search as shipped: weights and chains together in the second half."""
+    """A search as shipped: weights and chains together in the second half.
+
+    Args:
+        rate: Of the chains; by default the one that is shipped for searches of
+            this length.
+        by: What the candidates are ranked by.
+        on_budget: Whether the chains keep to the target.
+        draws: What the candidates are.
+        mutator: Options of the mutator.
+    """
     options = dict(on_budget=True) if on_budget else {}
     mutator.setdefault('parametrisation', 'exp')
 
     def arm(bench: Bench, share: float, seed: int) -> dict:
         plan = bench.plan(
-            share, seed, rate=rate, anneal=False, mutator=mutator, options=options
+            share,
+            seed,
+            rate=bench.chains_rate() if rate is None else rate,
+            anneal=False,
+            mutator=mutator,
+            options=options,
         )
         search = bench.search(plan)
         search.run()
@@ -194,20 +211,26 @@ def dmcp(
     return arm
 
 
-def together(rate: float) -> Arm:
+def dmcp_slow(bench: Bench, share: float, seed: int) -> dict:
+    """The same search with half the rate."""
+    return dmcp(bench.chains_rate() / 2)(bench, share, seed)
+
+
+def together(bench: Bench, share: float, seed: int) -> dict:
     """The same search, once for all of :data:`TOGETHER`, which the first share
     that is asked for runs; each is charged its part of it."""
-
-    def arm(bench: Bench, share: float, seed: int) -> dict:
-        mutator = dict(parametrisation='exp')
-        plan = bench.plan(TOGETHER, seed, rate=rate, anneal=False, mutator=mutator)
-        search = bench.search(plan)
-        search.run()
-        search.meter.macs //= len(TOGETHER)
-        search.algorithm.serve(TOGETHER.index(share))
-        return choose(bench, search, 'accuracy')
-
-    return arm
+    plan = bench.plan(
+        TOGETHER,
+        seed,
+        rate=bench.chains_rate(len(TOGETHER)),
+        anneal=False,
+        mutator=dict(parametrisation='exp'),
+    )
+    search = bench.search(plan)
+    search.run()
+    search.meter.macs //= len(TOGETHER)
+    search.algorithm.serve(TOGETHER.index(share))
+    return choose(bench, search, 'accuracy')
 
 
 def votes(evolved: int = 0, **mutator) -> Arm:
@@ -293,12 +316,12 @@ ARMS: dict[str, Arm] = {
     'importance_taylor': importance('taylor'),
     'gates': gates,
     'dmcp_sigmoid': dmcp(0.5, draws='direct', parametrisation='sigmoid'),
-    'dmcp_exp': dmcp(CHAINS_RATE),
-    'dmcp_exp_by_loss': dmcp(CHAINS_RATE, 'loss'),
-    'dmcp_exp_direct': dmcp(CHAINS_RATE, draws='direct'),
-    'dmcp_exp_direct_by_loss': dmcp(CHAINS_RATE, 'loss', draws='direct'),
-    'dmcp_exp_slow': dmcp(CHAINS_RATE / 2),
-    'dmcp_exp_together': together(CHAINS_RATE / len(TOGETHER)),
+    'dmcp_exp': dmcp(),
+    'dmcp_exp_by_loss': dmcp(by='loss'),
+    'dmcp_exp_direct': dmcp(draws='direct'),
+    'dmcp_exp_direct_by_loss': dmcp(by='loss', draws='direct'),
+    'dmcp_exp_slow': dmcp_slow,
+    'dmcp_exp_together': together,
     'dmcp_sign': dmcp(1.0, on_budget=True, draws='direct', step='sign'),
     'votes': votes(),
     'votes_evolved': votes(EVOLVED),

@@ -153,7 +153,7 @@ def compare(bench: arms.Bench, latency: Latency, given: dict) -> dict:
     plan = bench.plan(
         given['share'],
         given['seed'],
-        rate=arms.CHAINS_RATE,
+        rate=bench.chains_rate(),
         anneal=False,
         mutator=dict(parametrisation='exp'),
         options=options,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmdmcp.files import atomic_file
 
-from . import records, tables
+from . import plots, records, tables
 
 BEGIN = '<!-- python -m benchmarks.widths report: begin -->'
 END = '<!-- python -m benchmarks.widths report: end -->'
@@ -49,9 +49,13 @@ def write(folder: Path, results: Path, docs: Path) -> None:
         if not found:
             continue
         parts.append(section(name, found))
+        images = docs / 'images'
         if folder.exists():
-            plot(
-                tables.load(name, folder), found, docs / 'images' / f'widths_{name}.png'
+            table = tables.load(name, folder)
+            plots.cloud(table, TITLES[name], found, images / f'widths_{name}.png')
+        if lengths(found):
+            plots.lengths(
+                lengths(found), TITLES[name], found, images / f'lengths_{name}.png'
             )
     text = '\n\n'.join(parts)
     print(text)
@@ -85,7 +89,29 @@ def section(name: str, found: Sequence[dict]) -> str:
     if drawn:
         lines += ['', _before_ranking(drawn)]
     lines += ['', f'![Accuracy over FLOPs](images/widths_{name}.png)']
+    if lengths(found):
+        lines += ['', f'![Percentile over price](images/lengths_{name}.png)']
     return '\n'.join(lines)
+
+
+def lengths(found: Sequence[dict]) -> dict[str, list[list[dict]]]:
+    """The arms that were run at three lengths or more, at every target that is
+    compared: their results, length by length, shortest first."""
+    arms = defaultdict(lambda: defaultdict(list))
+    for record in found:
+        if record['iterations'] and record['share'] in _COMPARED:
+            setting = record['batch'], record.get('size')
+            arms[record['arm'], setting][record['iterations']].append(record)
+    found_at = {}
+    for (arm, _), by_length in arms.items():
+        complete = [
+            group
+            for _, group in sorted(by_length.items())
+            if {r['share'] for r in group} == set(_COMPARED)
+        ]
+        if len(complete) >= 3:
+            found_at[arm] = complete
+    return found_at
 
 
 def _setting(record: dict) -> tuple[str, str]:
@@ -162,53 +188,6 @@ def _correlations(found: Sequence[dict]) -> str:
         'Rank correlation (Spearman) between the supernet and the table, over the '
         f'random networks of {values}.'
     )
-
-
-def plot(table: tables.Table, found: Sequence[dict], path: Path) -> None:
-    """Accuracy over FLOPs: every network of the table, and those found, without
-    variants of an arm, such as `votes_evolved` beside `votes`."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 4.5), layout='constrained')
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    axes.plot(table.macs / 1e6, table.accuracy, ',', color='#BBBBBB', rasterized=True)
-    arms = sorted({r['arm'] for r in found if r['widths']})
-    arms = [a for a in arms if not any(a.startswith(f'{other}_') for other in arms)]
-    for number, arm in enumerate(arms):
-        rows = [table.row(r['widths']) for r in found if r['arm'] == arm]
-        axes.plot(
-            table.macs[rows] / 1e6,
-            table.accuracy[rows],
-            'osD^v<>P'[number % 8],
-            color=_COLOURS[number % len(_COLOURS)],
-            markersize=6,
-            markeredgecolor='white',
-            markeredgewidth=0.5,
-            label=arm,
-        )
-    shown = [r['share'] for r in found]
-    low, high = 0.7 * min(shown), min(1.0, 1.3 * max(shown))
-    inside = (table.macs >= low * table.macs.max()) & (
-        table.macs <= high * table.macs.max()
-    )
-    axes.set_xlim(low * table.macs.max() / 1e6, high * table.macs.max() / 1e6)
-    axes.set_ylim(
-        sorted(table.accuracy[inside])[inside.sum() // 50],
-        table.accuracy[inside].max() + 0.2,
-    )
-    axes.set_xlabel('FLOPs (M multiply-accumulates)')
-    axes.set_ylabel('test accuracy after full training, %')
-    axes.set_title(f'{TITLES[table.name]}: {len(table.macs):,} networks', fontsize=10)
-    axes.spines[['top', 'right']].set_visible(False)
-    figure.legend(loc='outside right upper', frameon=False, fontsize=8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-
-
-# Okabe and Ito's palette, which colour-blind readers tell apart.
-_COLOURS = ('#0072B2', '#E69F00', '#009E73', '#CC79A7', '#D55E00', '#56B4E9', '#000000')
 
 
 def insert(path: Path, text: str, begin: str, end: str) -> None:

@@ -34,6 +34,17 @@ _SCORE = 'score'
 _WAY, _FASTEST = 25.0, 0.1
 
 
+def chains_rate(steps: int, budgets: int = 1) -> float:
+    """A rate of SGD with momentum 0.9 for chains that train in so many steps.
+
+    Args:
+        steps: Of the chains, for all budgets together.
+        budgets: That the search serves; each step is for one of them, and that
+            many times as long.
+    """
+    return min(_FASTEST / budgets, _WAY / steps)
+
+
 @dataclass(frozen=True)
 class Searched(Pruned):
     """A small model, and what it was chosen from; printed, two tables.
@@ -135,9 +146,7 @@ class DMCP(Search):
         """
         if lr is None:
             start = self.algorithm.schedule.first_arch_iteration
-            # Of several budgets each step is that many times as long.
-            fastest = _FASTEST / len(self.algorithm.budgets)
-            lr = min(fastest, _WAY / (self.steps - start))
+            lr = chains_rate(self.steps - start, len(self.algorithm.budgets))
         return torch.optim.SGD(self.parameters(), lr=lr, momentum=0.9, nesterov=True)
 
     def finish(

@@ -1,0 +1,56 @@
+"""Tables and plots of searches judged by tables."""
+
+import pytest
+
+from benchmarks.widths import plots, report
+
+
+def result(share, iterations, percentile, arm='dmcp_exp', seed=0, size=16):
+    return dict(
+        table='nats',
+        arm=arm,
+        share=share,
+        seed=seed,
+        iterations=iterations,
+        batch=64,
+        size=size,
+        percentile=percentile,
+        accuracy=92.0,
+        epochs=iterations / 1500,
+        widths=[8] * 5,
+    )
+
+
+def searched(lengths, shares=(0.5, 0.3, 0.15), **other):
+    return [result(s, n, 50 + n / 100, **other) for n in lengths for s in shares]
+
+
+def test_an_arm_has_lengths_where_three_have_every_target():
+    found = searched([1000, 250, 500])
+    found += searched([125], shares=[0.5])
+    found += searched([250, 500], arm='votes')
+    found += searched([125], size=32)
+    (groups,) = report.lengths(found).values()
+    assert [group[0]['iterations'] for group in groups] == [250, 500, 1000]
+
+
+def test_a_row_has_means_over_targets_only_where_all_were_run():
+    found = [result(0.5, 500, p, seed=s) for s, p in enumerate([80, 90])]
+    assert '**85** (80 to 90), 92.00' in report.section('nats', found)
+    assert '|  | 0.33 |' in report.section('nats', found)
+    found += [result(0.3, 500, 70), result(0.15, 500, 61)]
+    assert '| 72 | 0.33 |' in report.section('nats', found)
+
+
+def test_lengths_are_drawn_beside_what_needs_no_search(tmp_path):
+    found = searched([250, 500, 1000])
+    found += [dict(result(0.5, 500, 60), arm='uniform', iterations=None)]
+    path = tmp_path / 'images' / 'lengths.png'
+    plots.lengths(report.lengths(found), 'A table', found, path)
+    assert path.read_bytes().startswith(b'\x89PNG')
+
+
+@pytest.mark.parametrize('arm', ['uniform', 'smoothed'])
+def test_what_trains_nothing_has_no_lengths(arm):
+    found = searched([250, 500, 1000], arm=arm)
+    assert not report.lengths([dict(r, iterations=None) for r in found])
