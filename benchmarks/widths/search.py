@@ -262,9 +262,13 @@ class Search:
             return
         state = torch.load(path, weights_only=True)
         if path is self.shared:
-            # Where the chains start depends on the target.
+            # How many chains there are, and where they start, depends on the
+            # target.
             own = self.algorithm.mutator.state_dict(prefix='mutator.')
-            state['model'].update({k: v for k, v in own.items() if '.alpha' in k})
+            state['model'] = {
+                **{k: v for k, v in state['model'].items() if '.alpha' not in k},
+                **{k: v for k, v in own.items() if '.alpha' in k},
+            }
         self.algorithm.load_state_dict(state['model'])
         self.wrappers['architecture'].load_state_dict(state['weights'])
         if path is self._own:

@@ -1,10 +1,15 @@
 """``mmdmcp train`` and ``tools/train.py``."""
 
 import argparse
+import os
 
 from ..shipped import require
 from . import report_errors
 from .options import add_common_options, apply_common_options, require_checkpoint
+
+# Kernels that oneDNN keeps prepared, for as many shapes: its own 1,024 are those
+# of a few dozen networks, and a search on a CPU draws new widths all the time.
+_KERNELS = 20_000
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -47,6 +52,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
     args = parse_args(argv)
+    # oneDNN reads it once, when torch first computes.
+    os.environ.setdefault('ONEDNN_PRIMITIVE_CACHE_CAPACITY', str(_KERNELS))
     apply_common_options(args)
 
     def run() -> None:

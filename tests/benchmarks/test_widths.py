@@ -144,10 +144,13 @@ def test_a_search_that_was_killed_ends_as_it_would_have(tmp_path):
     assert all(torch.equal(whole[key], killed[key]) for key in whole)
 
 
-def test_weights_before_the_chains_are_the_same_for_every_target(tmp_path):
-    run(tmp_path, share=0.6, stops=(2,))
-    shared = run(tmp_path, share=0.5).algorithm.state_dict()
-    alone = run(tmp_path / 'alone', share=0.5).algorithm.state_dict()
+@pytest.mark.parametrize(
+    ('first', 'second'), [(0.6, 0.5), ((0.6, 0.5), 0.5), (0.5, (0.6, 0.5))]
+)
+def test_weights_before_the_chains_are_the_same_for_all(first, second, tmp_path):
+    run(tmp_path, share=first, stops=(2,))
+    shared = run(tmp_path, share=second).algorithm.state_dict()
+    alone = run(tmp_path / 'alone', share=second).algorithm.state_dict()
     assert all(torch.equal(shared[key], alone[key]) for key in alone)
 
 

@@ -50,6 +50,22 @@ def test_train_has_openmmlabs_options():
     assert parse_train(['c.py']).resume is None
 
 
+@pytest.mark.parametrize(('asked', 'kept'), [(None, '20000'), ('64', '64')])
+def test_train_keeps_kernels_for_the_shapes_of_a_search(asked, kept, monkeypatch):
+    name = 'ONEDNN_PRIMITIVE_CACHE_CAPACITY'
+    monkeypatch.setenv(name, 'restored at the end')
+    monkeypatch.delenv(name)
+    if asked:
+        monkeypatch.setenv(name, asked)
+    assert main(['train', 'missing.py']) == 1
+    assert os.environ[name] == kept
+
+
+def test_train_reads_nothing_of_torch_before_it_sets_that():
+    code = "import sys, mmdmcp.cli.train; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, '-c', code], check=False).returncode == 0
+
+
 def test_test_has_openmmlabs_options():
     args = parse_test(['c.py', 'x.pth', '--out', 'm.json'])
     assert (args.config, args.checkpoint, args.out) == ('c.py', 'x.pth', 'm.json')
