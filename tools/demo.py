@@ -36,7 +36,7 @@ from steps import Net, Row, count, print_table, say, test, train
 SUBNET = 'DMCP_SUBNET_DIGITS.yaml'
 TOLERANCE = 0.01  # of the target, for the FLOPs of the subnet
 IMAGE = (1, 8, 8)
-TITLE = 'ResNet-14 on digits: 359 test images that neither search nor training saw'
+TITLE = 'ResNet-14 on digits: 359 test images (0.28 points each) that nothing else saw'
 
 NETS = (
     Net('full', 'full', 'resnet14_digits.py'),

@@ -2,8 +2,9 @@
 
 import argparse
 import json
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from . import report_errors
 from .options import (
@@ -16,7 +17,28 @@ from .options import (
 if TYPE_CHECKING:
     from torch import nn
 
-    from ..plain import Inspection
+    from ..supernet import Supernet
+
+_LEAST = 0.1  # ratio of its channels that a unit of a bare model keeps
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What is inspected.
+
+    Attributes:
+        supernet: Of the model.
+        target: What is aimed at, if anything is.
+        choices: Numbers of channels that each unit may keep; None for any.
+        steps: Those that a network of no search may.
+        notices: What of a config can't be meant.
+    """
+
+    supernet: 'Supernet'
+    target: Any
+    choices: Sequence[Sequence[int]] | None = None
+    steps: Sequence[Sequence[int]] | None = None
+    notices: tuple[str, ...] = ()
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -31,6 +53,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--target', help="such as 50%% or 1.8G; by default that of the search's config"
     )
     add_input_shape(parser, "that of the search's config, or 3 224 224")
+    parser.add_argument(
+        '--uniform',
+        metavar='FILE',
+        help='also write the network to beat, a subnet file: all units narrowed '
+        'alike, to the target',
+    )
     parser.add_argument(
         '--json', action='store_true', help='print JSON instead of tables'
     )
@@ -48,18 +76,43 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _inspect(args: argparse.Namespace) -> None:
-    found = _of_model(args) if args.model else _of_config(args)
+    from ..plain.inspection import look
+
+    subject = _of_model(args) if args.model else _of_config(args)
+    found = look(subject.supernet, subject.target, subject.choices)
+    if args.uniform:
+        _write_uniform(subject, args.uniform)
+    found = replace(found, warnings=subject.notices)
     print(json.dumps(found.to_dict()) if args.json else found)
 
 
-def _of_model(args: argparse.Namespace) -> 'Inspection':
+def _write_uniform(subject: _Subject, path: str) -> None:
+    from ..cost import parse_budgets
+    from ..errors import ConfigError
+    from ..plain.uniform import uniform_subnet
+
+    supernet, target = subject.supernet, subject.target
+    if target is None or isinstance(target, (list, tuple)):
+        given = 'no target' if target is None else f'{len(target)} targets'
+        raise ConfigError(
+            f'--uniform {path} is for one target, and there is {given}: add '
+            '--target, such as --target 50%'
+        )
+    full = supernet.cost.exact(supernet.full)
+    (budget,) = parse_budgets(target, full)
+    uniform_subnet(supernet, budget, subject.steps).save(path)
+
+
+def _of_model(args: argparse.Namespace) -> _Subject:
     import torch
 
-    from ..plain import inspect
+    from ..plain.tracing import traced_copy
+    from ..ranking import width_steps
 
     shape = args.input_shape or DEFAULT_SHAPE
-    model = torchvision_model(args.model)
-    return inspect(model, torch.rand(1, *shape), args.target)
+    supernet = traced_copy(torchvision_model(args.model), torch.rand(1, *shape))
+    choices = [width_steps(size, _LEAST) for size in supernet.full]
+    return _Subject(supernet, args.target, choices, choices)
 
 
 def torchvision_model(model: str, weights: str | None = None) -> 'nn.Module':
@@ -91,10 +144,9 @@ def torchvision_model(model: str, weights: str | None = None) -> 'nn.Module':
     return models.get_model(name, weights=weights)
 
 
-def _of_config(args: argparse.Namespace) -> 'Inspection':
+def _of_config(args: argparse.Namespace) -> _Subject:
     from ..deploy.models import full_model, read_model_config
     from ..errors import TargetError
-    from ..plain.inspection import look
     from ..preflight.config import load_config
     from ..preflight.searches import search_class
     from ..preflight.sizes import config_notices
@@ -105,18 +157,20 @@ def _of_config(args: argparse.Namespace) -> 'Inspection':
     if args.input_shape:
         config['input_shape'] = args.input_shape
     target = args.target or config.get('target')
+    choices = steps = None
     if search_class(config) is None:
         shape = args.input_shape or DEFAULT_SHAPE
         supernet = Supernet(full_model(args.config, args.cfg_options), shape)
-        found = look(supernet, target)
     else:
         config['target'] = target
         try:
             mutator = MODELS.build(config).mutator
         except TargetError:  # an answer here: build it with one that any meets
             mutator = MODELS.build(dict(config, target='99.9%')).mutator
+        supernet = mutator.supernet
         choices = [unit.choices for unit in mutator.units]
-        found = look(mutator.supernet, target, choices)
+        # DMCP rounds to finer ones than its chains have.
+        steps = [getattr(unit, 'steps', unit.choices) for unit in mutator.units]
     cfg = load_config(args.config, args.cfg_options)
-    notices = config_notices(cfg, found.input_shape)
-    return replace(found, warnings=tuple(notices))
+    notices = tuple(config_notices(cfg, supernet.input_shape))
+    return _Subject(supernet, target, choices, steps, notices)

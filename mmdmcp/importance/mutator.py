@@ -57,7 +57,8 @@ class ImportanceChannelMutator(ChannelMutator):
             ``'bn_scale'``, ``'size'`` or ``'taylor'``; see
             :mod:`mmdmcp.ranking.scores`.
         normalisation: What makes units comparable: ``'mean'``, ``'max'``,
-            ``'sum'``, ``'l2'``, ``'gaussian'``, ``'lamp'`` or ``'none'``.
+            ``'sum'``, ``'l2'``, ``'gaussian'``, ``'lamp'``, ``'rank'`` (all
+            units are narrowed alike) or ``'none'``.
         readers: Whether the layers that read a channel count as well.
         min_ratio: Least ratio of its channels that a unit keeps.
         divisor: Units keep multiples of it, or all their channels.

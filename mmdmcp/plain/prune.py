@@ -98,7 +98,8 @@ def prune(
             ``'bn_scale'``, ``'size'`` or ``'taylor'``; see
             :mod:`mmdmcp.ranking.scores`.
         normalisation: What makes units comparable: ``'mean'``, ``'max'``,
-            ``'sum'``, ``'l2'``, ``'gaussian'``, ``'lamp'`` or ``'none'``.
+            ``'sum'``, ``'l2'``, ``'gaussian'``, ``'lamp'``, ``'rank'`` (all
+            units are narrowed alike) or ``'none'``.
         readers: Whether the layers that read a channel count as well.
         scope: Prefixes of the names of units to prune; None for all.
         exclude: Layers that keep their channels, by prefixes of their names or

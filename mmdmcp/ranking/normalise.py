@@ -50,6 +50,14 @@ def _gaussian(scores: Tensor) -> Tensor:
     return centred / (scores.std() + 1e-8)
 
 
+def _rank(scores: Tensor) -> Tensor:
+    """The ratio of the unit's channels that are less important, half of itself
+    included: one threshold then narrows all units alike."""
+    places = torch.empty_like(scores)
+    places[scores.argsort(stable=True)] = torch.arange(len(scores)).to(scores) + 0.5
+    return places / len(scores)
+
+
 #: What the scores of a unit are divided by, or made into.
 NORMALISATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     'none': lambda x: x,
@@ -59,4 +67,5 @@ NORMALISATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     'l2': lambda x: x / x.norm().clamp(min=_TINY),
     'gaussian': _gaussian,
     'lamp': _lamp,
+    'rank': _rank,
 }

@@ -277,7 +277,7 @@ class Supernet:
 
         Args:
             selections: One selection per unit.
-            method: ``'dmcp'`` or ``'gate'``.
+            method: What found it, such as ``'dmcp'``.
             target: What was aimed at: ``{'macs': number}`` or
                 ``{'params': number}``.
         """

@@ -5,6 +5,9 @@ import json
 import pytest
 
 from mmdmcp.cli import main
+from mmdmcp.deploy.models import read_model_config
+from mmdmcp.registry import MODELS
+from mmdmcp.subnet import Subnet
 
 CONFIG = 'configs/pruning/dmcp/dmcp_resnet14_supernet_digits.py'
 
@@ -70,3 +73,36 @@ def test_a_model_of_torchvision(capsys):
 def test_unknown_models_are_named(capsys, name, words):
     assert main(['inspect', '--model', name]) == 1
     assert words in capsys.readouterr().err
+
+
+def test_the_network_to_beat_is_written(repo_root, capsys, tmp_path):
+    path = tmp_path / 'UNIFORM_SUBNET.yaml'
+    found = inspected(capsys, str(repo_root / CONFIG), '--uniform', str(path))
+    subnet = Subnet.load(path)
+    assert subnet.target == found['target'] == dict(macs=824128)
+    assert subnet.cost['macs'] == pytest.approx(824128, rel=0.01)
+    assert {(u.channels, u.of) for u in subnet.units.values()} == {
+        (11, 16),
+        (23, 32),
+        (46, 64),
+    }
+    config = repo_root / 'configs/pruning/dmcp/dmcp_resnet14_subnet_digits.py'
+    model = MODELS.build(read_model_config(config, {'model.subnet': str(path)}))
+    counted = sum(p.numel() for p in model.parameters())
+    assert counted == subnet.cost['params']
+
+
+@pytest.mark.parametrize(
+    ('targets', 'given'), [([], 'no target'), (['--target', '50%'], None)]
+)
+def test_a_stock_config_has_no_target_of_its_own(
+    targets, given, repo_root, capsys, tmp_path
+):
+    config = str(repo_root / 'configs/pruning/dmcp/resnet14_digits.py')
+    shape = ['--input-shape', '1', '8', '8']
+    path = tmp_path / 'U.yaml'
+    failed = main(['inspect', config, *shape, *targets, '--uniform', str(path)])
+    error = capsys.readouterr().err
+    assert failed == (given is not None) and path.exists() != failed
+    if given:
+        assert given in error and '--target 50%' in error

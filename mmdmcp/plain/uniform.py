@@ -1,0 +1,72 @@
+"""The network to beat: every unit narrowed alike."""
+
+import math
+from collections.abc import Sequence
+
+from ..cost import Budget
+from ..errors import TargetError
+from ..ranking.nearest import nearest_widths, search_widths
+from ..subnet import Subnet
+from ..supernet import Supernet
+
+
+def uniform_subnet(
+    supernet: Supernet,
+    budget: Budget,
+    choices: Sequence[Sequence[int]] | None = None,
+    tolerance: float = 0.01,
+) -> Subnet:
+    """Narrow every unit alike, to a target.
+
+    Of the networks within the tolerance, the one nearest to the same ratio of
+    channels everywhere, by the logarithms of the ratios; each unit keeps its
+    first channels. For a training from scratch.
+
+    Args:
+        supernet: What is narrowed.
+        budget: What the network may cost.
+        choices: Numbers of channels that each unit may keep, ascending; by
+            default any.
+        tolerance: Accepted distance from the target, as a ratio of it.
+
+    Raises:
+        TargetError: If no network within the tolerance is found.
+    """
+    full = supernet.full
+    steps = choices or [range(1, size + 1) for size in full]
+
+    def gap(widths: Sequence[int]) -> float:
+        return budget.gap(supernet.cost.exact(widths))
+
+    def at(ratio: float) -> list[int]:
+        return [
+            min(max(each[0], round(ratio * size)), size)
+            for each, size in zip(steps, full)
+        ]
+
+    low, high = 0.0, 1.0
+    for _ in range(math.ceil(math.log2(max(full))) + 8):  # to parts of a channel
+        middle = (low + high) / 2
+        over = budget.used(supernet.cost.exact(at(middle))) > 1
+        low, high = (low, middle) if over else (middle, high)
+    wanted = [max(each[0], low * size) for each, size in zip(steps, full)]
+    widths = nearest_widths(wanted, steps, gap, tolerance)
+    if widths is None:
+        start = [
+            min((abs(width - want), width) for width in each)[1]
+            for each, want in zip(steps, wanted)
+        ]
+        widths = search_widths(start, steps, gap, tolerance)
+    if gap(widths) > tolerance:
+        least = budget.used(supernet.cost.exact([each[0] for each in steps]))
+        raise TargetError(
+            f'the target of {budget} is not met by narrowing all units alike: '
+            + (
+                f'the narrowest network has {least:.2f} times that. Raise the target, '
+                'or let units be narrower'
+                if least > 1
+                else f'the nearest network that was found is {gap(widths):.1%} away. '
+                'Choose another target, or let units have more widths'
+            )
+        )
+    return supernet.subnet(widths, 'uniform', budget.values)
