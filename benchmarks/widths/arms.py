@@ -27,6 +27,10 @@ from .tables import Table
 DRAWS, EVOLVED = 5, 16
 #: Shares that one search serves together.
 TOGETHER = (0.5, 0.3, 0.15)
+#: As shipped.
+_BUDGET_WEIGHT = 0.1
+#: What a control sees of the images' gradient.
+_BLIND = 1e-4
 #: Random networks that a supernet ranks: as many as candidates, and more.
 FEW, MANY = 6, 30
 
@@ -180,6 +184,7 @@ def dmcp(
     by: str = 'accuracy',
     on_budget: bool = False,
     draws: str = 'near',
+    sight: float = 1.0,
     **mutator,
 ) -> Arm:
     """A search as shipped: weights and chains together in the second half.
@@ -190,16 +195,18 @@ def dmcp(
         by: What the candidates are ranked by.
         on_budget: Whether the chains keep to the target.
         draws: What the candidates are.
+        sight: How much of the images' gradient the chains get, beside all of
+            the budget's: next to none is a control.
         mutator: Options of the mutator.
     """
-    options = dict(on_budget=True) if on_budget else {}
+    options = dict(on_budget=True) if on_budget else _seeing(sight)
     mutator.setdefault('parametrisation', 'exp')
 
     def arm(bench: Bench, share: float, seed: int) -> dict:
         plan = bench.plan(
             share,
             seed,
-            rate=bench.chains_rate() if rate is None else rate,
+            rate=sight * (bench.chains_rate() if rate is None else rate),
             anneal=False,
             mutator=mutator,
             options=options,
@@ -211,26 +218,41 @@ def dmcp(
     return arm
 
 
+def _seeing(sight: float) -> dict:
+    """SGD is linear: with a rate that is multiplied by ``sight``, the budget's
+    part of a step stays as it is."""
+    return {} if sight == 1 else dict(budget_weight=_BUDGET_WEIGHT / sight)
+
+
 def dmcp_slow(bench: Bench, share: float, seed: int) -> dict:
     """The same search with half the rate."""
     return dmcp(bench.chains_rate() / 2)(bench, share, seed)
 
 
-def together(bench: Bench, share: float, seed: int) -> dict:
+def together(sight: float = 1.0) -> Arm:
     """The same search, once for all of :data:`TOGETHER`, which the first share
-    that is asked for runs; each is charged its part of it."""
-    plan = bench.plan(
-        TOGETHER,
-        seed,
-        rate=bench.chains_rate(len(TOGETHER)),
-        anneal=False,
-        mutator=dict(parametrisation='exp'),
-    )
-    search = bench.search(plan)
-    search.run()
-    search.meter.macs //= len(TOGETHER)
-    search.algorithm.serve(TOGETHER.index(share))
-    return choose(bench, search, 'accuracy')
+    that is asked for runs; each is charged its part of it.
+
+    Args:
+        sight: As in :func:`dmcp`.
+    """
+
+    def arm(bench: Bench, share: float, seed: int) -> dict:
+        plan = bench.plan(
+            TOGETHER,
+            seed,
+            rate=bench.chains_rate(len(TOGETHER)) * sight,
+            anneal=False,
+            mutator=dict(parametrisation='exp'),
+            options=_seeing(sight),
+        )
+        search = bench.search(plan)
+        search.run()
+        search.meter.macs //= len(TOGETHER)
+        search.algorithm.serve(TOGETHER.index(share))
+        return choose(bench, search, 'accuracy')
+
+    return arm
 
 
 def votes(evolved: int = 0, **mutator) -> Arm:
@@ -321,7 +343,9 @@ ARMS: dict[str, Arm] = {
     'dmcp_exp_direct': dmcp(draws='direct'),
     'dmcp_exp_direct_by_loss': dmcp(by='loss', draws='direct'),
     'dmcp_exp_slow': dmcp_slow,
-    'dmcp_exp_together': together,
+    'dmcp_exp_blind': dmcp(sight=_BLIND),
+    'dmcp_exp_together': together(),
+    'dmcp_exp_together_blind': together(sight=_BLIND),
     'dmcp_sign': dmcp(1.0, on_budget=True, draws='direct', step='sign'),
     'votes': votes(),
     'votes_evolved': votes(EVOLVED),
