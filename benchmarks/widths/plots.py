@@ -83,6 +83,7 @@ def lengths(
                 color='#666666',
                 fontsize=8,
             )
+    ticks: dict[float, str] = {}
     for number, (arm, groups) in enumerate(sorted(arms.items())):
         prices = [statistics.mean(r['epochs'] for r in group) for group in groups]
         found_at = [[r['percentile'] for r in group] for group in groups]
@@ -100,19 +101,13 @@ def lengths(
             color=_COLOURS[number % len(_COLOURS)],
             label=arm,
         )
-        for group, price, mean in zip(groups, prices, means):
-            axes.annotate(
-                f'{group[0]["iterations"]} iterations',
-                (price, mean),
-                textcoords='offset points',
-                xytext=(6, -12),
-                fontsize=8,
-            )
+        for group, price in zip(groups, prices):
+            ticks[price] = f'{price:.2g}\n{group[0]["iterations"]}'
     axes.set_xscale('log')
-    axes.set_xticks(prices, [f'{price:.2g}' for price in prices])
+    axes.set_xticks([*ticks], [*ticks.values()])
     axes.minorticks_off()
     axes.set_ylim(0, 102)
-    axes.set_xlabel('price of a target, plain epochs')
+    axes.set_xlabel('price of a target, plain epochs; below, iterations of the search')
     axes.set_ylabel('percentile among networks of equal FLOPs')
     axes.set_title(f'{title}: how long a search has to be', fontsize=10)
     _save(figure, path)
