@@ -17,13 +17,12 @@ from torch import nn
 
 from mmdmcp.methods import SearchOptimWrapperConstructor
 from mmdmcp.registry import MODELS
-from mmdmcp.search.dmcp import chains_rate
 from mmdmcp.subnet import Subnet, apply
 
 from ..widths.arms import candidates
 from ..widths.ranking import Ranking
 from ..widths.records import locked
-from ..widths.search import INPUT_SHAPE, Plan, Search
+from ..widths.search import INPUT_SHAPE, Plan, Search, as_shipped
 from .networks import CifarNet, ResNetSpace
 from .training import RATE, SGD, TUNING_RATE, Recipe, run_phase, train_net
 
@@ -102,9 +101,7 @@ class Run:
             iterations=iterations,
             batch=batch,
             size=size,
-            anneal=False,
-            rate=chains_rate(iterations - iterations // 2),
-            mutator=dict(parametrisation='exp'),
+            **as_shipped(iterations),
         )
         search = Search(self.space, self.small, plan, self.folder / 'searches')
         start = time.process_time()

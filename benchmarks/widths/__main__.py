@@ -17,11 +17,13 @@ import time
 import warnings
 from pathlib import Path
 
-# A search meets thousands of shapes: keep the kernels prepared for them.
-os.environ.setdefault('ONEDNN_PRIMITIVE_CACHE_CAPACITY', '20000')
 # One process, one thread: searches run side by side.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 warnings.simplefilter('ignore')  # of the packages that are imported
+
+from mmdmcp.cli.train import keep_kernels
+
+keep_kernels()  # before torch computes
 
 from . import arms, records, report, tables
 from .data import CIFAR10

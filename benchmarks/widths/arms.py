@@ -13,13 +13,12 @@ import numpy as np
 
 from mmdmcp.dmcp.candidates import find_candidates
 from mmdmcp.dmcp.evolve import evolve
-from mmdmcp.search.dmcp import chains_rate
 
 from .data import CIFAR10
 from .pretrained import gates, importance
 from .ranking import Ranking, rank_correlation
 from .records import locked
-from .search import INPUT_SHAPE, Plan, Search
+from .search import INPUT_SHAPE, Plan, Search, as_shipped
 from .tables import Table
 
 #: Networks beside the expected one, as shipped, and neighbours of the best of
@@ -64,10 +63,6 @@ class Bench:
         """Multiply-accumulates of a plain training step of the full network."""
         pixels = (self.size / INPUT_SHAPE[-1]) ** 2
         return round(3 * int(self.table.macs.max()) * self.batch * pixels)
-
-    def chains_rate(self, budgets: int = 1) -> float:
-        """As shipped for chains that train in the second half."""
-        return chains_rate(self.iterations - self.iterations // 2, budgets)
 
     def plan(self, share: float | tuple[float, ...], seed: int, **changes) -> Plan:
         """A search of this benchmark's length."""
@@ -200,18 +195,12 @@ def dmcp(
         mutator: Options of the mutator.
     """
     options = dict(on_budget=True) if on_budget else _seeing(sight)
-    mutator.setdefault('parametrisation', 'exp')
 
     def arm(bench: Bench, share: float, seed: int) -> dict:
-        plan = bench.plan(
-            share,
-            seed,
-            rate=sight * (bench.chains_rate() if rate is None else rate),
-            anneal=False,
-            mutator=mutator,
-            options=options,
-        )
-        search = bench.search(plan)
+        shipped = as_shipped(bench.iterations)
+        shipped['mutator'].update(mutator)
+        shipped['rate'] = sight * (shipped['rate'] if rate is None else rate)
+        search = bench.search(bench.plan(share, seed, options=options, **shipped))
         search.run()
         return choose(bench, search, by, draws=draws)
 
@@ -226,7 +215,8 @@ def _seeing(sight: float) -> dict:
 
 def dmcp_slow(bench: Bench, share: float, seed: int) -> dict:
     """The same search with half the rate."""
-    return dmcp(bench.chains_rate() / 2)(bench, share, seed)
+    rate = as_shipped(bench.iterations)['rate'] / 2
+    return dmcp(rate)(bench, share, seed)
 
 
 def together(sight: float = 1.0) -> Arm:
@@ -238,14 +228,9 @@ def together(sight: float = 1.0) -> Arm:
     """
 
     def arm(bench: Bench, share: float, seed: int) -> dict:
-        plan = bench.plan(
-            TOGETHER,
-            seed,
-            rate=bench.chains_rate(len(TOGETHER)) * sight,
-            anneal=False,
-            mutator=dict(parametrisation='exp'),
-            options=_seeing(sight),
-        )
+        shipped = as_shipped(bench.iterations, len(TOGETHER))
+        shipped['rate'] *= sight
+        plan = bench.plan(TOGETHER, seed, options=_seeing(sight), **shipped)
         search = bench.search(plan)
         search.run()
         search.meter.macs //= len(TOGETHER)

@@ -27,7 +27,7 @@ from mmdmcp.supernet import Supernet
 from . import arms, records, tables
 from .data import CIFAR10
 from .networks import Classifier
-from .search import INPUT_SHAPE
+from .search import INPUT_SHAPE, as_shipped
 
 _HERE = Path(__file__).resolve().parent
 _TABLE = 'nats'
@@ -153,10 +153,8 @@ def compare(bench: arms.Bench, latency: Latency, given: dict) -> dict:
     plan = bench.plan(
         given['share'],
         given['seed'],
-        rate=bench.chains_rate(),
-        anneal=False,
-        mutator=dict(parametrisation='exp'),
         options=options,
+        **as_shipped(bench.iterations),
     )
     search = bench.search(plan)
     search.run()

@@ -53,9 +53,9 @@ def write(folder: Path, results: Path, docs: Path) -> None:
         if folder.exists():
             table = tables.load(name, folder)
             plots.cloud(table, TITLES[name], found, images / f'widths_{name}.png')
-        if lengths(found):
+        if by_length := lengths(found):
             plots.lengths(
-                lengths(found), TITLES[name], found, images / f'lengths_{name}.png'
+                by_length, TITLES[name], found, images / f'lengths_{name}.png'
             )
     text = '\n\n'.join(parts)
     print(text)

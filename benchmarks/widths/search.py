@@ -23,6 +23,7 @@ from mmdmcp.dmcp.grid import WidthGrid
 from mmdmcp.files import atomic_file
 from mmdmcp.methods import SearchOptimWrapperConstructor
 from mmdmcp.registry import MODELS
+from mmdmcp.search.dmcp import chains_rate
 
 from .data import CIFAR10
 from .tables import Table
@@ -113,6 +114,16 @@ class Plan:
     def name(self) -> str:
         """Of its checkpoint: the same only for the same search."""
         return 'search_' + hashlib.sha256(repr(self).encode()).hexdigest()[:16]
+
+
+def as_shipped(iterations: int, budgets: int = 1) -> dict[str, Any]:
+    """What of a plan makes it a search as shipped: weights and chains together in
+    the second half, at the rate for so many iterations."""
+    return dict(
+        rate=chains_rate(iterations - iterations // 2, budgets),
+        anneal=False,
+        mutator=dict(parametrisation='exp'),
+    )
 
 
 class Meter:

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from ..supernet import Supernet
 
-_LEAST = 0.1  # ratio of its channels that a unit of a bare model keeps
-
 
 @dataclass(frozen=True)
 class _Subject:
@@ -30,7 +28,7 @@ class _Subject:
         supernet: Of the model.
         target: What is aimed at, if anything is.
         choices: Numbers of channels that each unit may keep; None for any.
-        steps: Those that a network of no search may.
+        steps: The same for the uniform network, where they are finer.
         notices: What of a config can't be meant.
     """
 
@@ -100,19 +98,18 @@ def _write_uniform(subject: _Subject, path: str) -> None:
         )
     full = supernet.cost.exact(supernet.full)
     (budget,) = parse_budgets(target, full)
-    uniform_subnet(supernet, budget, subject.steps).save(path)
+    steps = subject.steps or subject.choices
+    uniform_subnet(supernet, budget, steps).save(path)
 
 
 def _of_model(args: argparse.Namespace) -> _Subject:
     import torch
 
-    from ..plain.tracing import traced_copy
-    from ..ranking import width_steps
+    from ..plain.inspection import trace
 
     shape = args.input_shape or DEFAULT_SHAPE
-    supernet = traced_copy(torchvision_model(args.model), torch.rand(1, *shape))
-    choices = [width_steps(size, _LEAST) for size in supernet.full]
-    return _Subject(supernet, args.target, choices, choices)
+    supernet, choices = trace(torchvision_model(args.model), torch.rand(1, *shape))
+    return _Subject(supernet, args.target, choices)
 
 
 def torchvision_model(model: str, weights: str | None = None) -> 'nn.Module':

@@ -7,9 +7,16 @@ from ..shipped import require
 from . import report_errors
 from .options import add_common_options, apply_common_options, require_checkpoint
 
-# Kernels that oneDNN keeps prepared, for as many shapes: its own 1,024 are those
-# of a few dozen networks, and a search on a CPU draws new widths all the time.
 _KERNELS = 20_000
+
+
+def keep_kernels() -> None:
+    """Have oneDNN keep kernels prepared for thousands of shapes.
+
+    Its own 1,024 are those of a few networks, and a search on a CPU draws new
+    widths all the time. It reads this once, when torch first computes.
+    """
+    os.environ.setdefault('ONEDNN_PRIMITIVE_CACHE_CAPACITY', str(_KERNELS))
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -52,8 +59,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
     args = parse_args(argv)
-    # oneDNN reads it once, when torch first computes.
-    os.environ.setdefault('ONEDNN_PRIMITIVE_CACHE_CAPACITY', str(_KERNELS))
+    keep_kernels()
     apply_common_options(args)
 
     def run() -> None:

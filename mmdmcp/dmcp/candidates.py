@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..cost import Budget
-from ..ranking.nearest import nearest_widths, search_widths
+from ..ranking.nearest import fitted_widths
 from .mutator import DMCPChannelMutator
 
 
@@ -59,9 +59,7 @@ def expected_candidate(
 
     wanted = mutator.expected_widths(mutator.at_target(budget))
     steps = [unit.steps for unit in mutator.units]
-    widths = nearest_widths(wanted.tolist(), steps, gap, tolerance)
-    if widths is None:  # none near, or none at all
-        widths = search_widths(mutator.rounded(wanted), steps, gap, tolerance)
+    widths = fitted_widths(wanted.tolist(), steps, gap, tolerance)
     return Candidate('expected', widths, mutator.cost_of(widths))
 
 

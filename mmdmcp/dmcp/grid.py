@@ -1,8 +1,5 @@
 """The widths that a unit may take."""
 
-from bisect import bisect_left
-from collections.abc import Sequence
-
 from ..errors import ConfigError
 from ..options import number, one_of
 from ..ranking import fitting_multiple
@@ -135,17 +132,3 @@ class WidthGrid:
             ratio = (self.min_ratio + g * self.step) / self.max_ratio
             widths.add(max(d, int(channels * ratio / d + 0.5) * d))
         return tuple(sorted(w for w in widths if w < channels)) + (channels,)
-
-
-def nearest(expected: float, widths: Sequence[int]) -> int:
-    """The width that is nearest to an expected one; of two, the larger.
-
-    Args:
-        expected: Expected channels of a unit.
-        widths: Widths that it may have, ascending.
-    """
-    above = bisect_left(widths, expected)
-    if above == len(widths):
-        return widths[-1]
-    low, high = widths[max(0, above - 1)], widths[above]
-    return low if expected - low < high - expected else high

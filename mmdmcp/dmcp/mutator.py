@@ -12,9 +12,10 @@ from ..cost import Budget
 from ..errors import ConfigError
 from ..methods import ChannelMutator
 from ..options import build_options, one_of, refuse_unknown
+from ..ranking.nearest import nearest
 from ..registry import MODELS, registered
 from ..supernet import Unit
-from .grid import WidthGrid, nearest
+from .grid import WidthGrid
 from .markov import PARAMETRISATIONS, STEPS, Chains, solve_common_alpha
 from .step import level, natural
 from .unit import DMCPChannelUnit

@@ -179,10 +179,26 @@ def inspect(
     Example:
         >>> print(mmdmcp.inspect(resnet18(), torch.rand(1, 3, 224, 224)))
     """
+    supernet, choices = trace(
+        model, example_inputs, scope, exclude, min_ratio, divisor, profile
+    )
+    return look(supernet, target, choices)
+
+
+def trace(
+    model: nn.Module,
+    example_inputs: ExampleInputs,
+    scope: Sequence[str] | None = None,
+    exclude: Sequence[str] | None = None,
+    min_ratio: float = 0.1,
+    divisor: int | str = 1,
+    profile: str | os.PathLike | None = None,
+) -> tuple[Supernet, list[list[int]]]:
+    """What :func:`inspect` looks at: a supernet of a copy of the model, and the
+    numbers of channels that each of its units may keep."""
     supernet = traced_copy(model, example_inputs, scope, exclude)
     steps = read_profile(supernet, profile, divisor)
-    choices = [width_steps(size, min_ratio, steps) for size in supernet.full]
-    return look(supernet, target, choices)
+    return supernet, [width_steps(size, min_ratio, steps) for size in supernet.full]
 
 
 def look(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from ..cost import Budget
 from ..errors import TargetError
-from ..ranking.nearest import nearest_widths, search_widths
+from ..ranking.nearest import fitted_widths
 from ..subnet import Subnet
 from ..supernet import Supernet
 
@@ -50,13 +50,7 @@ def uniform_subnet(
         over = budget.used(supernet.cost.exact(at(middle))) > 1
         low, high = (low, middle) if over else (middle, high)
     wanted = [max(each[0], low * size) for each, size in zip(steps, full)]
-    widths = nearest_widths(wanted, steps, gap, tolerance)
-    if widths is None:
-        start = [
-            min((abs(width - want), width) for width in each)[1]
-            for each, want in zip(steps, wanted)
-        ]
-        widths = search_widths(start, steps, gap, tolerance)
+    widths = fitted_widths(wanted, steps, gap, tolerance)
     if gap(widths) > tolerance:
         least = budget.used(supernet.cost.exact([each[0] for each in steps]))
         raise TargetError(

@@ -9,6 +9,35 @@ from itertools import islice
 Widths = tuple[int, ...]
 
 
+def nearest(expected: float, widths: Sequence[int]) -> int:
+    """The width that is nearest to an expected one; of two, the larger.
+
+    Args:
+        expected: Expected channels of a unit.
+        widths: Widths that it may have, ascending.
+    """
+    above = bisect_left(widths, expected)
+    if above == len(widths):
+        return widths[-1]
+    low, high = widths[max(0, above - 1)], widths[above]
+    return low if expected - low < high - expected else high
+
+
+def fitted_widths(
+    wanted: Sequence[float],
+    steps: Sequence[Sequence[int]],
+    gap: Callable[[Widths], float],
+    tolerance: float,
+) -> list[int]:
+    """:func:`nearest_widths`; where none is near, :func:`search_widths` from the
+    rounded ones, which may end outside the tolerance."""
+    widths = nearest_widths(wanted, steps, gap, tolerance)
+    if widths is None:  # none near, or none at all
+        start = [nearest(width, allowed) for width, allowed in zip(wanted, steps)]
+        widths = search_widths(start, steps, gap, tolerance)
+    return widths
+
+
 def nearest_widths(
     wanted: Sequence[float],
     steps: Sequence[Sequence[int]],

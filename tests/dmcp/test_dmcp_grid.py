@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmdmcp.dmcp.grid import WidthGrid, nearest
+from mmdmcp.dmcp.grid import WidthGrid
 from mmdmcp.errors import ConfigError
+from mmdmcp.ranking.nearest import nearest
 
 
 @pytest.mark.parametrize(
