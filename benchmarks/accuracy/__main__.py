@@ -37,6 +37,8 @@ ARMS: dict[str, arms.Arm] = {
     'full': arms.full,
     'uniform': arms.uniform,
     'dmcp': arms.dmcp,
+    'dmcp_fitted': arms.fitted,
+    'layers': arms.layers,
     'importance': arms.importance,
     'random': arms.random,
     'gates': arms.gates,

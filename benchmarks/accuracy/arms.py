@@ -16,13 +16,14 @@ import torch
 from torch import nn
 
 from mmdmcp.methods import SearchOptimWrapperConstructor
+from mmdmcp.ranking.balanced import best_network, layer_shares
 from mmdmcp.registry import MODELS
 from mmdmcp.subnet import Subnet, apply
 
 from ..widths.arms import candidates
 from ..widths.ranking import Ranking
 from ..widths.records import locked
-from ..widths.search import INPUT_SHAPE, Plan, Search, as_shipped
+from ..widths.search import INPUT_SHAPE, Plan, Search, as_fitted, as_shipped
 from .networks import CifarNet, ResNetSpace
 from .training import RATE, SGD, TUNING_RATE, Recipe, run_phase, train_net
 
@@ -91,9 +92,13 @@ class Run:
     def _settings(self) -> tuple[Any, Recipe]:
         return self.data, self.recipe
 
-    def searched(self) -> tuple[Search, float]:
-        """A finished search for the target, and its seconds in this process: that
-        of `dmcp_exp` in benchmarks/widths."""
+    def searched(self, plan_of: Callable[..., dict]) -> tuple[Search, float]:
+        """A finished search for the target, and its seconds in this process.
+
+        Args:
+            plan_of: What it is like: of `dmcp_exp` or `dmcp_fitted` in
+                benchmarks/widths.
+        """
         iterations, batch, size = self.search
         plan = Plan(
             share=self.share,
@@ -101,7 +106,7 @@ class Run:
             iterations=iterations,
             batch=batch,
             size=size,
-            **as_shipped(iterations),
+            **plan_of(iterations),
         )
         search = Search(self.space, self.small, plan, self.folder / 'searches')
         start = time.process_time()
@@ -133,28 +138,61 @@ def uniform(run: Run) -> tuple[nn.Module, dict]:
 def dmcp(run: Run) -> tuple[nn.Module, dict]:
     """DMCP's network, from scratch: the candidate that its supernet finds most
     accurate."""
-    search, seconds = run.searched()
+    return _found(run, as_shipped)
+
+
+def fitted(run: Run) -> tuple[nn.Module, dict]:
+    """The same of a search whose chains start where the pairs say."""
+    return _found(run, as_fitted)
+
+
+def layers(run: Run) -> tuple[nn.Module, dict]:
+    """The network that such a search would start at if it saw no images: every
+    layer is worth the same. From scratch."""
+    algorithm = MODELS.build(
+        dict(
+            type='mmdmcp.DMCP',
+            architecture=run.space.model(),
+            target=run.target,
+            input_shape=INPUT_SHAPE,
+            tolerance=run.space.tolerance,
+            distillation=run.space.logits,
+            mutator=run.space.mutator({}),
+        )
+    )
+    cost = algorithm.mutator.supernet.cost
+    steps = [unit.steps for unit in algorithm.mutator.units]
+    widths = best_network(
+        layer_shares(cost), cost, algorithm.budget, steps, algorithm.tolerance
+    )
+    return _retrained(run, algorithm, widths)
+
+
+def _found(run: Run, plan_of: Callable[..., dict]) -> tuple[nn.Module, dict]:
+    search, seconds = run.searched(plan_of)
     start = time.process_time()
     found = candidates(search, run.ranking(search, 'accuracy'))
     seconds += time.process_time() - start
-    return _retrained(run, search, found['widths'], found['macs'], seconds)
+    return _retrained(run, search.algorithm, found['widths'], found['macs'], seconds)
 
 
 def random(run: Run) -> tuple[nn.Module, dict]:
     """The best of 30 random networks, by the held-out loss of DMCP's supernet,
     from scratch."""
-    search, seconds = run.searched()
+    search, seconds = run.searched(as_shipped)
     start = time.process_time()
     ranking = run.ranking(search, 'loss')
     widths = ranking.best(random_networks(search.algorithm, _RANDOM, run.seed))
     seconds += time.process_time() - start
-    return _retrained(run, search, widths, search.meter.macs + ranking.macs, seconds)
+    return _retrained(
+        run, search.algorithm, widths, search.meter.macs + ranking.macs, seconds
+    )
 
 
 def _retrained(
-    run: Run, search: Search, widths: list[int], macs: int, seconds: float
+    run: Run, algorithm: Any, widths: list[int], macs: int = 0, seconds: float = 0.0
 ) -> tuple[nn.Module, dict]:
-    subnet = search.algorithm.export_subnet(widths)
+    subnet = algorithm.export_subnet(widths)
     subnet.save(run.folder / f'{run.name}.yaml')
     return run.scratch(
         apply(run.space.model(), subnet), search_macs=macs, search_seconds=seconds

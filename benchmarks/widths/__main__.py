@@ -1,11 +1,13 @@
 """Searches judged by tables of trained networks, without retraining.
 
     python -m benchmarks.widths run nats --data-root data/cifar10
+    python -m benchmarks.widths starts nats --data-root data/cifar10
     python -m benchmarks.widths report
 
 ``run`` computes what the results lack, arm by arm, and appends each result to
-``benchmarks/widths/results/<table>.jsonl``. It can be killed at any moment
-and started again, and several can run side by side. ``report`` prints the
+``benchmarks/widths/results/<table>.jsonl``. ``starts`` does so for the networks
+where DMCP's chains start. Both can be killed at any moment
+and started again, and several run side by side. ``report`` prints the
 tables and writes them, with a plot, into ``docs/``. CIFAR-10 in its
 canonical files and the folder of tables come from elsewhere.
 """
@@ -25,7 +27,7 @@ from mmdmcp.cli.train import keep_kernels
 
 keep_kernels()  # before torch computes
 
-from . import arms, records, report, tables
+from . import arms, records, report, starts, tables
 from .data import CIFAR10
 
 _HERE = Path(__file__).resolve().parent
@@ -37,7 +39,7 @@ def main() -> int:
     if args.verb == 'report':
         report.write(args.tables, args.results, args.docs)
         return 0
-    return run(args)
+    return run(args) if args.verb == 'run' else run_starts(args)
 
 
 def parse_args() -> argparse.Namespace:
@@ -46,7 +48,7 @@ def parse_args() -> argparse.Namespace:
         prog='python -m benchmarks.widths', description=__doc__.split('\n\n')[0]
     )
     verbs = parser.add_subparsers(dest='verb', required=True)
-    for verb in ('run', 'report'):
+    for verb in ('run', 'starts', 'report'):
         one = verbs.add_parser(
             verb, formatter_class=argparse.ArgumentDefaultsHelpFormatter
         )
@@ -58,33 +60,42 @@ def parse_args() -> argparse.Namespace:
         )
         one.add_argument('--results', type=Path, default=_HERE / 'results')
     one.add_argument('--docs', type=Path, default=_HERE.parents[1] / 'docs')
-    one = verbs.choices['run']
-    one.add_argument('table', choices=tables.LOADERS)
-    one.add_argument('--data-root', help='the folder that holds cifar-10-batches-py')
-    one.add_argument('--arms', nargs='+', choices=arms.ARMS, default=[*arms.ARMS])
-    one.add_argument('--shares', type=float, nargs='+', default=[0.3, 0.15, 0.5])
-    one.add_argument('--seeds', type=int, nargs='+', default=[0])
-    one.add_argument('--iterations', type=int, default=500, help='of a search')
-    one.add_argument('--batch', type=int, default=64)
-    one.add_argument(
-        '--size', type=int, default=16, choices=(32, 16, 8), help='of the images'
-    )
-    one.add_argument(
-        '--work-dir',
-        type=Path,
-        default=Path('work_dirs/widths'),
-        help='checkpoints of searches that are under way',
-    )
+    for verb in ('run', 'starts'):
+        one = verbs.choices[verb]
+        one.add_argument('table', choices=tables.LOADERS)
+        one.add_argument(
+            '--data-root', help='the folder that holds cifar-10-batches-py'
+        )
+        if verb == 'run':
+            one.add_argument(
+                '--arms', nargs='+', choices=arms.ARMS, default=[*arms.ARMS]
+            )
+            one.add_argument(
+                '--shares', type=float, nargs='+', default=[0.3, 0.15, 0.5]
+            )
+        one.add_argument('--seeds', type=int, nargs='+', default=[0])
+        one.add_argument('--iterations', type=int, default=500, help='of a search')
+        one.add_argument('--batch', type=int, default=64)
+        one.add_argument(
+            '--size', type=int, default=16, choices=(32, 16, 8), help='of the images'
+        )
+        one.add_argument(
+            '--work-dir',
+            type=Path,
+            default=Path('work_dirs/widths'),
+            help='checkpoints of searches that are under way',
+        )
     args = parser.parse_args()
     trained = args.verb == 'run' and set(args.arms) - set(arms.UNTRAINED)
     if trained and not args.data_root:
         parser.error(f'--data-root: {", ".join(trained)} train on CIFAR-10')
+    if args.verb == 'starts' and not args.data_root:
+        parser.error('--data-root: searches train on CIFAR-10')
     return args
 
 
-def run(args: argparse.Namespace) -> int:
-    """Compute what is missing; return the exit code."""
-    bench = arms.Bench(
+def _bench(args: argparse.Namespace) -> arms.Bench:
+    return arms.Bench(
         tables.load(args.table, args.tables),
         CIFAR10(args.data_root, args.size) if args.data_root else None,
         args.work_dir / args.table,
@@ -92,6 +103,18 @@ def run(args: argparse.Namespace) -> int:
         args.batch,
         args.size,
     )
+
+
+def run_starts(args: argparse.Namespace) -> int:
+    """Compute what is missing; return the exit code."""
+    command = ' '.join(['python', '-m', *_command()])
+    starts.run(_bench(args), args.results / 'starts.jsonl', args.seeds, command)
+    return 0
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compute what is missing; return the exit code."""
+    bench = _bench(args)
     path = args.results / f'{args.table}.jsonl'
     for seed in args.seeds:
         for share in args.shares:

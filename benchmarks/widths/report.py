@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmdmcp.files import atomic_file
 
-from . import plots, records, tables
+from . import plots, records, starts, tables
 
 BEGIN = '<!-- python -m benchmarks.widths report: begin -->'
 END = '<!-- python -m benchmarks.widths report: end -->'
@@ -57,6 +57,8 @@ def write(folder: Path, results: Path, docs: Path) -> None:
             plots.lengths(
                 by_length, TITLES[name], found, images / f'lengths_{name}.png'
             )
+    if found := records.read(results / 'starts.jsonl'):
+        parts.insert(0, starts.section(found, TITLES))
     text = '\n\n'.join(parts)
     print(text)
     insert(docs / 'results.md', text, BEGIN, END)

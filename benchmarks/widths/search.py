@@ -126,6 +126,14 @@ def as_shipped(iterations: int, budgets: int = 1) -> dict[str, Any]:
     )
 
 
+def as_fitted(iterations: int) -> dict[str, Any]:
+    """The same, but chains start where the pairs say, keep to the target, and go
+    a fifth as far."""
+    plan = as_shipped(iterations)
+    plan['mutator']['init'] = 'fitted'
+    return dict(plan, rate=plan['rate'] / 5, options=dict(on_budget=True))
+
+
 class Meter:
     """Multiply-accumulates that training took: three times a forward pass,
     two times where no weight needs a gradient.
@@ -167,12 +175,14 @@ class Search:
 
     Args:
         space: What is searched: a table's networks, or others.
-        data: The images.
+        data: The images; None where it doesn't run.
         plan: How to search.
         folder: Where checkpoints are.
     """
 
-    def __init__(self, space: Space, data: CIFAR10, plan: Plan, folder: Path) -> None:
+    def __init__(
+        self, space: Space, data: CIFAR10 | None, plan: Plan, folder: Path
+    ) -> None:
         self.data, self.plan = data, plan
         torch.manual_seed(plan.seed)
         model = space.model()
@@ -200,6 +210,8 @@ class Search:
             shared += f'_{plan.size}px'
         if self.algorithm.distillation is None:
             shared += '_labels'
+        if self.algorithm.mutator.worth is not None:
+            shared += '_pairs'  # which it has kept
         self.shared, self._own = folder / f'{shared}.pth', folder / f'{plan.name}.pth'
 
     def run(self, until: int | None = None) -> None:

@@ -28,7 +28,7 @@ class _Subject:
         supernet: Of the model.
         target: What is aimed at, if anything is.
         choices: Numbers of channels that each unit may keep; None for any.
-        steps: The same for the uniform network, where they are finer.
+        steps: The same for the networks to beat, where they are finer.
         notices: What of a config can't be meant.
     """
 
@@ -58,6 +58,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'alike, to the target',
     )
     parser.add_argument(
+        '--balanced',
+        metavar='FILE',
+        help='the same, narrowed so that each layer loses alike',
+    )
+    parser.add_argument(
         '--json', action='store_true', help='print JSON instead of tables'
     )
     add_cfg_options(parser)
@@ -78,28 +83,30 @@ def _inspect(args: argparse.Namespace) -> None:
 
     subject = _of_model(args) if args.model else _of_config(args)
     found = look(subject.supernet, subject.target, subject.choices)
-    if args.uniform:
-        _write_uniform(subject, args.uniform)
+    for how in ('uniform', 'balanced'):
+        if path := getattr(args, how):
+            _write(how, subject, path)
     found = replace(found, warnings=subject.notices)
     print(json.dumps(found.to_dict()) if args.json else found)
 
 
-def _write_uniform(subject: _Subject, path: str) -> None:
+def _write(how: str, subject: _Subject, path: str) -> None:
     from ..cost import parse_budgets
     from ..errors import ConfigError
-    from ..plain.uniform import uniform_subnet
+    from ..plain.uniform import balanced_subnet, uniform_subnet
 
     supernet, target = subject.supernet, subject.target
     if target is None or isinstance(target, (list, tuple)):
         given = 'no target' if target is None else f'{len(target)} targets'
         raise ConfigError(
-            f'--uniform {path} is for one target, and there is {given}: add '
+            f'--{how} {path} is for one target, and there is {given}: add '
             '--target, such as --target 50%'
         )
     full = supernet.cost.exact(supernet.full)
     (budget,) = parse_budgets(target, full)
     steps = subject.steps or subject.choices
-    uniform_subnet(supernet, budget, steps).save(path)
+    made = dict(uniform=uniform_subnet, balanced=balanced_subnet)[how]
+    made(supernet, budget, steps).save(path)
 
 
 def _of_model(args: argparse.Namespace) -> _Subject:

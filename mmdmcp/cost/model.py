@@ -129,6 +129,13 @@ class CostModel:
                 amounts[name] = table(whole)
         return {name: round(float(amount)) for name, amount in amounts.items()}
 
+    def makers(self) -> list[int]:
+        """How many layers make the channels of each unit: convolutions and linear
+        layers that combine channels, not depthwise ones. At least 1."""
+        combine = (self._in.sum(dim=1) > 0) | (self._in_const > 1)
+        makes = (self._out > 0) & (combine & (self._macs > 0))[:, None]
+        return makes.sum(dim=0).clamp(min=1).tolist()
+
     def _inputs_outputs(self, widths: Tensor):
         """Inputs a group and outputs of every layer, ``[..., layers]``
         each."""

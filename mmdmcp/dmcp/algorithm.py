@@ -10,6 +10,7 @@ from torch.utils._pytree import tree_map
 
 from ..cost.budget import Targets
 from ..engine import frozen_statistics, frozen_weights
+from ..engine.distributed import average
 from ..errors import ConfigError, shown
 from ..methods import (
     Leaves,
@@ -91,6 +92,7 @@ class DMCP(PruningAlgorithm):
     fixed_options = (
         *PruningAlgorithm.fixed_options,
         'mutator.grid',
+        'mutator.init',
         'mutator.parametrisation',
     )
     mutator: DMCPChannelMutator
@@ -162,6 +164,8 @@ class DMCP(PruningAlgorithm):
         weights, chains = (optim_wrapper['architecture'], optim_wrapper['mutator'])
         batch: dict = self.data_preprocessor(data, True)
         log: dict[str, Tensor] = {}
+        if self.schedule.starts_chains:
+            self.mutator.fit(self.budgets, self.tolerance)
         if self.schedule.trains_weights:
             log.update(self._train_weights(batch, weights))
         if self.schedule.trains_chains:
@@ -178,8 +182,9 @@ class DMCP(PruningAlgorithm):
         """
         log: dict[str, Tensor] = {}
         distillation, teacher = self.distillation, None
+        widths, losses = [], []
         for name, network in self._sandwich():
-            self.set_widths(network)
+            widths.append(self.set_widths(network))
             with wrapper.optim_context(self), self._watched():
                 if distillation is None or teacher is None:
                     loss, values = self._task_loss(data)
@@ -188,12 +193,18 @@ class DMCP(PruningAlgorithm):
                 else:
                     self.architecture(**data, mode='tensor')
                     loss = distillation.loss(distillation.take(teacher), teacher)
+            losses.append(loss.detach())
             accumulate(wrapper, loss)
             if name == 'max':
                 log.update(values)
             else:
                 log[f'loss_{name}'] = loss.detach()
         finish(wrapper, self.architecture.parameters())
+        worth = self.mutator.worth
+        if worth is not None and self.schedule.compares:
+            sampled = torch.stack(losses[2:])
+            average([sampled])
+            worth.add(widths[2:], sampled)
         return log
 
     def _sandwich(self):

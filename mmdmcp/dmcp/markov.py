@@ -27,6 +27,7 @@ STEPS = ('logit', 'sign')
 # Logits at which a transition is as good as certain, but still learns: its
 # gradient falls as exp(-|alpha|).
 _FAR = 8.0
+_BISECTIONS = 60
 
 
 class Chains:
@@ -134,6 +135,28 @@ class Chains:
         """Logits that keep next to nothing, and next to everything, and
         from which chains can still move."""
         return (-_FAR, _FAR) if self.parametrisation == 'sigmoid' else (_FAR, 0.0)
+
+    def logits_at(self, widths: Tensor) -> Tensor:
+        """Logits, the same for all groups of a unit, at which the expected widths
+        are these, or as near as it gets.
+
+        Args:
+            widths: ``[units]``.
+
+        Returns:
+            ``[units, groups]`` float64, on the CPU.
+        """
+        low, high = (
+            torch.full((len(widths), 1), logit, dtype=torch.float64)
+            for logit in self.extremes()
+        )
+        host = self.to(torch.device('cpu'))
+        for _ in range(_BISECTIONS):
+            middle = (low + high) / 2
+            above = host.expected(middle.expand(self.shape)) > widths.double().cpu()
+            high = torch.where(above[:, None], middle, high)
+            low = torch.where(above[:, None], low, middle)
+        return ((low + high) / 2).expand(self.shape).contiguous()
 
     def project_(self, alpha: Tensor, before: Tensor) -> None:
         """Move logits, in place, to where a step leads and gradients live.

@@ -12,6 +12,7 @@ from ..cost import Budget
 from ..errors import ConfigError
 from ..methods import ChannelMutator
 from ..options import build_options, one_of, refuse_unknown
+from ..ranking.balanced import best_network, layer_shares
 from ..ranking.nearest import nearest
 from ..registry import MODELS, registered
 from ..supernet import Unit
@@ -19,10 +20,14 @@ from .grid import WidthGrid
 from .markov import PARAMETRISATIONS, STEPS, Chains, solve_common_alpha
 from .step import level, natural
 from .unit import DMCPChannelUnit
+from .worth import Worth
 
 # Of logits that an iteration moved; expected costs are those of the narrowest
 # and the full network long before.
 _MOST_SHIFT = 40.0
+
+
+INITS = ('fitted', 'target', 'zero')
 
 
 @MODELS.register_module()
@@ -36,9 +41,11 @@ class DMCPChannelMutator(ChannelMutator):
             the logits, as in the release; or ``'sign'``, the signs of the
             natural gradient, so that its rate says how far chains go in the
             whole search, whatever its length, target and parametrisation.
-        init: ``'target'`` starts all chains at one common logit whose
-            expected cost is the target; ``'zero'`` at alpha = 0, as the
-            release does.
+        init: Where the chains start. ``'fitted'``: at the expected widths that
+            suit the budget best by what the random networks of stage 1 have
+            lost until then (:mod:`mmdmcp.dmcp.worth`). ``'target'``: all at
+            one common logit whose expected cost is the target. ``'zero'``: at
+            alpha = 0, as in the release.
         grid: Options of :class:`~mmdmcp.dmcp.grid.WidthGrid`.
         scope: Prefixes of the names of units to prune, such as
             ``['backbone']``; None prunes all that can be.
@@ -74,7 +81,7 @@ class DMCPChannelMutator(ChannelMutator):
         refuse_unknown(self, unknown)
         one_of('mutator: parametrisation', parametrisation, PARAMETRISATIONS)
         one_of('mutator: step', step, STEPS)
-        one_of('mutator: init', init, ('target', 'zero'))
+        one_of('mutator: init', init, INITS)
         self.parametrisation = parametrisation
         self.step = step
         self.init = init
@@ -104,6 +111,9 @@ class DMCPChannelMutator(ChannelMutator):
         )
         self.alpha = nn.Parameter(torch.zeros(self.chains.shape))
         self._alphas = ['alpha']
+        self.worth = None
+        if self.init == 'fitted':
+            self.worth = Worth(layer_shares(self.supernet.cost))
         self.set_widths('max')
 
     def make_unit(self, unit: Unit) -> DMCPChannelUnit:
@@ -135,7 +145,7 @@ class DMCPChannelMutator(ChannelMutator):
         # Not in checkpoints: a search that is resumed starts here, too.
         self._starts = []
         for self.turn, budget in enumerate(budgets):
-            if self.init == 'target':
+            if self.init != 'zero':
                 self._start_at(budget)
             self._starts.append(self.ratios())
         self.turn = 0
@@ -159,6 +169,24 @@ class DMCPChannelMutator(ChannelMutator):
             )
         with torch.no_grad():
             self.logits.fill_(logit)
+
+    def fit(self, budgets: Sequence[Budget], tolerance: float) -> None:
+        """Take the chains of each budget to the network that suits it best, by what
+        was learned of the units' worth; unless they start elsewhere.
+
+        Args:
+            budgets: As in :meth:`start`.
+            tolerance: Accepted distance from the target, as a ratio of it.
+        """
+        if self.worth is None:
+            return
+        shares, turn = self.worth.shares(), self.turn
+        cost, steps = self.supernet.cost, [unit.steps for unit in self.units]
+        for self.turn, budget in enumerate(budgets):
+            network = best_network(shares, cost, budget, steps, tolerance)
+            with torch.no_grad():
+                self.logits.copy_(self.chains.logits_at(torch.tensor(network)))
+        self.turn = turn
 
     # ---- chains ------------------------------------------------------
 

@@ -52,6 +52,18 @@ class SearchSchedule(Schedule):
         return self.iteration_at(self.arch_start)
 
     @property
+    def compares(self) -> bool:
+        """Whether this iteration's random networks tell where the chains should
+        start: those of the second half of what comes before."""
+        start = self.first_arch_iteration
+        return start // 2 <= self.iteration < start
+
+    @property
+    def starts_chains(self) -> bool:
+        """Whether this iteration is the first that trains the chains."""
+        return self.iteration == self.first_arch_iteration
+
+    @property
     def chain_iterations(self) -> int:
         """Iterations that train the chains, in the whole search."""
         return max(1, self.max_iters - self.first_arch_iteration)

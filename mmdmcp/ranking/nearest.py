@@ -72,6 +72,33 @@ def nearest_widths(
     return None
 
 
+def best_widths_near(
+    wanted: Sequence[float],
+    steps: Sequence[Sequence[int]],
+    gap: Callable[[Widths], float],
+    tolerance: float,
+    loss: Callable[[Widths], float],
+    tries: int = 3000,
+) -> list[int]:
+    """Of the networks within tolerance that are nearest to wanted widths, the one
+    with the lowest loss.
+
+    Args:
+        wanted: As in :func:`nearest_widths`, like what follows.
+        steps: Widths that each unit may have.
+        gap: How far a network is from the target.
+        tolerance: Accepted gap.
+        loss: Of a network.
+        tries: How many networks are looked at.
+
+    Returns:
+        One width per unit; :func:`fitted_widths` where none is within tolerance.
+    """
+    near = islice(_by_distance(wanted, steps), tries)
+    found = min((w for w in near if gap(w) <= tolerance), key=loss, default=None)
+    return list(found) if found else fitted_widths(wanted, steps, gap, tolerance)
+
+
 def _by_distance(
     wanted: Sequence[float], steps: Sequence[Sequence[int]]
 ) -> Iterator[Widths]:

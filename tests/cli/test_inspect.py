@@ -92,6 +92,22 @@ def test_the_network_to_beat_is_written(repo_root, capsys, tmp_path):
     assert counted == subnet.cost['params']
 
 
+def test_so_is_the_balanced_one(repo_root, capsys, tmp_path):
+    paths = [tmp_path / f'{name}.yaml' for name in ('uniform', 'balanced')]
+    inspected(
+        capsys,
+        str(repo_root / CONFIG),
+        '--uniform',
+        str(paths[0]),
+        '--balanced',
+        str(paths[1]),
+    )
+    uniform, balanced = map(Subnet.load, paths)
+    assert balanced.method == 'balanced' and balanced.target == uniform.target
+    assert balanced.cost['macs'] == pytest.approx(824128, rel=0.01)
+    assert balanced.units != uniform.units
+
+
 @pytest.mark.parametrize(
     ('targets', 'given'), [([], 'no target'), (['--target', '50%'], None)]
 )

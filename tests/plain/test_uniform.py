@@ -1,4 +1,4 @@
-"""The network to beat: every unit narrowed alike."""
+"""Networks to beat: all units narrowed alike, and balanced ones."""
 
 import itertools
 import math
@@ -12,7 +12,7 @@ import mmdmcp
 from mmdmcp.cost import Budget
 from mmdmcp.errors import TargetError
 from mmdmcp.plain.tracing import traced_copy
-from mmdmcp.plain.uniform import uniform_subnet
+from mmdmcp.plain.uniform import balanced_subnet, uniform_subnet
 from mmdmcp.ranking.normalise import normalise
 
 IMAGE = torch.zeros(1, 3, 8, 8)
@@ -31,10 +31,10 @@ def macs(widths):
     return 64 * 9 * sum(i * o for i, o in itertools.pairwise(sizes))
 
 
-def found(full, target, **options):
+def found(full, target, make=uniform_subnet, **options):
     supernet = traced_copy(net(*full), IMAGE)
     budget = Budget.parse(target, supernet.cost.exact(supernet.full))
-    subnet = uniform_subnet(supernet, budget, **options)
+    subnet = make(supernet, budget, **options)
     return tuple(unit.channels for unit in subnet.units.values()), subnet
 
 
@@ -91,6 +91,55 @@ def test_parameters_are_a_target_like_any():
 def test_a_target_that_is_not_met_says_by_how_much(target, choices, message):
     with pytest.raises(TargetError, match=message):
         found((16, 16), target, choices=[choices] * 2)
+
+
+@pytest.mark.parametrize('share', [0.2, 0.5, 0.8])
+@pytest.mark.parametrize('full', [(8, 12, 16), (16, 7, 10)])
+def test_of_all_networks_the_balanced_one_loses_least(full, share):
+    """One layer for each unit: it has the largest product of widths."""
+    widths, subnet = found(full, f'{100 * share:g}%', balanced_subnet, tolerance=0.02)
+
+    def loss(w):
+        return -math.log(math.prod(w))
+
+    target = share * macs(full)
+    near = [
+        w
+        for w in itertools.product(*(range(1, n + 1) for n in full))
+        if abs(macs(w) / target - 1) <= 0.02
+    ]
+    assert loss(widths) == pytest.approx(min(map(loss, near)), rel=1e-12)
+    assert subnet.cost['macs'] == macs(widths)
+
+
+def test_where_layers_share_their_channels_they_count_for_more():
+    """A residual stage keeps more than what is inside its blocks: three blocks,
+    and the stem."""
+    blocks = nn.ModuleList(Block(16) for _ in range(3))
+    model = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), *blocks)
+    supernet = traced_copy(nn.Sequential(model, nn.Conv2d(16, 5, 1)), IMAGE)
+    budget = Budget.parse('50%', supernet.cost.exact(supernet.full))
+    stage, *inner = balanced_subnet(supernet, budget).units.values()
+    assert supernet.cost.makers() == [4, 1, 1, 1]
+    assert stage.channels == 16 and all(unit.channels < 12 for unit in inner)
+
+
+class Block(nn.Module):
+    """A residual block."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x):
+        return x + self.second(torch.relu(self.first(x)))
+
+
+@pytest.mark.parametrize('make', [uniform_subnet, balanced_subnet])
+def test_both_say_when_the_target_is_not_met(make):
+    with pytest.raises(TargetError, match='narrowest network has 3.33 times'):
+        found((16, 16), '10%', make, choices=[range(8, 17)] * 2)
 
 
 def test_the_rank_is_the_ratio_of_what_is_less_important():

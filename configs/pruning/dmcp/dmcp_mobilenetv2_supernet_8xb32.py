@@ -13,7 +13,8 @@ model = dict(
     target='211M',
     # The net is 1.5 times as wide as the standard one: widths are 0.1 to 1.5
     # of the standard, in steps of 0.1.
-    mutator=dict(grid=dict(max_ratio=1.5)),
+    mutator=dict(init='fitted', grid=dict(max_ratio=1.5)),
+    on_budget=True,
 )
 custom_hooks = [dict(type='mmdmcp.DMCPSearchHook', name='MOBILENETV2')]
 

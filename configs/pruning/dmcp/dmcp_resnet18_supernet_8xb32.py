@@ -7,6 +7,11 @@ _base_ = [
 ]
 
 model = dict(
-    _delete_=True, type='mmdmcp.DMCP', architecture=_base_.model, target='1.04G'
+    _delete_=True,
+    type='mmdmcp.DMCP',
+    architecture=_base_.model,
+    target='1.04G',
+    mutator=dict(init='fitted'),
+    on_budget=True,
 )
 custom_hooks = [dict(type='mmdmcp.DMCPSearchHook', name='RESNET18')]

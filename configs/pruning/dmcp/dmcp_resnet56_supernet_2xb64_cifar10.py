@@ -12,5 +12,7 @@ model = dict(
     architecture=_base_.model,
     target='50%',
     input_shape=(3, 32, 32),
+    mutator=dict(init='fitted'),
+    on_budget=True,
 )
 custom_hooks = [dict(type='mmdmcp.DMCPSearchHook', name='RESNET56_CIFAR10')]

@@ -1,0 +1,138 @@
+"""Where DMCP's chains start, for thirty targets.
+
+A search learns in its first half what the widths of its units are worth, and from
+that the start for any target follows in a second. So thirty of them cost no more
+than one, and their mean is hardly touched by the noise of single trainings.
+"""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmdmcp.cost import Budget
+from mmdmcp.dmcp.worth import TRUST
+from mmdmcp.ranking.balanced import best_network, predicted
+
+from . import arms, records
+from .ranking import rank_correlation
+from .search import Search, as_fitted
+
+KEY = ('table', 'trust', 'seed', 'iterations', 'batch', 'size')
+#: Of the full network's FLOPs.
+SHARES = tuple(round(0.12 + 0.02 * number, 2) for number in range(30))
+#: How much the pairs say. With nothing, no image is looked at.
+TRUSTS = (0.0, TRUST, 0.5, 1.0)
+_NAMES = {
+    None: 'uniform widths',
+    0.0: 'layers alike, no images',
+    TRUST: f'{TRUST} pairs, the rest layers alike (`init="fitted"`)',
+    1.0: 'pairs alone',
+}
+
+
+def run(bench: arms.Bench, path: Path, seeds: Sequence[int], command: str) -> None:
+    """Append what a file of results lacks, and print it."""
+    done = {records.key(r, KEY) for r in records.read(path)}
+    for trust in (None, *TRUSTS):
+        for seed in seeds if trust else [None]:
+            trains = dict(
+                iterations=bench.iterations, batch=bench.batch, size=bench.size
+            )
+            record = dict(table=bench.table.name, trust=trust, seed=seed)
+            if trust:
+                record.update(trains)
+            if records.key(record, KEY) in done:
+                continue
+            record.update(measure(bench, trust, seed))
+            record.update(records.circumstances(command))
+            records.append(path, record)
+            mean = statistics.mean(record['percentiles'])
+            of = '' if seed is None else f', seed {seed}'
+            print(f'{bench.table.name}, {name(trust)}{of}: percentile {mean:.1f}')
+
+
+def measure(bench: arms.Bench, trust: float | None, seed: int | None) -> dict:
+    """Percentiles of the networks for all targets.
+
+    Args:
+        bench: The table, the images, the length of a search.
+        trust: How much the pairs say; None for uniform widths.
+        seed: Of the search.
+    """
+    table = bench.table
+    if trust is None:
+        found = [arms.uniform(bench, share, 0)['widths'] for share in SHARES]
+        return dict(percentiles=_percentiles(table, found))
+    plan = bench.plan(0.5, seed or 0, **as_fitted(bench.iterations))
+    search = bench.search(plan) if trust else Search(table, None, plan, bench.folder)
+    mutator, full = search.algorithm.mutator, table.full.tolist()
+    worth = mutator.worth.shares(trust)
+    budgets = [
+        Budget.parse(round(bench.target(share)), mutator.cost_of(full))
+        for share in SHARES
+    ]
+    cost, steps = mutator.supernet.cost, [unit.steps for unit in mutator.units]
+    found = [best_network(worth, cost, b, steps, table.tolerance) for b in budgets]
+    return dict(
+        percentiles=_percentiles(table, found),
+        worth=[round(k, 3) for k in worth.tolist()],
+        correlation=round(_correlation(bench, worth), 3),
+        epochs=round(search.meter.macs / (3 * table.full_macs * 50_000), 3),
+    )
+
+
+def _percentiles(table: Any, networks: Sequence[Sequence[int]]) -> list[float]:
+    return [table.place(network).percentile for network in networks]
+
+
+def _correlation(bench: arms.Bench, worth: torch.Tensor) -> float:
+    """Spearman's, between what the model predicts and the table, among networks of
+    the same cost: the mean over the targets."""
+    table, each = bench.table, []
+    for share in SHARES:
+        rows = table.band(bench.target(share))
+        losses = predicted(worth, torch.tensor(table.widths[rows]))
+        each.append(rank_correlation(-losses.numpy(), table.accuracy[rows]))
+    return float(np.mean(each))
+
+
+def name(trust: float | None) -> str:
+    """What a row is called."""
+    return _NAMES.get(trust, f'{trust} pairs')
+
+
+def section(found: Sequence[dict], titles: dict[str, str]) -> str:
+    """A table of the docs: a start a row."""
+    groups = defaultdict(list)
+    for record in found:
+        groups[record['table'], record['trust']].append(record)
+    lines = [
+        '### Where the chains start',
+        '',
+        '`python -m benchmarks.widths starts nats --data-root data/cifar10`, and '
+        '`channel_bench`',
+        '',
+        '| table | start | mean percentile of 30 targets | least | 12 to 30% | '
+        '32 to 50% | 52 to 70% | rank correlation | seeds | plain epochs |',
+        '|' + '---|' * 10,
+    ]
+    for (table, trust), group in groups.items():
+        each = [r['percentiles'] for r in group]
+        parts = [np.mean([p[i : i + 10] for p in each]) for i in (0, 10, 20)]
+        means = [statistics.mean(p) for p in each]
+        spread = f' ({min(means):.1f} to {max(means):.1f})' if len(each) > 1 else ''
+        known = [r['correlation'] for r in group if 'correlation' in r]
+        seeds = [str(r['seed']) for r in group if r['seed'] is not None]
+        lines.append(
+            f'| {titles[table]} | {name(trust)} | **{statistics.mean(means):.1f}**'
+            f'{spread} | {min(map(min, each)):.0f} | '
+            + ' | '.join(f'{part:.0f}' for part in parts)
+            + f' | {f"{statistics.mean(known):.2f}" if known else ""} | '
+            f'{", ".join(seeds)} | {group[0].get("epochs", 0):.2f} |'
+        )
+    return '\n'.join(lines)
