@@ -25,6 +25,8 @@ from .search import Search, as_fitted
 KEY = ('table', 'trust', 'seed', 'iterations', 'batch', 'size')
 #: Of the full network's FLOPs.
 SHARES = tuple(round(0.12 + 0.02 * number, 2) for number in range(30))
+#: What no search can know: worth that is fitted to the table itself.
+TABLE = 'table'
 #: How much the pairs say. With nothing, no image is looked at.
 TRUSTS = (0.0, TRUST, 0.5, 1.0)
 _NAMES = {
@@ -32,19 +34,21 @@ _NAMES = {
     0.0: 'layers alike, no images',
     TRUST: f'{TRUST} pairs, the rest layers alike (`init="fitted"`)',
     1.0: 'pairs alone',
+    TABLE: 'worth fitted to the table itself',
 }
 
 
 def run(bench: arms.Bench, path: Path, seeds: Sequence[int], command: str) -> None:
     """Append what a file of results lacks, and print it."""
     done = {records.key(r, KEY) for r in records.read(path)}
-    for trust in (None, *TRUSTS):
-        for seed in seeds if trust else [None]:
+    for trust in (None, TABLE, *TRUSTS):
+        searched = trust not in (None, TABLE, 0.0)
+        for seed in seeds if searched else [None]:
             trains = dict(
                 iterations=bench.iterations, batch=bench.batch, size=bench.size
             )
             record = dict(table=bench.table.name, trust=trust, seed=seed)
-            if trust:
+            if searched:
                 record.update(trains)
             if records.key(record, KEY) in done:
                 continue
@@ -56,12 +60,12 @@ def run(bench: arms.Bench, path: Path, seeds: Sequence[int], command: str) -> No
             print(f'{bench.table.name}, {name(trust)}{of}: percentile {mean:.1f}')
 
 
-def measure(bench: arms.Bench, trust: float | None, seed: int | None) -> dict:
+def measure(bench: arms.Bench, trust: float | str | None, seed: int | None) -> dict:
     """Percentiles of the networks for all targets.
 
     Args:
         bench: The table, the images, the length of a search.
-        trust: How much the pairs say; None for uniform widths.
+        trust: How much the pairs say; :data:`TABLE`; or None for uniform widths.
         seed: Of the search.
     """
     table = bench.table
@@ -69,9 +73,10 @@ def measure(bench: arms.Bench, trust: float | None, seed: int | None) -> dict:
         found = [arms.uniform(bench, share, 0)['widths'] for share in SHARES]
         return dict(percentiles=_percentiles(table, found))
     plan = bench.plan(0.5, seed or 0, **as_fitted(bench.iterations))
-    search = bench.search(plan) if trust else Search(table, None, plan, bench.folder)
+    searched = bool(trust) and trust != TABLE
+    search = bench.search(plan) if searched else Search(table, None, plan, bench.folder)
     mutator, full = search.algorithm.mutator, table.full.tolist()
-    worth = mutator.worth.shares(trust)
+    worth = _fitted(table) if trust == TABLE else mutator.worth.shares(trust)
     budgets = [
         Budget.parse(round(bench.target(share)), mutator.cost_of(full))
         for share in SHARES
@@ -84,6 +89,14 @@ def measure(bench: arms.Bench, trust: float | None, seed: int | None) -> dict:
         correlation=round(_correlation(bench, worth), 3),
         epochs=round(search.meter.macs / (3 * table.full_macs * 50_000), 3),
     )
+
+
+def _fitted(table: Any) -> torch.Tensor:
+    """Worth by least squares, of accuracies on the logarithms of widths."""
+    logs = np.log(table.widths)
+    design = np.column_stack([np.ones(len(logs)), logs])
+    found = np.linalg.lstsq(design, table.accuracy, rcond=None)[0][1:]
+    return torch.from_numpy(found / found.sum())
 
 
 def _percentiles(table: Any, networks: Sequence[Sequence[int]]) -> list[float]:
@@ -101,7 +114,7 @@ def _correlation(bench: arms.Bench, worth: torch.Tensor) -> float:
     return float(np.mean(each))
 
 
-def name(trust: float | None) -> str:
+def name(trust: float | str | None) -> str:
     """What a row is called."""
     return _NAMES.get(trust, f'{trust} pairs')
 
@@ -118,8 +131,9 @@ def section(found: Sequence[dict], titles: dict[str, str]) -> str:
         '`channel_bench`',
         '',
         '| table | start | mean percentile of 30 targets | least | 12 to 30% | '
-        '32 to 50% | 52 to 70% | rank correlation | seeds | plain epochs |',
-        '|' + '---|' * 10,
+        '32 to 50% | 52 to 70% | rank correlation | worth of the units | seeds | '
+        'plain epochs |',
+        '|' + '---|' * 11,
     ]
     for (table, trust), group in groups.items():
         each = [r['percentiles'] for r in group]
@@ -133,6 +147,12 @@ def section(found: Sequence[dict], titles: dict[str, str]) -> str:
             f'{spread} | {min(map(min, each)):.0f} | '
             + ' | '.join(f'{part:.0f}' for part in parts)
             + f' | {f"{statistics.mean(known):.2f}" if known else ""} | '
-            f'{", ".join(seeds)} | {group[0].get("epochs", 0):.2f} |'
+            f'{_worth(group)} | {", ".join(seeds)} | {group[0].get("epochs", 0):.2f} |'
         )
     return '\n'.join(lines)
+
+
+def _worth(group: Sequence[dict]) -> str:
+    """Means over the seeds."""
+    known = [r['worth'] for r in group if 'worth' in r]
+    return ' '.join(f'{k:.2f}' for k in np.mean(known, axis=0)) if known else ''

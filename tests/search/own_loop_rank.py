@@ -1,6 +1,6 @@
 """One rank of a search in a loop of one's own, started by ``common.ranks.launch``.
 
-python own_loop_rank.py OUT BATCH STEPS
+python own_loop_rank.py OUT BATCH STEPS ARCH_START INIT
 """
 
 import sys
@@ -14,7 +14,7 @@ import mmdmcp
 
 
 def main() -> None:
-    out, size, steps = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    out, (size, steps, start) = sys.argv[1], map(int, sys.argv[2:5])
     rank, world = join()  # weights of their own until the first step
     model = nn.Sequential(
         nn.Conv2d(1, 16, 3, padding=1),
@@ -32,7 +32,8 @@ def main() -> None:
         torch.zeros(1, 1, 8, 8),
         steps=steps,
         loss_fn=lambda net, batch: F.cross_entropy(net(batch['x']), batch['y']),
-        arch_start=1,
+        arch_start=start,
+        mutator=dict(init=sys.argv[5]),
         tolerance=0.2,
     )
     weights = torch.optim.SGD(search.model.parameters(), lr=0.05, momentum=0.9)

@@ -2,15 +2,20 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 from common.ranks import launch
 
 SCRIPT = Path(__file__).with_name('own_loop_rank.py')
 
 
-def test_two_ranks_are_one_with_all_samples(tmp_path):
-    (one,) = launch(SCRIPT, 1, tmp_path / 'one', 8, 3)
-    first, second = launch(SCRIPT, 2, tmp_path / 'two', 4, 3)
+@pytest.mark.parametrize(
+    ('steps', 'start', 'init'), [(3, 1, 'target'), (6, 4, 'fitted')]
+)
+def test_two_ranks_are_one_with_all_samples(tmp_path, steps, start, init):
+    how = steps, start, init
+    (one,) = launch(SCRIPT, 1, tmp_path / 'one', 8, *how)
+    first, second = launch(SCRIPT, 2, tmp_path / 'two', 4, *how)
     for name, value in first['state'].items():
         assert torch.equal(value, second['state'][name]), name
         torch.testing.assert_close(value, one['state'][name], rtol=2e-3, atol=2e-5)
