@@ -21,6 +21,7 @@ from mmdmcp.ranking.balanced import best_network, predicted
 from . import arms, records
 from .ranking import rank_correlation
 from .search import Search, as_fitted
+from .tables import LOADERS as TABLES
 
 KEY = ('table', 'trust', 'seed', 'iterations', 'batch', 'size')
 #: Of the full network's FLOPs.
@@ -135,7 +136,7 @@ def section(found: Sequence[dict], titles: dict[str, str]) -> str:
         'plain epochs |',
         '|' + '---|' * 11,
     ]
-    for (table, trust), group in groups.items():
+    for (table, trust), group in sorted(groups.items(), key=_order):
         each = [r['percentiles'] for r in group]
         parts = [np.mean([p[i : i + 10] for p in each]) for i in (0, 10, 20)]
         means = [statistics.mean(p) for p in each]
@@ -150,6 +151,11 @@ def section(found: Sequence[dict], titles: dict[str, str]) -> str:
             f'{_worth(group)} | {", ".join(seeds)} | {group[0].get("epochs", 0):.2f} |'
         )
     return '\n'.join(lines)
+
+
+def _order(item: tuple[tuple[str, Any], Any]) -> tuple:
+    table, trust = item[0]
+    return list(TABLES).index(table), (None, *TRUSTS, TABLE).index(trust)
 
 
 def _worth(group: Sequence[dict]) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.widths import plots, report
+from benchmarks.widths import plots, report, starts
 
 
 def result(share, iterations, percentile, arm='dmcp_exp', seed=0, size=16):
@@ -54,3 +54,32 @@ def test_lengths_are_drawn_beside_what_needs_no_search(tmp_path):
 def test_what_trains_nothing_has_no_lengths(arm):
     found = searched([250, 500, 1000], arm=arm)
     assert not report.lengths([dict(r, iterations=None) for r in found])
+
+
+def test_starts_are_a_row_each_with_their_seeds():
+    """The mean of the seeds, the least of all targets, thirds of thirty targets."""
+    record = dict(table='nats', iterations=500, batch=64, size=16, epochs=0.14)
+    found = [
+        dict(table='nats', trust=None, seed=None, percentiles=[50.0] * 30),
+        dict(
+            record,
+            trust=starts.TRUST,
+            seed=0,
+            percentiles=[60.0] * 10 + [70.0] * 10 + [80.0] * 10,
+            worth=[0.25, 0.75],
+            correlation=0.5,
+        ),
+        dict(
+            record,
+            trust=starts.TRUST,
+            seed=1,
+            percentiles=[90.0] * 29 + [30.0],
+            worth=[0.75, 0.25],
+            correlation=0.7,
+        ),
+    ]
+    table = starts.section(found[1:] + found[:1], report.TITLES)
+    *_, uniform, fitted = table.splitlines()
+    assert '| **50.0** | 50 | 50 | 50 | 50 |' in uniform
+    assert '**79.0** (70.0 to 88.0) | 30 | 75 | 80 | 82 | 0.60 | 0.50 0.50' in fitted
+    assert fitted.endswith('| 0, 1 | 0.14 |')
