@@ -75,6 +75,7 @@ def test_the_release_start_moves_towards_the_target(search, parametrisation, lr)
     expected, macs, _ = search(
         **{
             'model.mutator.init': 'zero',
+            'model.on_budget': False,
             'model.mutator.parametrisation': parametrisation,
             'optim_wrapper.mutator.optimizer.lr': lr,
         }
