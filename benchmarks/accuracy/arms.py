@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from mmdmcp.methods import SearchOptimWrapperConstructor
-from mmdmcp.ranking.balanced import best_network, layer_shares
+from mmdmcp.plain.uniform import balanced_subnet
 from mmdmcp.registry import MODELS
 from mmdmcp.subnet import Subnet, apply
 
@@ -160,12 +160,12 @@ def layers(run: Run) -> tuple[nn.Module, dict]:
             mutator=run.space.mutator({}),
         )
     )
-    cost = algorithm.mutator.supernet.cost
-    steps = [unit.steps for unit in algorithm.mutator.units]
-    widths = best_network(
-        layer_shares(cost), cost, algorithm.budget, steps, algorithm.tolerance
+    mutator = algorithm.mutator
+    steps = [unit.steps for unit in mutator.units]
+    subnet = balanced_subnet(
+        mutator.supernet, algorithm.budget, steps, algorithm.tolerance
     )
-    return _retrained(run, algorithm, widths)
+    return _retrained(run, subnet)
 
 
 def _found(run: Run, plan_of: Callable[..., dict]) -> tuple[nn.Module, dict]:
@@ -173,7 +173,8 @@ def _found(run: Run, plan_of: Callable[..., dict]) -> tuple[nn.Module, dict]:
     start = time.process_time()
     found = candidates(search, run.ranking(search, 'accuracy'))
     seconds += time.process_time() - start
-    return _retrained(run, search.algorithm, found['widths'], found['macs'], seconds)
+    subnet = search.algorithm.export_subnet(found['widths'])
+    return _retrained(run, subnet, found['macs'], seconds)
 
 
 def random(run: Run) -> tuple[nn.Module, dict]:
@@ -184,15 +185,13 @@ def random(run: Run) -> tuple[nn.Module, dict]:
     ranking = run.ranking(search, 'loss')
     widths = ranking.best(random_networks(search.algorithm, _RANDOM, run.seed))
     seconds += time.process_time() - start
-    return _retrained(
-        run, search.algorithm, widths, search.meter.macs + ranking.macs, seconds
-    )
+    subnet = search.algorithm.export_subnet(widths)
+    return _retrained(run, subnet, search.meter.macs + ranking.macs, seconds)
 
 
 def _retrained(
-    run: Run, algorithm: Any, widths: list[int], macs: int = 0, seconds: float = 0.0
+    run: Run, subnet: Subnet, macs: int = 0, seconds: float = 0.0
 ) -> tuple[nn.Module, dict]:
-    subnet = algorithm.export_subnet(widths)
     subnet.save(run.folder / f'{run.name}.yaml')
     return run.scratch(
         apply(run.space.model(), subnet), search_macs=macs, search_seconds=seconds

@@ -6,8 +6,8 @@
 
 ``run`` computes what the results lack, arm by arm, and appends each result to
 ``benchmarks/widths/results/<table>.jsonl``. ``starts`` does so for the networks
-where DMCP's chains start. Both can be killed at any moment
-and started again, and several run side by side. ``report`` prints the
+where DMCP's chains start. Both can be killed at any moment and started again,
+and several of ``run`` go side by side. ``report`` prints the
 tables and writes them, with a plot, into ``docs/``. CIFAR-10 in its
 canonical files and the folder of tables come from elsewhere.
 """
@@ -107,8 +107,7 @@ def _bench(args: argparse.Namespace) -> arms.Bench:
 
 def run_starts(args: argparse.Namespace) -> int:
     """Compute what is missing; return the exit code."""
-    command = ' '.join(['python', '-m', *_command()])
-    starts.run(_bench(args), args.results / 'starts.jsonl', args.seeds, command)
+    starts.run(_bench(args), args.results / 'starts.jsonl', args.seeds, _command())
     return 0
 
 
@@ -146,14 +145,14 @@ def _run_one(bench: arms.Bench, path: Path, arm: str, share: float, seed: int) -
         record.update(
             seconds=round(time.perf_counter() - wall, 1),
             cpu_seconds=round(time.process_time() - busy, 1),
-            **records.circumstances(' '.join(['python', '-m', *_command()])),
+            **records.circumstances(_command()),
         )
         records.append(path, record)
         print(report.line(record), flush=True)
 
 
-def _command() -> list[str]:
-    return ['benchmarks.widths', *sys.argv[1:]]
+def _command() -> str:
+    return ' '.join(['python -m benchmarks.widths', *sys.argv[1:]])
 
 
 def _placed(table: tables.Table, found: dict) -> dict:

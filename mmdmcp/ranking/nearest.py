@@ -32,10 +32,8 @@ def fitted_widths(
     """:func:`nearest_widths`; where none is near, :func:`search_widths` from the
     rounded ones, which may end outside the tolerance."""
     widths = nearest_widths(wanted, steps, gap, tolerance)
-    if widths is None:  # none near, or none at all
-        start = [nearest(width, allowed) for width, allowed in zip(wanted, steps)]
-        widths = search_widths(start, steps, gap, tolerance)
-    return widths
+    # None near, or none at all.
+    return widths or _search_from_rounded(wanted, steps, gap, tolerance)
 
 
 def nearest_widths(
@@ -92,11 +90,14 @@ def best_widths_near(
         tries: How many networks are looked at.
 
     Returns:
-        One width per unit; :func:`fitted_widths` where none is within tolerance.
+        One width per unit; :func:`search_widths` from the rounded ones where none of
+        these is within tolerance.
     """
     near = islice(_by_distance(wanted, steps), tries)
     found = min((w for w in near if gap(w) <= tolerance), key=loss, default=None)
-    return list(found) if found else fitted_widths(wanted, steps, gap, tolerance)
+    if found is None:
+        return _search_from_rounded(wanted, steps, gap, tolerance)
+    return list(found)
 
 
 def _by_distance(
@@ -121,6 +122,16 @@ def _by_distance(
             if ranks[unit] + 1 < len(options[unit]):
                 raised = (*ranks[:unit], ranks[unit] + 1, *ranks[unit + 1 :])
                 heappush(queue, entry(raised, unit))
+
+
+def _search_from_rounded(
+    wanted: Sequence[float],
+    steps: Sequence[Sequence[int]],
+    gap: Callable[[Widths], float],
+    tolerance: float,
+) -> list[int]:
+    start = [nearest(width, allowed) for width, allowed in zip(wanted, steps)]
+    return search_widths(start, steps, gap, tolerance)
 
 
 def search_widths(
