@@ -7,13 +7,17 @@
 arm by arm, and appends each result to
 ``benchmarks/accuracy/results/<network>.jsonl``. It can be killed at any
 moment and started again, where it goes on from the last epoch; several can
-run side by side. ``report`` prints the tables and writes them into ``docs/``.
+run side by side. With ``--device cuda`` all networks of a seed train together
+on a GPU, from scratch in minutes. ``search`` only finds the networks that need
+a search, which always runs on a CPU. ``report`` prints the tables and writes them into ``docs/``.
 """
 
 import argparse
 import os
 import sys
 import warnings
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 # One process, one thread: runs go side by side.
@@ -31,10 +35,12 @@ from ..widths.data import CIFAR10
 from . import arms, report
 from .networks import DEPTHS, ResNetSpace, macs
 from .peers import PEERS
-from .training import Images, Recipe, correct
+from .together import train_together
+from .training import Images, Recipe, correct, train_net
 
 ARMS: dict[str, arms.Arm] = {
     'full': arms.full,
+    'full_tuned': arms.full_tuned,
     'uniform': arms.uniform,
     'dmcp': arms.dmcp,
     'dmcp_fitted': arms.fitted,
@@ -45,7 +51,10 @@ ARMS: dict[str, arms.Arm] = {
     **PEERS,
 }
 #: What makes a result one of its own.
-KEY = ('network', 'arm', 'share', 'seed', 'epochs', 'batch')
+KEY = ('network', 'arm', 'share', 'seed', 'epochs', 'batch', 'device')
+#: Arms that prune nothing, and arms that search before they train.
+WHOLE = ('full', 'full_tuned')
+SEARCHED = ('dmcp', 'dmcp_fitted', 'layers', 'random')
 _HERE = Path(__file__).resolve().parent
 
 
@@ -55,19 +64,34 @@ def main() -> int:
     if args.verb == 'report':
         report.write(args.results, args.docs)
         return 0
+    if args.device == 'cuda' and not torch.cuda.is_available():
+        print('no GPU here: --device cpu trains without one', file=sys.stderr)
+        return 1
     space = ResNetSpace(args.network)
-    size = arms.Run.search[-1]
-    data, small = Images(args.data_root), CIFAR10(args.data_root, size)
-    for share in args.shares:
-        for seed in args.seeds:
-            for arm in args.arms:
-                kept = 1.0 if arm == 'full' else share
-                recipe = Recipe(args.epochs, args.batch, seed)
-                name = f'{arm}_{kept}_e{args.epochs}_b{args.batch}_s{seed}'
-                folder = args.work_dir / space.name
-                one = arms.Run(space, data, small, folder, recipe, kept, name)
-                run(one, arm, args.results / f'{space.name}.jsonl')
+    data = Images(args.data_root, device=args.device)
+    small = CIFAR10(args.data_root, arms.Run.search[-1])
+    folder, path = args.work_dir / space.name, args.results / f'{space.name}.jsonl'
+    for seed in args.seeds:
+        recipe = Recipe(args.epochs, args.batch, seed)
+        runs = [
+            arms.Run(arm, space, data, small, folder, recipe, share)
+            for arm, share in targets(args.arms, args.shares)
+        ]
+        if args.verb == 'search':
+            for one in runs:
+                if one.arm in SEARCHED:
+                    ARMS[one.arm](one)
+            continue
+        # A GPU has room for all of them at once.
+        for group in [runs] if args.device == 'cuda' else [[one] for one in runs]:
+            compute(group, path)
     return 0
+
+
+def targets(names: Sequence[str], shares: Sequence[float]) -> list[tuple[str, float]]:
+    """Arms and ratios of the full network, target by target."""
+    whole = [(name, 1.0) for name in names if name in WHOLE]
+    return whole + [(n, share) for share in shares for n in names if n not in WHOLE]
 
 
 def parse_args() -> argparse.Namespace:
@@ -76,13 +100,19 @@ def parse_args() -> argparse.Namespace:
         prog='python -m benchmarks.accuracy', description=__doc__.split('\n\n')[0]
     )
     verbs = parser.add_subparsers(dest='verb', required=True)
-    for verb in ('run', 'report'):
+    for verb in ('run', 'search', 'report'):
         one = verbs.add_parser(
             verb, formatter_class=argparse.ArgumentDefaultsHelpFormatter
         )
         one.add_argument('--results', type=Path, default=_HERE / 'results')
     one.add_argument('--docs', type=Path, default=_HERE.parents[1] / 'docs')
-    one = verbs.choices['run']
+    for verb in ('run', 'search'):
+        add_options(verbs.choices[verb])
+    return parser.parse_args()
+
+
+def add_options(one: argparse.ArgumentParser) -> None:
+    """What is computed."""
     one.add_argument('network', choices=DEPTHS)
     one.add_argument(
         '--data-root', required=True, help='the folder that holds cifar-10-batches-py'
@@ -98,47 +128,86 @@ def parse_args() -> argparse.Namespace:
         default=Path('work_dirs/accuracy'),
         help='checkpoints, subnet files and weights',
     )
-    return parser.parse_args()
-
-
-def run(one: arms.Run, arm: str, path: Path) -> None:
-    """One result, unless it is there or another process is at it."""
-    recipe = one.recipe
-    record = dict(
-        network=one.space.name,
-        arm=arm,
-        share=one.share,
-        seed=recipe.seed,
-        epochs=recipe.epochs,
-        batch=recipe.batch,
+    one.add_argument(
+        '--device', choices=('cpu', 'cuda'), default='cpu', help='what trains'
     )
-    with records.locked(one.folder / f'{one.name}.lock', wait=False) as free:
-        done = {records.key(r, KEY) for r in records.read(path)}
-        if not free or records.key(record, KEY) in done:
-            return
-        net, found = ARMS[arm](one)
-        right = correct(net, one.data)
-        cost = macs(net)
-        # A plain epoch: every training image once, three passes.
-        plain = 3 * one.space.full_macs * one.data.num_train
-        record.update(
-            accuracy=round(100 * right / one.data.num_test, 2),
-            macs=cost,
-            share_found=round(cost / one.space.full_macs, 4),
-            params=sum(p.numel() for p in net.parameters()),
-            widths=[
-                m.out_channels for m in net.modules() if isinstance(m, torch.nn.Conv2d)
-            ],
-            cpu_seconds=round(found['seconds'], 1),
-            search_seconds=round(found.get('search_seconds', 0.0), 1),
-            search_epochs=round(found.get('search_macs', 0) / plain, 3),
-            **records.circumstances(
-                ' '.join(['python -m benchmarks.accuracy', *sys.argv[1:]])
-            ),
-        )
-        torch.save(net.state_dict(), one.folder / f'{one.name}_weights.pth')
-        records.append(path, record)
-        print(report.line(record), flush=True)
+
+
+def compute(runs: Sequence[arms.Run], path: Path) -> None:
+    """Results of runs that are trained together, but for those that are there or
+    that another process is at."""
+    with ExitStack() as locks:
+        done = {records.key(record, KEY) for record in records.read(path)}
+        starts = {
+            one: ARMS[one.arm](one)
+            for one in runs
+            if locks.enter_context(
+                records.locked(one.folder / f'{one.name}.lock', wait=False)
+            )
+            and records.key(identity(one), KEY) not in done
+        }
+        train(starts)
+        for one, start in starts.items():
+            record = {**identity(one), **result(one, start)}
+            torch.save(start.net.state_dict(), one.folder / f'{one.name}_weights.pth')
+            records.append(path, record)
+            print(report.line(record), flush=True)
+
+
+def train(starts: dict[arms.Run, arms.Start]) -> None:
+    """Train what is not trained yet: on a GPU together, else one by one."""
+    for half in (None, 1):
+        left = {
+            one: start
+            for one, start in starts.items()
+            if start.half == half and not start.trained
+        }
+        for one, start in left.items():
+            if one.device == 'cpu':
+                path = one.folder / f'{one.name}.pth'
+                start.seconds += train_net(path, start.net, one.data, one.recipe, half)
+        if left and one.device != 'cpu':
+            nets = [start.net for start in left.values()]
+            seconds = train_together(nets, one.data, one.recipe, half)
+            for start in left.values():
+                start.seconds += seconds
+
+
+def identity(one: arms.Run) -> dict:
+    """What makes a result one of its own."""
+    return dict(
+        network=one.space.name,
+        arm=one.arm,
+        share=one.share,
+        seed=one.seed,
+        epochs=one.recipe.epochs,
+        batch=one.recipe.batch,
+        device=one.device,
+    )
+
+
+def result(one: arms.Run, start: arms.Start) -> dict:
+    """What there is to say about a trained network."""
+    right = correct(start.net, one.data)
+    net = start.net.cpu()
+    cost = macs(net)
+    # A plain epoch: every training image once, three passes.
+    plain = 3 * one.space.full_macs * one.data.num_train
+    return dict(
+        accuracy=round(100 * right / one.data.num_test, 2),
+        macs=cost,
+        share_found=round(cost / one.space.full_macs, 4),
+        params=sum(p.numel() for p in net.parameters()),
+        widths=[
+            m.out_channels for m in net.modules() if isinstance(m, torch.nn.Conv2d)
+        ],
+        seconds=round(start.seconds, 1),
+        search_seconds=round(start.search_seconds, 1),
+        search_epochs=round(start.search_macs / plain, 3),
+        **records.circumstances(
+            ' '.join(['python -m benchmarks.accuracy', *sys.argv[1:]]), one.data.device
+        ),
+    )
 
 
 if __name__ == '__main__':

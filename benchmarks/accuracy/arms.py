@@ -1,10 +1,10 @@
 """The ways to a small network that are compared.
 
-An arm gets a :class:`Run` and returns a trained network and what is worth
-keeping about it: ``seconds`` of training, and where something was searched
-``search_macs`` and ``search_seconds``.
+An arm gets a :class:`Run` and returns a :class:`Start`: the network that the
+recipe trains, or goes on with, and what it cost to come so far.
 """
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,9 +25,31 @@ from ..widths.ranking import Ranking
 from ..widths.records import locked
 from ..widths.search import INPUT_SHAPE, Plan, Search, as_fitted, as_shipped
 from .networks import CifarNet, ResNetSpace
+from .together import train_together
 from .training import RATE, SGD, TUNING_RATE, Recipe, run_phase, train_net
 
 _RANDOM = 30  # networks that its supernet ranks
+
+
+@dataclass
+class Start:
+    """A network before the recipe trains it.
+
+    Attributes:
+        net: The network.
+        half: None for the whole recipe, 1 for its second half.
+        trained: Whether nothing is left to do.
+        seconds: Of its training so far.
+        search_macs: Multiply-accumulates of a search for it.
+        search_seconds: Seconds of one core that the search took.
+    """
+
+    net: nn.Module
+    half: int | None = None
+    trained: bool = False
+    seconds: float = 0.0
+    search_macs: int = 0
+    search_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -35,24 +57,40 @@ class Run:
     """One arm at one target with one seed.
 
     Attributes:
+        arm: Its name.
         space: The network.
-        data: The images, for training and the test.
+        data: The images, for training and the test, on the device that trains.
         small: The images, for a search.
         folder: Where checkpoints are.
         recipe: Length and batches of the training.
         share: The target as a ratio of the full network.
-        name: Of its checkpoints.
         search: Iterations, batch and image size of a search.
     """
 
+    arm: str
     space: ResNetSpace
     data: Any
     small: Any
     folder: Path
     recipe: Recipe
     share: float
-    name: str
     search: tuple[int, int, int] = (500, 64, 16)
+
+    @property
+    def name(self) -> str:
+        """Of its checkpoints."""
+        return f'{self.arm}_{self.share}_{self._length}'
+
+    @property
+    def _length(self) -> str:
+        recipe = self.recipe
+        length = f'e{recipe.epochs}_b{recipe.batch}_s{recipe.seed}'
+        return length if self.device == 'cpu' else f'{length}_{self.device}'
+
+    @property
+    def device(self) -> str:
+        """Kind of the device that trains."""
+        return str(self.data.device.type)
 
     @property
     def seed(self) -> int:
@@ -64,29 +102,30 @@ class Run:
         """Multiply-accumulates aimed at."""
         return round(self.share * self.space.full_macs)
 
-    def scratch(self, net: CifarNet, **found: Any) -> tuple[nn.Module, dict]:
-        """A network trained from scratch."""
+    def scratch(self, net: CifarNet, **found: Any) -> Start:
+        """A network with random weights."""
         torch.manual_seed(self.seed)
         net.initialise()
-        seconds = train_net(self.folder / f'{self.name}.pth', net, *self._settings)
-        return net, dict(seconds=seconds, **found)
+        return Start(net, **found)
 
-    def half(self) -> tuple[CifarNet, float]:
-        """The full network after half of the iterations, and its seconds."""
+    def half(self) -> Start:
+        """The full network after half of the iterations."""
         torch.manual_seed(self.seed)
-        net = self.space.model()
-        recipe = self.recipe
-        path = self.folder / (
-            f'half_e{recipe.epochs}_b{recipe.batch}_s{recipe.seed}.pth'
-        )
+        start = Start(self.space.model(), half=1)
+        path = self.folder / f'half_{self._length}.pth'
         with locked(path.with_suffix('.lock')):
-            return net, train_net(path, net, *self._settings, half=0)
-
-    def tuned(self, net: nn.Module, before: float) -> tuple[nn.Module, dict]:
-        """A network that was cut out of that one, after the other half."""
-        path = self.folder / f'{self.name}.pth'
-        after = train_net(path, net, *self._settings, half=1)
-        return net, dict(seconds=before + after)
+            if self.device == 'cpu':
+                start.seconds = train_net(path, start.net, *self._settings, half=0)
+            elif path.exists():
+                state = torch.load(path, weights_only=True, map_location='cpu')
+                start.net.load_state_dict(state['net'])
+                start.seconds = state['seconds']
+            else:
+                start.seconds = train_together([start.net], *self._settings, half=0)
+                start.net.cpu()
+                state = dict(net=start.net.state_dict(), seconds=start.seconds)
+                torch.save(state, path)
+        return start
 
     @property
     def _settings(self) -> tuple[Any, Recipe]:
@@ -121,81 +160,110 @@ class Run:
         path = search.weights.with_suffix('.jsonl')
         return Ranking(search.algorithm, self.small, path, by)
 
+    def found(self, search: Callable[[], tuple[Subnet, int, float]]) -> Start:
+        """The network that a search finds, which its files keep: however long it
+        is trained, it is searched for once.
 
-Arm = Callable[[Run], tuple[nn.Module, dict]]
+        Args:
+            search: Returns the subnet, the multiply-accumulates of the search
+                and its seconds.
+        """
+        length = self.search[0]
+        name = f'{self.arm}_{self.share}_n{length}_s{self.seed}.yaml'
+        path = self.folder / 'searches' / name
+        price = path.with_suffix('.json')
+        with locked(path.with_suffix('.lock')):
+            if not price.exists():
+                subnet, macs, seconds = search()
+                subnet.save(path)
+                price.write_text(json.dumps(dict(macs=macs, seconds=seconds)))
+        paid = json.loads(price.read_text())
+        net = apply(self.space.model(), Subnet.load(path))
+        return self.scratch(
+            net, search_macs=paid['macs'], search_seconds=paid['seconds']
+        )
 
 
-def full(run: Run) -> tuple[nn.Module, dict]:
+Arm = Callable[[Run], Start]
+
+
+def full(run: Run) -> Start:
     """The full network."""
     return run.scratch(run.space.model())
 
 
-def uniform(run: Run) -> tuple[nn.Module, dict]:
+def full_tuned(run: Run) -> Start:
+    """The full network in the two halves of the arms that prune it."""
+    return run.half()
+
+
+def uniform(run: Run) -> Start:
     """Every stage narrowed alike, from scratch."""
     return run.scratch(run.space.uniform(run.share))
 
 
-def dmcp(run: Run) -> tuple[nn.Module, dict]:
+def dmcp(run: Run) -> Start:
     """DMCP's network, from scratch: the candidate that its supernet finds most
     accurate."""
     return _found(run, as_shipped)
 
 
-def fitted(run: Run) -> tuple[nn.Module, dict]:
+def fitted(run: Run) -> Start:
     """The same of a search whose chains start where the pairs say."""
     return _found(run, as_fitted)
 
 
-def layers(run: Run) -> tuple[nn.Module, dict]:
+def layers(run: Run) -> Start:
     """The network that such a search would start at if it saw no images: every
     layer is worth the same. From scratch."""
-    algorithm = MODELS.build(
-        dict(
-            type='mmdmcp.DMCP',
-            architecture=run.space.model(),
-            target=run.target,
-            input_shape=INPUT_SHAPE,
-            tolerance=run.space.tolerance,
-            distillation=run.space.logits,
-            mutator=run.space.mutator({}),
+
+    def search() -> tuple[Subnet, int, float]:
+        algorithm = MODELS.build(
+            dict(
+                type='mmdmcp.DMCP',
+                architecture=run.space.model(),
+                target=run.target,
+                input_shape=INPUT_SHAPE,
+                tolerance=run.space.tolerance,
+                distillation=run.space.logits,
+                mutator=run.space.mutator({}),
+            )
         )
-    )
-    mutator = algorithm.mutator
-    steps = [unit.steps for unit in mutator.units]
-    subnet = balanced_subnet(
-        mutator.supernet, algorithm.budget, steps, algorithm.tolerance
-    )
-    return _retrained(run, subnet)
+        mutator = algorithm.mutator
+        steps = [unit.steps for unit in mutator.units]
+        subnet = balanced_subnet(
+            mutator.supernet, algorithm.budget, steps, algorithm.tolerance
+        )
+        return subnet, 0, 0.0
+
+    return run.found(search)
 
 
-def _found(run: Run, plan_of: Callable[..., dict]) -> tuple[nn.Module, dict]:
-    search, seconds = run.searched(plan_of)
-    start = time.process_time()
-    found = candidates(search, run.ranking(search, 'accuracy'))
-    seconds += time.process_time() - start
-    subnet = search.algorithm.export_subnet(found['widths'])
-    return _retrained(run, subnet, found['macs'], seconds)
+def _found(run: Run, plan_of: Callable[..., dict]) -> Start:
+    def search() -> tuple[Subnet, int, float]:
+        done, seconds = run.searched(plan_of)
+        start = time.process_time()
+        found = candidates(done, run.ranking(done, 'accuracy'))
+        seconds += time.process_time() - start
+        return done.algorithm.export_subnet(found['widths']), found['macs'], seconds
+
+    return run.found(search)
 
 
-def random(run: Run) -> tuple[nn.Module, dict]:
+def random(run: Run) -> Start:
     """The best of 30 random networks, by the held-out loss of DMCP's supernet,
     from scratch."""
-    search, seconds = run.searched(as_shipped)
-    start = time.process_time()
-    ranking = run.ranking(search, 'loss')
-    widths = ranking.best(random_networks(search.algorithm, _RANDOM, run.seed))
-    seconds += time.process_time() - start
-    subnet = search.algorithm.export_subnet(widths)
-    return _retrained(run, subnet, search.meter.macs + ranking.macs, seconds)
 
+    def search() -> tuple[Subnet, int, float]:
+        done, seconds = run.searched(as_shipped)
+        start = time.process_time()
+        ranking = run.ranking(done, 'loss')
+        widths = ranking.best(random_networks(done.algorithm, _RANDOM, run.seed))
+        seconds += time.process_time() - start
+        subnet = done.algorithm.export_subnet(widths)
+        return subnet, done.meter.macs + ranking.macs, seconds
 
-def _retrained(
-    run: Run, subnet: Subnet, macs: int = 0, seconds: float = 0.0
-) -> tuple[nn.Module, dict]:
-    subnet.save(run.folder / f'{run.name}.yaml')
-    return run.scratch(
-        apply(run.space.model(), subnet), search_macs=macs, search_seconds=seconds
-    )
+    return run.found(search)
 
 
 def random_networks(algorithm: Any, number: int, seed: int) -> list[list[int]]:
@@ -227,14 +295,14 @@ def random_networks(algorithm: Any, number: int, seed: int) -> list[list[int]]:
     return [list(widths) for widths in found]
 
 
-def importance(run: Run) -> tuple[nn.Module, dict]:
+def importance(run: Run) -> Start:
     """Importance pruning (l2) in one shot of the half-trained network, then
     trained for the other half."""
-    net, seconds = run.half()
+    start = run.half()
     algorithm = MODELS.build(
         dict(
             type='mmdmcp.ImportancePruning',
-            architecture=net,
+            architecture=start.net,
             target=run.target,
             input_shape=INPUT_SHAPE,
             mutator=dict(criterion='l2'),
@@ -242,36 +310,33 @@ def importance(run: Run) -> tuple[nn.Module, dict]:
     )
     algorithm.prune()
     algorithm.export_subnet().save(run.folder / f'{run.name}.yaml')
-    return run.tuned(algorithm.cut(), seconds)
+    start.net = algorithm.cut()
+    return start
 
 
-def gates(run: Run) -> tuple[nn.Module, dict]:
+def gates(run: Run) -> Start:
     """Trainable gates on the half-trained network for the other half; what
     they leave open, with its weights."""
-    net, seconds = run.half()
+    start = run.half()
     algorithm = MODELS.build(
         dict(
             type='mmdmcp.TrainableGate',
-            architecture=net,
+            architecture=start.net,
             target=run.target,
             input_shape=INPUT_SHAPE,
         )
-    )
+    ).to(run.data.device)
     schedule = algorithm.schedule
     schedule.set_length(len(run.recipe.phase(run.data, 1)))
+    half = dict(type='mmdmcp.CPUAmpOptimWrapper')
+    if run.device != 'cpu':
+        half = dict(type='AmpOptimWrapper', dtype='bfloat16')
+    # By the rule of docs/gate.md: 5 over the iterations of the ramp.
+    rate = 5 / schedule.iteration_at(schedule.ramp)
     wrappers = SearchOptimWrapperConstructor(
         dict(
-            architecture=dict(
-                type='mmdmcp.CPUAmpOptimWrapper',
-                optimizer=dict(type='SGD', lr=RATE, **SGD),
-            ),
-            mutator=dict(
-                type='mmdmcp.CPUAmpOptimWrapper',
-                # By the rule of docs/gate.md: 5 over the iterations of the ramp.
-                optimizer=dict(
-                    type='Adam', lr=5 / schedule.iteration_at(schedule.ramp)
-                ),
-            ),
+            architecture=dict(**half, optimizer=dict(type='SGD', lr=RATE, **SGD)),
+            mutator=dict(**half, optimizer=dict(type='Adam', lr=rate)),
         )
     )(algorithm)
     algorithm.train()
@@ -288,7 +353,7 @@ def gates(run: Run) -> tuple[nn.Module, dict]:
         gates=wrappers['mutator'],
     )
     path = run.folder / f'{run.name}.pth'
-    seconds += run_phase(path, parts, step, run.data, run.recipe, half=1)
-    subnet: Subnet = algorithm.export_subnet('open')
-    subnet.save(run.folder / f'{run.name}.yaml')
-    return algorithm.cut('open'), dict(seconds=seconds)
+    start.seconds += run_phase(path, parts, step, run.data, run.recipe, half=1)
+    algorithm.export_subnet('open').save(run.folder / f'{run.name}.yaml')
+    start.net, start.trained = algorithm.cut('open'), True
+    return start

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .arms import Arm, Run
+from .arms import Arm, Run, Start
 from .networks import macs
 
 _IMAGE = torch.zeros(1, 3, 32, 32)
@@ -24,14 +24,15 @@ def torch_pruning(importance: str, **options: Any) -> Arm:
         options: Its options.
     """
 
-    def arm(run: Run) -> tuple[nn.Module, dict]:
-        net, seconds = run.half()
+    def arm(run: Run) -> Start:
+        start = run.half()
         low, high = 0.0, 1.0
         for _ in range(_HALVINGS):
             ratio = (low + high) / 2
-            over = macs(_pruned(net, ratio, importance, options)) > run.target
+            over = macs(_pruned(start.net, ratio, importance, options)) > run.target
             low, high = (ratio, high) if over else (low, ratio)
-        return run.tuned(_pruned(net, high, importance, options), seconds)
+        start.net = _pruned(start.net, high, importance, options)
+        return start
 
     return arm
 

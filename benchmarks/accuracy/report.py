@@ -10,16 +10,18 @@ from ..widths.report import insert
 
 BEGIN = '<!-- python -m benchmarks.accuracy report: begin -->'
 END = '<!-- python -m benchmarks.accuracy report: end -->'
+_WHOLE = ('full', 'full_tuned')
 TITLES = {'resnet20': 'ResNet-20', 'resnet56': 'ResNet-56'}
 
 
 def line(record: dict) -> str:
     """One result, for the terminal."""
+    device = 'core' if record['device'] == 'cpu' else 'GPU'
     return (
         f'{record["network"]} {record["arm"]} {record["share"]:.0%} seed '
         f'{record["seed"]}, {record["epochs"]} epochs: {record["accuracy"]:.2f} %, '
         f'{record["macs"] / 1e6:.2f} M FLOPs ({record["share_found"]:.1%}), '
-        f'{record["cpu_seconds"] / 60:.1f} core minutes'
+        f'{record["seconds"] / 60:.1f} minutes of a {device}'
     )
 
 
@@ -29,7 +31,7 @@ def write(results: Path, docs: Path) -> None:
     for name in TITLES:
         groups = defaultdict(list)
         for record in records.read(results / f'{name}.jsonl'):
-            groups[record['epochs'], record['batch']].append(record)
+            groups[record['epochs'], record['batch'], record['device']].append(record)
         parts += [section(name, group) for _, group in sorted(groups.items())]
     text = '\n\n'.join(parts)
     print(text)
@@ -38,10 +40,11 @@ def write(results: Path, docs: Path) -> None:
 
 def section(name: str, found: Sequence[dict]) -> str:
     """A table of the docs: an arm at a target a row."""
-    epochs = found[0]['epochs']
+    epochs, on_gpu = found[0]['epochs'], found[0]['device'] != 'cpu'
     rows = [
         '| FLOPs | network | test accuracy, % | above uniform | above the full '
-        'network | seeds | search, plain epochs | core minutes |',
+        f'network | seeds | search, plain epochs | {"GPU" if on_gpu else "core"} '
+        'minutes |',
         '|' + '---|' * 8,
     ]
     top1 = {(r['arm'], r['share'], r['seed']): r['accuracy'] for r in found}
@@ -54,10 +57,11 @@ def section(name: str, found: Sequence[dict]) -> str:
         group = groups[key]
         narrow = _above(top1, group, ('uniform', share))
         whole = _above(top1, group, ('full', 1.0))
-        seconds = [r['cpu_seconds'] + r['search_seconds'] for r in group]
+        # A search runs on a CPU.
+        seconds = [r['seconds'] + (0 if on_gpu else r['search_seconds']) for r in group]
         rows.append(
             f'| {share:.0%} | `{arm}` | {_spread([r["accuracy"] for r in group])} | '
-            f'{"" if arm in ("uniform", "full") else narrow} | '
+            f'{"" if arm in ("uniform", *_WHOLE) else narrow} | '
             f'{"" if arm == "full" else whole} | '
             f'{", ".join(str(r["seed"]) for r in group)} | '
             f'{statistics.mean(r["search_epochs"] for r in group):.2f} | '
@@ -65,9 +69,10 @@ def section(name: str, found: Sequence[dict]) -> str:
         )
     command = (
         f'`python -m benchmarks.accuracy run {name} --data-root data/cifar10 '
-        f'--epochs {epochs}`'
+        f'--epochs {epochs}{" --device cuda" if on_gpu else ""}`'
     )
-    return '\n'.join([f'### {TITLES[name]}, {epochs} epochs', '', command, '', *rows])
+    title = f'### {TITLES[name]}, {epochs} epochs' + (' on a GPU' if on_gpu else '')
+    return '\n'.join([title, '', command, '', *rows])
 
 
 def _above(top1: dict, group: Sequence[dict], reference: tuple[str, float]) -> str:

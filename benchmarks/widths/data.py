@@ -24,12 +24,14 @@ class CIFAR10:
         root: The folder that holds ``cifar-10-batches-py``.
         size: Height and width of the images, a divisor of 32: fewer pixels
             are means of several.
+        device: Where the images are. Batches do not depend on it.
 
     Raises:
         FileNotFoundError: If the images are not there.
     """
 
-    def __init__(self, root: str | Path, size: int = 32) -> None:
+    def __init__(self, root: str | Path, size: int = 32, device: str = 'cpu') -> None:
+        self.device = torch.device(device)
         self._pooled = 32 // size
         images, labels = [], []
         for number in range(1, 6):
@@ -40,11 +42,20 @@ class CIFAR10:
             images.append(content[b'data'])
             labels += content[b'labels']
         pixels = torch.from_numpy(np.concatenate(images)).view(-1, 3, 32, 32)
-        self._mean = torch.tensor(_MEAN).view(3, 1, 1)
-        self._std = torch.tensor(_STD).view(3, 1, 1)
+        self._mean = torch.tensor(_MEAN, device=device).view(3, 1, 1)
+        self._std = torch.tensor(_STD, device=device).view(3, 1, 1)
+        self._epoch: tuple[tuple[int, int], Tensor] | None = None
         held = torch.arange(len(pixels)) % 10 == 0
-        self._train, self._train_labels = pixels[~held], torch.tensor(labels)[~held]
-        self._val, self._val_labels = pixels[held], torch.tensor(labels)[held]
+        self._train, self._train_labels = self._put(pixels, labels, ~held)
+        self._val, self._val_labels = self._put(pixels, labels, held)
+
+    def _put(
+        self, pixels: Tensor, labels: list[int], chosen: Tensor | slice = slice(None)
+    ) -> tuple[Tensor, Tensor]:
+        return (
+            pixels[chosen].to(self.device),
+            torch.tensor(labels)[chosen].to(self.device),
+        )
 
     @property
     def num_train(self) -> int:
@@ -54,13 +65,18 @@ class CIFAR10:
     def train_batch(self, seed: int, number: int, batch: int) -> dict[str, Tensor]:
         """Batch ``number`` of a run: shuffled, cropped, flipped."""
         length = self.num_train // batch
-        order = torch.randperm(
-            self.num_train, generator=_generator(seed, 0, number // length)
-        )
         start = number % length * batch
-        chosen = order[start : start + batch]
+        chosen = self._order(seed, number // length)[start : start + batch]
         images = self._augmented(chosen, _generator(seed, 1, number))
         return dict(inputs=self._sized(images), data_samples=self._train_labels[chosen])
+
+    def _order(self, seed: int, epoch: int) -> Tensor:
+        """The images' order, kept while the epoch lasts."""
+        if self._epoch is None or self._epoch[0] != (seed, epoch):
+            generator = _generator(seed, 0, epoch)
+            order = torch.randperm(self.num_train, generator=generator)
+            self._epoch = (seed, epoch), order.to(self.device)
+        return self._epoch[1]
 
     def val_batches(self, images: int, batch: int = 250) -> list[dict[str, Tensor]]:
         """The first held-out images."""
@@ -83,7 +99,8 @@ class CIFAR10:
         rows, columns = shifts + steps  # [N, 32] each
         mirrored = torch.rand(count, 1, generator=generator) < 0.5
         columns = torch.where(mirrored, columns.flip(1), columns)
-        number = torch.arange(count)[:, None, None]
+        rows, columns = rows.to(self.device), columns.to(self.device)
+        number = torch.arange(count, device=self.device)[:, None, None]
         # Indexing moves the channels to the end: channels_last in memory.
         crops = images[number, :, rows[:, :, None], columns[:, None, :]]
         return crops.permute(0, 3, 1, 2)

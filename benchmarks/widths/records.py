@@ -73,12 +73,15 @@ def locked(path: Path, wait: bool = True) -> Iterator[bool]:
         yield True
 
 
-def circumstances(command: str) -> dict:
-    """Versions, hardware and time of a result."""
+def circumstances(command: str, device: torch.device | None = None) -> dict:
+    """Versions, hardware and time of a result, by default of a CPU."""
+    hardware = f'{_processor()}, {torch.get_num_threads()} thread(s), bfloat16'
+    if device is not None and device.type == 'cuda':
+        hardware = f'{torch.cuda.get_device_name(device)}, bfloat16'
     return dict(
         command=command,
         versions={name: version(name) for name in _PACKAGES},
-        hardware=f'{_processor()}, {torch.get_num_threads()} thread(s), bfloat16',
+        hardware=hardware,
         finished=time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
     )
 

@@ -32,13 +32,13 @@ def make(data_root, folder, arm, share=0.5, epochs=2, seed=0):
     space = networks.ResNetSpace('resnet8')
     recipe = training.Recipe(epochs, 16, seed)
     return arms.Run(
+        arm,
         space,
         training.Images(data_root),
         CIFAR10(data_root, 16),
         folder,
         recipe,
         share,
-        arm,
         search=(4, 8, 16),
     )
 
@@ -54,24 +54,45 @@ def test_uniform_networks_cost_what_they_should():
 @pytest.mark.parametrize('arm', ['dmcp', 'random', 'importance', 'gates'])
 def test_an_arm_ends_at_the_target_with_a_file_of_its_network(data_root, tmp_path, arm):
     run = make(data_root, tmp_path, arm)
-    net, found = command.ARMS[arm](run)
-    assert networks.macs(net) == pytest.approx(run.target, rel=0.011)
-    assert Subnet.load(tmp_path / f'{arm}.yaml').cost['macs'] == networks.macs(net)
-    assert found['seconds'] > 0
+    start = command.ARMS[arm](run)
+    cost = networks.macs(start.net)
+    assert cost == pytest.approx(run.target, rel=0.011)
+    [file] = tmp_path.rglob(f'{arm}_*.yaml')
+    assert Subnet.load(file).cost['macs'] == cost
+    command.train({run: start})
+    assert start.seconds > 0
+    assert networks.macs(start.net) == cost
+
+
+def test_a_search_is_made_once_for_trainings_of_any_length(
+    data_root, tmp_path, monkeypatch
+):
+    first = command.ARMS['dmcp'](make(data_root, tmp_path, 'dmcp'))
+    monkeypatch.setattr(arms.Search, 'run', None)
+    longer = command.ARMS['dmcp'](make(data_root, tmp_path, 'dmcp', epochs=3))
+    for one, other in zip(first.net.parameters(), longer.net.parameters()):
+        assert torch.equal(one, other)
+    assert longer.search_macs == first.search_macs > 0
 
 
 def test_torch_pruning_ends_below_the_target(data_root, tmp_path):
     pytest.importorskip('torch_pruning')
     for arm in command.PEERS:
         run = make(data_root, tmp_path, arm)
-        net, _ = command.ARMS[arm](run)
-        assert 0.8 * run.target < networks.macs(net) <= run.target
+        cost = networks.macs(command.ARMS[arm](run).net)
+        assert 0.8 * run.target < cost <= run.target
 
 
 def test_training_that_was_killed_ends_as_it_would_have(
     data_root, tmp_path, monkeypatch
 ):
-    whole, _ = arms.importance(make(data_root, tmp_path / 'whole', 'one'))
+    def trained(folder):
+        run = make(data_root, tmp_path / folder, 'importance')
+        start = arms.importance(run)
+        command.train({run: start})
+        return start.net.state_dict()
+
+    wanted = trained('whole')
 
     batches = training.Images.train_batch
 
@@ -85,18 +106,16 @@ def test_training_that_was_killed_ends_as_it_would_have(
     monkeypatch.setattr(training.Images, 'train_batch', killed)
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
-            arms.importance(make(data_root, tmp_path / 'killed', 'one'))
-    again, _ = arms.importance(make(data_root, tmp_path / 'killed', 'one'))
-    wanted = whole.state_dict()
-    assert all(torch.equal(v, wanted[k]) for k, v in again.state_dict().items())
+            trained('killed')
+    assert all(torch.equal(v, wanted[k]) for k, v in trained('killed').items())
 
 
 def test_results_are_computed_once_and_compared_by_seed(data_root, tmp_path):
     path = tmp_path / 'resnet20.jsonl'
     for seed in (0, 1):
         for arm, share in (('full', 1.0), ('uniform', 0.5), ('uniform', 0.5)):
-            run = make(data_root, tmp_path, f'{arm}{seed}', share, 1, seed)
-            command.run(run, arm, path)
+            run = make(data_root, tmp_path, arm, share, 1, seed)
+            command.compute([run], path)
     found = command.records.read(path)
     assert [(r['arm'], r['seed']) for r in found] == [
         ('full', 0),
