@@ -12,7 +12,7 @@ if the one before it is. One logit ``alpha[u, g]`` gives the probability
 padded with groups of size zero, which change nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -219,34 +219,3 @@ class Chains:
         uniforms = torch.rand(self.shape[0], generator=generator, dtype=torch.float64)
         state = (uniforms * self._num_widths).long()
         return self._host_table.gather(1, state[:, None])[:, 0]
-
-
-def solve_common_alpha(
-    cost: Callable[[float], float],
-    target: float,
-    low: float,
-    high: float,
-    steps: int = 80,
-) -> float:
-    """One logit for all chains at which the expected cost is the target.
-
-    The expected cost is monotonic in a common logit, so bisection finds it.
-
-    Args:
-        cost: Expected cost as a function of the common logit.
-        target: Cost wanted.
-        low: The logit of the lowest cost.
-        high: The logit of the highest cost. May be below ``low`` (``exp``
-            falls with alpha).
-
-    Returns:
-        The logit, to about 1e-12 of the interval; ``low`` or ``high`` if
-        the target lies beyond its cost.
-    """
-    for _ in range(steps):
-        middle = (low + high) / 2
-        if cost(middle) > target:
-            high = middle
-        else:
-            low = middle
-    return (low + high) / 2

@@ -1,23 +1,23 @@
 """DMCP's mutator: the chains, and the widths that the network runs at."""
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ..cost import Budget
+from ..cost.bisect import used_up_at
 from ..errors import ConfigError
 from ..methods import ChannelMutator
 from ..options import build_options, one_of, refuse_unknown
-from ..ranking.balanced import best_network, layer_shares
+from ..ranking.balanced import layer_shares
 from ..ranking.nearest import nearest
 from ..registry import MODELS, registered
 from ..supernet import Unit
 from .grid import WidthGrid
-from .markov import PARAMETRISATIONS, STEPS, Chains, solve_common_alpha
+from .markov import PARAMETRISATIONS, STEPS, Chains
+from .start import INITS, alike, by_worth
 from .step import level, natural
 from .unit import DMCPChannelUnit
 from .worth import Worth
@@ -25,9 +25,6 @@ from .worth import Worth
 # Of logits that an iteration moved; expected costs are those of the narrowest
 # and the full network long before.
 _MOST_SHIFT = 40.0
-
-
-INITS = ('fitted', 'target', 'zero')
 
 
 @MODELS.register_module()
@@ -146,29 +143,11 @@ class DMCPChannelMutator(ChannelMutator):
         self._starts = []
         for self.turn, budget in enumerate(budgets):
             if self.init != 'zero':
-                self._start_at(budget)
+                logit = alike(self.chains, self.supernet.cost, budget)
+                with torch.no_grad():
+                    self.logits.fill_(logit)
             self._starts.append(self.ratios())
         self.turn = 0
-
-    def _start_at(self, budget: Budget) -> None:
-        def used(logit: float) -> float:
-            with torch.no_grad():
-                alpha = torch.full(self.chains.shape, logit, dtype=torch.float64)
-                return float(
-                    budget.used_at(self.supernet.cost, self.expected_widths(alpha))
-                )
-
-        logit = solve_common_alpha(used, 1.0, *self.chains.extremes())
-        if abs(used(logit) - 1) > 1e-6:
-            print_log(
-                f'the chains start at an expected cost of {used(logit):.1%} of the '
-                f'target, not at the target of {budget}: nearer to the end of what '
-                'the grid allows they would hardly learn',
-                logger='current',
-                level=logging.WARNING,
-            )
-        with torch.no_grad():
-            self.logits.fill_(logit)
 
     def fit(self, budgets: Sequence[Budget], tolerance: float) -> None:
         """Take the chains of each budget to the network that suits it best, by what
@@ -183,9 +162,9 @@ class DMCPChannelMutator(ChannelMutator):
         shares, turn = self.worth.shares(), self.turn
         cost, steps = self.supernet.cost, [unit.steps for unit in self.units]
         for self.turn, budget in enumerate(budgets):
-            network = best_network(shares, cost, budget, steps, tolerance)
+            logits = by_worth(self.chains, cost, budget, steps, shares, tolerance)
             with torch.no_grad():
-                self.logits.copy_(self.chains.logits_at(torch.tensor(network)))
+                self.logits.copy_(logits)
         self.turn = turn
 
     # ---- chains ------------------------------------------------------
@@ -272,7 +251,7 @@ class DMCPChannelMutator(ChannelMutator):
             widths = self.expected_widths(self.chains.shifted(alpha, amount))
             return float(budget.used_at(self.supernet.cost, widths))
 
-        amount = solve_common_alpha(used, 1.0, -_MOST_SHIFT, _MOST_SHIFT)
+        amount = used_up_at(used, -_MOST_SHIFT, _MOST_SHIFT)
         return self.chains.shifted(alpha, amount)
 
     @torch.no_grad()

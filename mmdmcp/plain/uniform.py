@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 
 from ..cost import Budget
+from ..cost.bisect import used_up_at
 from ..errors import TargetError
 from ..ranking.balanced import best_network, layer_shares
 from ..ranking.nearest import fitted_widths
@@ -46,12 +47,13 @@ def uniform_subnet(
             for each, size in zip(steps, full)
         ]
 
-    low, high = 0.0, 1.0
-    for _ in range(math.ceil(math.log2(max(full))) + 8):  # to parts of a channel
-        middle = (low + high) / 2
-        over = budget.used(supernet.cost.exact(at(middle))) > 1
-        low, high = (low, middle) if over else (middle, high)
-    wanted = [max(each[0], low * size) for each, size in zip(steps, full)]
+    ratio = used_up_at(
+        lambda ratio: budget.used(supernet.cost.exact(at(ratio))),
+        0.0,
+        1.0,
+        math.ceil(math.log2(max(full))) + 8,  # to parts of a channel
+    )
+    wanted = [max(each[0], ratio * size) for each, size in zip(steps, full)]
     widths = fitted_widths(wanted, steps, gap, tolerance)
     _require_near(widths, supernet, budget, steps, tolerance, 'narrowing all alike')
     return supernet.subnet(widths, 'uniform', budget.values)

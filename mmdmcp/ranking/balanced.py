@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..cost import Budget
+from ..cost.bisect import used_up_at
 from ..cost.model import CostModel
 from .nearest import best_widths_near
 
@@ -127,10 +128,6 @@ def _on_budget(
     # Factors that take every width to its bound.
     lowest = float((low / widths).log().min())
     highest = float((high / widths).log().max())
-    for _ in range(_BISECTIONS):
-        middle = (lowest + highest) / 2
-        if float(used(scaled(middle))) > 1:
-            highest = middle
-        else:
-            lowest = middle
-    return scaled(lowest)
+    return scaled(
+        used_up_at(lambda log: float(used(scaled(log))), lowest, highest, _BISECTIONS)
+    )

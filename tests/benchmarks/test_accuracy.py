@@ -1,5 +1,6 @@
 """The benchmark of retraining: every arm end to end, and going on."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks.accuracy import __main__ as command
-from benchmarks.accuracy import arms, networks, report, training
+from benchmarks.accuracy import arms, networks, report, together, training
 from benchmarks.widths.data import CIFAR10
 from mmdmcp.cost import count
 from mmdmcp.subnet import Subnet
@@ -128,3 +129,41 @@ def test_results_are_computed_once_and_compared_by_seed(data_root, tmp_path):
     row = report.section('resnet20', found).splitlines()[-1]
     assert '| `uniform` | 78.00 (78.00 to 78.00) |' in row
     assert '| -2.50 (-3.00 to -2.00) | 0, 1 |' in row
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_recorded_steps_move_weights_as_others_do(data_root):
+    data = training.Images(data_root, device='cuda')
+    recipe = training.Recipe(2, 16, 0)
+    nets = [networks.ResNetSpace('resnet8').model() for _ in range(2)]
+    for net in nets:
+        net.load_state_dict(nets[0].state_dict())
+    reference = copy.deepcopy(nets[0]).to('cuda').train()
+    reference.to(memory_format=torch.channels_last)
+    optimiser = torch.optim.SGD(reference.parameters(), training.RATE, **training.SGD)
+    numbers = recipe.phase(data, None)
+    for number in numbers:
+        ratio = training.rate_at(1.0, number / len(numbers))
+        optimiser.param_groups[0]['lr'] = training.RATE * ratio
+        batch = data.train_batch(recipe.seed, number, recipe.batch)
+        with torch.autocast('cuda', dtype=torch.bfloat16):
+            loss = reference(**batch, mode='loss')['loss']
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    together.train_together(nets, data, recipe)
+    wanted = reference.state_dict()
+    for net in nets:
+        for name, value in net.state_dict().items():
+            torch.testing.assert_close(value, wanted[name], rtol=1e-2, atol=1e-3)
+
+
+def test_batches_depend_on_nothing_but_seed_and_number(data_root):
+    data = training.Images(data_root)
+    batch = data.train_batch(seed=3, number=11, batch=16)
+    again = training.Images(data_root).train_batch(3, 11, 16)
+    assert torch.equal(batch['inputs'], again['inputs'])
+    other = data.train_batch(seed=3, number=0, batch=16)
+    assert not torch.equal(batch['inputs'], other['inputs'])
+    data.train_batch(seed=4, number=11, batch=16)  # another order between
+    assert torch.equal(data.train_batch(3, 11, 16)['inputs'], batch['inputs'])

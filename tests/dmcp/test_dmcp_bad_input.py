@@ -187,7 +187,7 @@ def test_chains_next_to_the_ends_of_the_grid_start_alive(build, monkeypatch):
     # At the full width, `exp` has no such end: alpha = 0 is alive.
     said, sigmoid = [], dict(parametrisation='sigmoid')
     monkeypatch.setattr(
-        'mmdmcp.dmcp.mutator.print_log', lambda text, **_: said.append(text)
+        'mmdmcp.dmcp.start.print_log', lambda text, **_: said.append(text)
     )
     plain = build().mutator
     least = plain.cost_of(plain.choose('min'))['macs']

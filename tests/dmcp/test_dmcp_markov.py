@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmdmcp.dmcp.markov import PARAMETRISATIONS, Chains, solve_common_alpha
+from mmdmcp.cost.bisect import used_up_at
+from mmdmcp.dmcp.markov import PARAMETRISATIONS, Chains
 from mmdmcp.dmcp.step import natural
 
 WIDTHS = [(2, 4, 7), (1, 2, 3, 8), (5,)]
@@ -166,28 +167,24 @@ def test_chains_at_the_extremes_still_learn(parametrisation):
         assert alpha.grad[0, 0].abs() > 1e-3
 
 
-def test_the_nearest_extreme_where_the_target_lies_beyond():
-    assert solve_common_alpha(lambda x: x, 9.0, -8.0, 8.0) == pytest.approx(8)
-    assert solve_common_alpha(lambda x: -x, -9.0, 8.0, 0.0) == pytest.approx(8)
-
-
 @pytest.mark.parametrize(
     'parametrisation,bounds', [('sigmoid', (-30, 30)), ('exp', (30, 0))]
 )
 def test_common_logit_meets_the_target(parametrisation, bounds):
     chains = Chains(WIDTHS, parametrisation)
 
-    def cost(logit):
+    def used(logit, target):
         return (
             chains.expected(torch.full(chains.shape, logit).double())
             .pow(2)
             .sum()
             .item()
+            / target
         )
 
     for target in (40.0, 60.0, 120.0):
-        logit = solve_common_alpha(cost, target, *bounds)
-        assert cost(logit) == pytest.approx(target, rel=1e-6)
+        logit = used_up_at(lambda logit: used(logit, target), *bounds)
+        assert used(logit, target) == pytest.approx(1, rel=1e-6)
 
 
 @pytest.mark.parametrize('parametrisation', PARAMETRISATIONS)

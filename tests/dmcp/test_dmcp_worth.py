@@ -167,14 +167,21 @@ def test_chains_start_where_the_pairs_say(build, distillation):
     assert torch.equal(mutator.worth.gram, before)  # its draws are from chains
 
 
-def test_each_budget_has_its_own_start(build):
+def test_each_budget_has_its_own_start_and_the_log_says_where(build, monkeypatch):
     algorithm, _ = searched(build, target=['70%', '40%'])
+    said = []
+    monkeypatch.setattr(
+        'mmdmcp.dmcp.start.print_log', lambda text, **_: said.append(text)
+    )
     algorithm.mutator.fit(algorithm.budgets, algorithm.tolerance)
     for turn, budget in enumerate(algorithm.budgets):
+        assert str(budget) in said[turn]
         algorithm.serve(turn)
         assert algorithm.expected_cost().item() == pytest.approx(
             budget.values['macs'], rel=algorithm.tolerance + 1e-4
         )
+        kept = algorithm.mutator.ratios()
+        assert f'{kept.min():.2f} to {kept.max():.2f}' in said[turn]
 
 
 def test_a_search_that_is_resumed_where_the_chains_start(build):
