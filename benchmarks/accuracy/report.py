@@ -1,4 +1,4 @@
-"""Tables of the results."""
+"""Tables and plots of the results."""
 
 import statistics
 from collections import defaultdict
@@ -7,10 +7,12 @@ from pathlib import Path
 
 from ..widths import records
 from ..widths.report import insert
+from . import plots
 
 BEGIN = '<!-- python -m benchmarks.accuracy report: begin -->'
 END = '<!-- python -m benchmarks.accuracy report: end -->'
 _WHOLE = ('full', 'full_tuned')
+_ENOUGH = 3  # arms for a plot
 TITLES = {'resnet20': 'ResNet-20', 'resnet56': 'ResNet-56'}
 
 
@@ -26,13 +28,17 @@ def line(record: dict) -> str:
 
 
 def write(results: Path, docs: Path) -> None:
-    """Print the tables; write them into ``results.md`` of the docs."""
+    """Print the tables; write them and the plots into the docs."""
     parts = []
     for name in TITLES:
         groups = defaultdict(list)
         for record in records.read(results / f'{name}.jsonl'):
             groups[record['epochs'], record['batch'], record['device']].append(record)
-        parts += [section(name, group) for _, group in sorted(groups.items())]
+        for (epochs, _, device), group in sorted(groups.items()):
+            parts.append(section(name, group))
+            image = f'images/retrained_{name}_{epochs}_{device}.png'
+            if draw(TITLES[name], group, docs / image):
+                parts.append(f'![Points above uniform widths]({image})')
     text = '\n\n'.join(parts)
     print(text)
     insert(docs / 'results.md', text, BEGIN, END)
@@ -49,7 +55,7 @@ def section(name: str, found: Sequence[dict]) -> str:
     ]
     top1 = {(r['arm'], r['share'], r['seed']): r['accuracy'] for r in found}
     groups = defaultdict(list)
-    for record in found:
+    for record in sorted(found, key=lambda r: r['seed']):
         groups[record['share'], record['arm']].append(record)
     means = {k: statistics.mean(r['accuracy'] for r in g) for k, g in groups.items()}
     for key in sorted(groups, key=lambda k: (-k[0], -means[k])):
@@ -73,6 +79,26 @@ def section(name: str, found: Sequence[dict]) -> str:
     )
     title = f'### {TITLES[name]}, {epochs} epochs' + (' on a GPU' if on_gpu else '')
     return '\n'.join([title, '', command, '', *rows])
+
+
+def draw(title: str, found: Sequence[dict], path: Path) -> bool:
+    """A plot of the differences to uniform widths, if a target has enough arms.
+
+    Returns:
+        Whether it has.
+    """
+    top1 = {(r['arm'], r['share'], r['seed']): r['accuracy'] for r in found}
+    targets: dict[float, dict[str, list[float]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for (arm, share, seed), accuracy in top1.items():
+        reference = top1.get(('uniform', share, seed))
+        if arm != 'uniform' and reference is not None:
+            targets[share][arm].append(accuracy - reference)
+    if max(map(len, targets.values()), default=0) < _ENOUGH:
+        return False
+    plots.differences(targets, f'{title}, {found[0]["epochs"]} epochs', path)
+    return True
 
 
 def _above(top1: dict, group: Sequence[dict], reference: tuple[str, float]) -> str:

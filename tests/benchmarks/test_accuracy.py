@@ -129,6 +129,16 @@ def test_results_are_computed_once_and_compared_by_seed(data_root, tmp_path):
     row = report.section('resnet20', found).splitlines()[-1]
     assert '| `uniform` | 78.00 (78.00 to 78.00) |' in row
     assert '| -2.50 (-3.00 to -2.00) | 0, 1 |' in row
+    picture = tmp_path / 'picture.png'
+    assert not report.draw('ResNet-20', found, picture)  # nothing to compare
+    others = [
+        dict(record, arm=arm, accuracy=record['accuracy'] + more)
+        for record in found
+        if record['arm'] == 'uniform'
+        for arm, more in (('dmcp', 1.0), ('layers', 0.5), ('gates', -1.0))
+    ]
+    assert report.draw('ResNet-20', found + others, picture)
+    assert picture.read_bytes().startswith(b'\x89PNG')
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
