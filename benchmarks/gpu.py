@@ -239,7 +239,7 @@ def main() -> int:
         '--device', choices=('cuda', 'cpu'), default='cuda', help='cpu: try the script'
     )
     parser.add_argument('--only', nargs='+', help='checks whose names begin so')
-    parser.add_argument('--epochs', type=int, default=10, help='on the digits')
+    parser.add_argument('--epochs', type=int, default=4, help='on the digits')
     parser.add_argument('--size', type=int, default=224, help='of a step, in pixels')
     parser.add_argument('--batch', type=int, default=64, help='of a step')
     parser.add_argument('--rounds', type=int, default=7)

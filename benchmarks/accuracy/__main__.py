@@ -3,13 +3,15 @@
     python -m benchmarks.accuracy run resnet20 --data-root data/cifar10
     python -m benchmarks.accuracy report
 
-``run`` computes what the results lack, target by target, seed by seed and
+``run`` computes what the results lack, seed by seed, target by target and
 arm by arm, and appends each result to
 ``benchmarks/accuracy/results/<network>.jsonl``. It can be killed at any
 moment and started again, where it goes on from the last epoch; several can
-run side by side. With ``--device cuda`` all networks of a seed train together
-on a GPU, from scratch in minutes. ``search`` only finds the networks that need
-a search, which always runs on a CPU. ``report`` prints the tables and writes them into ``docs/``.
+run side by side. With ``--device cuda`` the networks of a seed that start from
+random weights train together on a GPU, and so do those that were cut out of a
+trained one; if such a group is killed it starts anew. ``search`` only finds the
+networks that need a search, which runs on a CPU. ``report`` prints the tables and
+writes them into ``docs/``.
 """
 
 import argparse
@@ -18,6 +20,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 
 # One process, one thread: runs go side by side.
@@ -52,9 +55,6 @@ ARMS: dict[str, arms.Arm] = {
 }
 #: What makes a result one of its own.
 KEY = ('network', 'arm', 'share', 'seed', 'epochs', 'batch', 'device')
-#: Arms that prune nothing, and arms that search before they train.
-WHOLE = ('full', 'full_tuned')
-SEARCHED = ('dmcp', 'dmcp_fitted', 'layers', 'random')
 _HERE = Path(__file__).resolve().parent
 
 
@@ -64,34 +64,46 @@ def main() -> int:
     if args.verb == 'report':
         report.write(args.results, args.docs)
         return 0
+    space, small = (
+        ResNetSpace(args.network),
+        CIFAR10(args.data_root, arms.Run.search[-1]),
+    )
+    folder = args.work_dir / space.name
+    if args.verb == 'search':
+        for seed in args.seeds:
+            for arm, share in targets(args.arms, args.shares):
+                recipe = Recipe(0, 0, seed)  # nothing is trained
+                ARMS[arm](arms.Run(arm, space, None, small, folder, recipe, share))
+        return 0
     if args.device == 'cuda' and not torch.cuda.is_available():
         print('no GPU here: --device cpu trains without one', file=sys.stderr)
         return 1
-    space = ResNetSpace(args.network)
+    if set(args.arms) & set(PEERS) and not find_spec('torch_pruning'):
+        print(
+            'Torch-Pruning is missing: pip install torch-pruning==1.6.0, or leave '
+            f'{" and ".join(PEERS)} out of --arms',
+            file=sys.stderr,
+        )
+        return 1
     data = Images(args.data_root, device=args.device)
-    small = CIFAR10(args.data_root, arms.Run.search[-1])
-    folder, path = args.work_dir / space.name, args.results / f'{space.name}.jsonl'
     for seed in args.seeds:
         recipe = Recipe(args.epochs, args.batch, seed)
         runs = [
             arms.Run(arm, space, data, small, folder, recipe, share)
             for arm, share in targets(args.arms, args.shares)
         ]
-        if args.verb == 'search':
-            for one in runs:
-                if one.arm in SEARCHED:
-                    ARMS[one.arm](one)
-            continue
         # A GPU has room for all of them at once.
         for group in [runs] if args.device == 'cuda' else [[one] for one in runs]:
-            compute(group, path)
+            compute(group, args.results / f'{space.name}.jsonl')
     return 0
 
 
 def targets(names: Sequence[str], shares: Sequence[float]) -> list[tuple[str, float]]:
     """Arms and ratios of the full network, target by target."""
-    whole = [(name, 1.0) for name in names if name in WHOLE]
-    return whole + [(n, share) for share in shares for n in names if n not in WHOLE]
+    whole = [(name, 1.0) for name in names if name in arms.WHOLE]
+    return whole + [
+        (n, share) for share in shares for n in names if n not in arms.WHOLE
+    ]
 
 
 def parse_args() -> argparse.Namespace:
@@ -100,52 +112,54 @@ def parse_args() -> argparse.Namespace:
         prog='python -m benchmarks.accuracy', description=__doc__.split('\n\n')[0]
     )
     verbs = parser.add_subparsers(dest='verb', required=True)
-    for verb in ('run', 'search', 'report'):
+    for verb, choices in (('run', [*ARMS]), ('search', [*arms.SEARCHED])):
         one = verbs.add_parser(
             verb, formatter_class=argparse.ArgumentDefaultsHelpFormatter
         )
-        one.add_argument('--results', type=Path, default=_HERE / 'results')
-    one.add_argument('--docs', type=Path, default=_HERE.parents[1] / 'docs')
-    for verb in ('run', 'search'):
-        add_options(verbs.choices[verb])
-    return parser.parse_args()
-
-
-def add_options(one: argparse.ArgumentParser) -> None:
-    """What is computed."""
-    one.add_argument('network', choices=DEPTHS)
-    one.add_argument(
-        '--data-root', required=True, help='the folder that holds cifar-10-batches-py'
-    )
-    one.add_argument('--arms', nargs='+', choices=ARMS, default=[*ARMS])
-    one.add_argument('--shares', type=float, nargs='+', default=[0.3, 0.5])
-    one.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+        one.add_argument('network', choices=DEPTHS)
+        one.add_argument(
+            '--data-root',
+            required=True,
+            help='the folder that holds cifar-10-batches-py',
+        )
+        one.add_argument('--arms', nargs='+', choices=choices, default=choices)
+        one.add_argument('--shares', type=float, nargs='+', default=[0.3, 0.5])
+        one.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+        one.add_argument(
+            '--work-dir',
+            type=Path,
+            default=Path('work_dirs/accuracy'),
+            help='checkpoints, subnet files and weights',
+        )
+    one = verbs.choices['run']
     one.add_argument('--epochs', type=int, default=30, help='of training, in all')
     one.add_argument('--batch', type=int, default=128)
     one.add_argument(
-        '--work-dir',
-        type=Path,
-        default=Path('work_dirs/accuracy'),
-        help='checkpoints, subnet files and weights',
-    )
-    one.add_argument(
         '--device', choices=('cpu', 'cuda'), default='cpu', help='what trains'
     )
+    tables = verbs.add_parser(
+        'report', formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    tables.add_argument('--docs', type=Path, default=_HERE.parents[1] / 'docs')
+    for verb_parser in (one, tables):
+        verb_parser.add_argument('--results', type=Path, default=_HERE / 'results')
+    return parser.parse_args()
 
 
 def compute(runs: Sequence[arms.Run], path: Path) -> None:
     """Results of runs that are trained together, but for those that are there or
     that another process is at."""
     with ExitStack() as locks:
-        done = {records.key(record, KEY) for record in records.read(path)}
-        starts = {
-            one: ARMS[one.arm](one)
+        free = [
+            one
             for one in runs
             if locks.enter_context(
                 records.locked(one.folder / f'{one.name}.lock', wait=False)
             )
-            and records.key(identity(one), KEY) not in done
-        }
+        ]
+        done = {records.key(record, KEY) for record in records.read(path)}
+        left = [one for one in free if records.key(identity(one), KEY) not in done]
+        starts = {one: ARMS[one.arm](one) for one in left}
         train(starts)
         for one, start in starts.items():
             record = {**identity(one), **result(one, start)}

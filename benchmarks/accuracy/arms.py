@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from mmdmcp.files import atomic_file
 from mmdmcp.methods import SearchOptimWrapperConstructor
 from mmdmcp.plain.uniform import balanced_subnet
 from mmdmcp.registry import MODELS
@@ -28,6 +29,9 @@ from .networks import CifarNet, ResNetSpace
 from .together import train_together
 from .training import RATE, SGD, TUNING_RATE, Recipe, run_phase, train_net
 
+#: Arms that prune nothing, and arms that search before they train.
+WHOLE = ('full', 'full_tuned')
+SEARCHED = ('dmcp', 'dmcp_fitted', 'layers', 'random')
 _RANDOM = 30  # networks that its supernet ranks
 
 
@@ -41,7 +45,8 @@ class Start:
         trained: Whether nothing is left to do.
         seconds: Of its training so far.
         search_macs: Multiply-accumulates of a search for it.
-        search_seconds: Seconds of one core that the search took.
+        search_seconds: Seconds of one core that the search took in the process
+            that finished it.
     """
 
     net: nn.Module
@@ -124,7 +129,8 @@ class Run:
                 start.seconds = train_together([start.net], *self._settings, half=0)
                 start.net.cpu()
                 state = dict(net=start.net.state_dict(), seconds=start.seconds)
-                torch.save(state, path)
+                with atomic_file(path) as file:
+                    torch.save(state, file)
         return start
 
     @property
@@ -168,15 +174,16 @@ class Run:
             search: Returns the subnet, the multiply-accumulates of the search
                 and its seconds.
         """
-        length = self.search[0]
-        name = f'{self.arm}_{self.share}_n{length}_s{self.seed}.yaml'
+        length = 'n{}_b{}_{}px'.format(*self.search)
+        name = f'{self.arm}_{self.share}_{length}_s{self.seed}.yaml'
         path = self.folder / 'searches' / name
         price = path.with_suffix('.json')
         with locked(path.with_suffix('.lock')):
             if not price.exists():
                 subnet, macs, seconds = search()
                 subnet.save(path)
-                price.write_text(json.dumps(dict(macs=macs, seconds=seconds)))
+                with atomic_file(price) as file:
+                    file.write(json.dumps(dict(macs=macs, seconds=seconds)).encode())
         paid = json.loads(price.read_text())
         net = apply(self.space.model(), Subnet.load(path))
         return self.scratch(

@@ -8,10 +8,10 @@ from pathlib import Path
 from ..widths import records
 from ..widths.report import insert
 from . import plots
+from .arms import WHOLE
 
 BEGIN = '<!-- python -m benchmarks.accuracy report: begin -->'
 END = '<!-- python -m benchmarks.accuracy report: end -->'
-_WHOLE = ('full', 'full_tuned')
 _ENOUGH = 3  # arms for a plot
 TITLES = {'resnet20': 'ResNet-20', 'resnet56': 'ResNet-56'}
 
@@ -34,9 +34,9 @@ def write(results: Path, docs: Path) -> None:
         groups = defaultdict(list)
         for record in records.read(results / f'{name}.jsonl'):
             groups[record['epochs'], record['batch'], record['device']].append(record)
-        for (epochs, _, device), group in sorted(groups.items()):
+        for (epochs, batch, device), group in sorted(groups.items()):
             parts.append(section(name, group))
-            image = f'images/retrained_{name}_{epochs}_{device}.png'
+            image = f'images/retrained_{name}_{epochs}_b{batch}_{device}.png'
             if draw(TITLES[name], group, docs / image):
                 parts.append(f'![Points above uniform widths]({image})')
     text = '\n\n'.join(parts)
@@ -47,12 +47,21 @@ def write(results: Path, docs: Path) -> None:
 def section(name: str, found: Sequence[dict]) -> str:
     """A table of the docs: an arm at a target a row."""
     epochs, on_gpu = found[0]['epochs'], found[0]['device'] != 'cpu'
-    rows = [
-        '| FLOPs | network | test accuracy, % | above uniform | above the full '
-        f'network | seeds | search, plain epochs | {"GPU" if on_gpu else "core"} '
-        'minutes |',
-        '|' + '---|' * 8,
+    # Where it has not been trained at once, in the halves of the arms that prune it.
+    reference = 'full' if any(r['arm'] == 'full' for r in found) else 'full_tuned'
+    columns = [
+        'FLOPs',
+        'found',
+        'network',
+        'test accuracy, %',
+        'above uniform',
+        f'above `{reference}`',
+        'seeds',
+        'search, plain epochs',
     ]
+    if not on_gpu:  # which trains several at once
+        columns.append('core minutes')
+    rows = [f'| {" | ".join(columns)} |', '|' + '---|' * len(columns)]
     top1 = {(r['arm'], r['share'], r['seed']): r['accuracy'] for r in found}
     groups = defaultdict(list)
     for record in sorted(found, key=lambda r: r['seed']):
@@ -62,17 +71,21 @@ def section(name: str, found: Sequence[dict]) -> str:
         share, arm = key
         group = groups[key]
         narrow = _above(top1, group, ('uniform', share))
-        whole = _above(top1, group, ('full', 1.0))
-        # A search runs on a CPU.
-        seconds = [r['seconds'] + (0 if on_gpu else r['search_seconds']) for r in group]
-        rows.append(
-            f'| {share:.0%} | `{arm}` | {_spread([r["accuracy"] for r in group])} | '
-            f'{"" if arm in ("uniform", *_WHOLE) else narrow} | '
-            f'{"" if arm == "full" else whole} | '
-            f'{", ".join(str(r["seed"]) for r in group)} | '
-            f'{statistics.mean(r["search_epochs"] for r in group):.2f} | '
-            f'{statistics.mean(seconds) / 60:.1f} |'
-        )
+        whole = _above(top1, group, (reference, 1.0))
+        cells = [
+            f'{share:.0%}',
+            f'{statistics.mean(r["share_found"] for r in group):.1%}',
+            f'`{arm}`',
+            _spread([r['accuracy'] for r in group]),
+            '' if arm in ('uniform', *WHOLE) else narrow,
+            '' if arm == reference else whole,
+            ', '.join(str(r['seed']) for r in group),
+            f'{statistics.mean(r["search_epochs"] for r in group):.2f}',
+        ]
+        if not on_gpu:
+            seconds = [r['seconds'] + r['search_seconds'] for r in group]
+            cells.append(f'{statistics.mean(seconds) / 60:.1f}')
+        rows.append(f'| {" | ".join(cells)} |')
     command = (
         f'`python -m benchmarks.accuracy run {name} --data-root data/cifar10 '
         f'--epochs {epochs}{" --device cuda" if on_gpu else ""}`'

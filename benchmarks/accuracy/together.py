@@ -55,7 +55,7 @@ def train_together(
             step.replay(after=main)
         for step in steps:
             main.wait_stream(step.stream)
-        if done % epoch == 0 or done == len(numbers):
+        if done % epoch == 0:
             torch.cuda.synchronize()
             passed = time.perf_counter() - start
             print(
@@ -63,6 +63,7 @@ def train_together(
                 f'{len(numbers) // epoch}: {passed:.0f} s',
                 flush=True,
             )
+    torch.cuda.synchronize()
     return (time.perf_counter() - start) / len(nets)
 
 

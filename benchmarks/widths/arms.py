@@ -212,15 +212,15 @@ def _seeing(sight: float) -> dict:
     return {} if sight == 1 else dict(budget_weight=_BUDGET_WEIGHT / sight)
 
 
-def fitted(pace: float = 1 / 5) -> Arm:
+def fitted(slower: float = 5) -> Arm:
     """A search whose chains start where the pairs say, and keep to the target.
 
     Args:
-        pace: Its rate as a ratio of the other searches'.
+        slower: What the other searches' rate is divided by.
     """
 
     def arm(bench: Bench, share: float, seed: int) -> dict:
-        plan = bench.plan(share, seed, **as_fitted(bench.iterations, pace))
+        plan = bench.plan(share, seed, **as_fitted(bench.iterations, slower))
         search = bench.search(plan)
         search.run()
         return choose(bench, search, 'accuracy')
@@ -344,7 +344,7 @@ ARMS: dict[str, Arm] = {
     'dmcp_exp_direct_by_loss': dmcp(by='loss', draws='direct'),
     'dmcp_exp_slow': dmcp_slow,
     'dmcp_fitted': fitted(),
-    'dmcp_fitted_slow': fitted(1 / 20),
+    'dmcp_fitted_slow': fitted(20),
     'dmcp_exp_blind': dmcp(sight=_BLIND),
     'dmcp_exp_together': together(),
     'dmcp_exp_together_blind': together(sight=_BLIND),

@@ -126,12 +126,12 @@ def as_shipped(iterations: int, budgets: int = 1) -> dict[str, Any]:
     )
 
 
-def as_fitted(iterations: int, pace: float = 1 / 5) -> dict[str, Any]:
+def as_fitted(iterations: int, slower: float = 5) -> dict[str, Any]:
     """The same, but chains start where the pairs say, keep to the target, and go
-    a part as far."""
+    less far."""
     plan = as_shipped(iterations)
     plan['mutator']['init'] = 'fitted'
-    return dict(plan, rate=pace * plan['rate'], options=dict(on_budget=True))
+    return dict(plan, rate=plan['rate'] / slower, options=dict(on_budget=True))
 
 
 class Meter:

@@ -84,6 +84,17 @@ def test_torch_pruning_ends_below_the_target(data_root, tmp_path):
         assert 0.8 * run.target < cost <= run.target
 
 
+def test_a_missing_peer_is_named_before_anything_is_trained(
+    data_root, monkeypatch, capsys
+):
+    words = ['run', 'resnet8', f'--data-root={data_root}', '--arms', 'uniform']
+    monkeypatch.setattr('sys.argv', ['accuracy', *words, 'tp_magnitude'])
+    monkeypatch.setattr(command, 'find_spec', lambda name: None)
+    monkeypatch.setattr(command, 'compute', None)
+    assert command.main() == 1
+    assert 'pip install torch-pruning' in capsys.readouterr().err
+
+
 def test_training_that_was_killed_ends_as_it_would_have(
     data_root, tmp_path, monkeypatch
 ):
