@@ -64,10 +64,8 @@ def main() -> int:
     if args.verb == 'report':
         report.write(args.results, args.docs)
         return 0
-    space, small = (
-        ResNetSpace(args.network),
-        CIFAR10(args.data_root, arms.Run.search[-1]),
-    )
+    space = ResNetSpace(args.network)
+    small = CIFAR10(args.data_root, arms.Run.search[-1])
     folder = args.work_dir / space.name
     if args.verb == 'search':
         for seed in args.seeds:
@@ -171,20 +169,20 @@ def compute(runs: Sequence[arms.Run], path: Path) -> None:
 def train(starts: dict[arms.Run, arms.Start]) -> None:
     """Train what is not trained yet: on a GPU together, else one by one."""
     for half in (None, 1):
-        left = {
-            one: start
+        left = [
+            (one, start)
             for one, start in starts.items()
             if start.half == half and not start.trained
-        }
-        for one, start in left.items():
-            if one.device == 'cpu':
-                path = one.folder / f'{one.name}.pth'
-                start.seconds += train_net(path, start.net, one.data, one.recipe, half)
-        if left and one.device != 'cpu':
-            nets = [start.net for start in left.values()]
+        ]
+        if left and left[0][0].device != 'cpu':
+            nets, one = [start.net for _, start in left], left[0][0]
             seconds = train_together(nets, one.data, one.recipe, half)
-            for start in left.values():
+            for _, start in left:
                 start.seconds += seconds
+            continue
+        for one, start in left:
+            path = one.folder / f'{one.name}.pth'
+            start.seconds += train_net(path, start.net, one.data, one.recipe, half)
 
 
 def identity(one: arms.Run) -> dict:

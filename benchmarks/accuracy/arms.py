@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from mmdmcp.cost.bisect import used_up_at
 from mmdmcp.files import atomic_file
 from mmdmcp.methods import SearchOptimWrapperConstructor
 from mmdmcp.plain.uniform import balanced_subnet
@@ -292,13 +293,12 @@ def random_networks(algorithm: Any, number: int, seed: int) -> list[list[int]]:
                 for unit, want in zip(units, wanted)
             )
 
-        low, high = 0.0, 16.0
-        for _ in range(20):
-            middle = (low + high) / 2
-            over = budget.used(algorithm.mutator.cost_of(at(middle))) > 1
-            low, high = (middle, high) if over else (low, middle)
-        if budget.gap(algorithm.mutator.cost_of(at(high))) <= algorithm.tolerance:
-            found[at(high)] = None
+        def used(power: float, at: Callable = at) -> float:
+            return budget.used(algorithm.mutator.cost_of(at(power)))
+
+        network = at(used_up_at(used, 16.0, 0.0, 20))
+        if budget.gap(algorithm.mutator.cost_of(network)) <= algorithm.tolerance:
+            found[network] = None
     return [list(widths) for widths in found]
 
 

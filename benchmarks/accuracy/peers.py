@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from mmdmcp.cost.bisect import used_up_at
+
 from .arms import Arm, Run, Start
 from .networks import macs
 
@@ -26,12 +28,14 @@ def torch_pruning(importance: str, **options: Any) -> Arm:
 
     def arm(run: Run) -> Start:
         start = run.half()
-        low, high = 0.0, 1.0
-        for _ in range(_HALVINGS):
-            ratio = (low + high) / 2
-            over = macs(_pruned(start.net, ratio, importance, options)) > run.target
-            low, high = (ratio, high) if over else (low, ratio)
-        start.net = _pruned(start.net, high, importance, options)
+
+        def pruned(ratio: float) -> nn.Module:
+            return _pruned(start.net, ratio, importance, options)
+
+        def used(ratio: float) -> float:
+            return macs(pruned(ratio)) / run.target
+
+        start.net = pruned(used_up_at(used, 1.0, 0.0, _HALVINGS))
         return start
 
     return arm

@@ -62,7 +62,7 @@ def section(name: str, found: Sequence[dict]) -> str:
     if not on_gpu:  # which trains several at once
         columns.append('core minutes')
     rows = [f'| {" | ".join(columns)} |', '|' + '---|' * len(columns)]
-    top1 = {(r['arm'], r['share'], r['seed']): r['accuracy'] for r in found}
+    top1 = _accuracies(found)
     groups = defaultdict(list)
     for record in sorted(found, key=lambda r: r['seed']):
         groups[record['share'], record['arm']].append(record)
@@ -100,7 +100,7 @@ def draw(title: str, found: Sequence[dict], path: Path) -> bool:
     Returns:
         Whether it has.
     """
-    top1 = {(r['arm'], r['share'], r['seed']): r['accuracy'] for r in found}
+    top1 = _accuracies(found)
     targets: dict[float, dict[str, list[float]]] = defaultdict(
         lambda: defaultdict(list)
     )
@@ -112,6 +112,11 @@ def draw(title: str, found: Sequence[dict], path: Path) -> bool:
         return False
     plots.differences(targets, f'{title}, {found[0]["epochs"]} epochs', path)
     return True
+
+
+def _accuracies(found: Sequence[dict]) -> dict[tuple[str, float, int], float]:
+    """By arm, target and seed."""
+    return {(r['arm'], r['share'], r['seed']): r['accuracy'] for r in found}
 
 
 def _above(top1: dict, group: Sequence[dict], reference: tuple[str, float]) -> str:

@@ -22,3 +22,4 @@ def test_of_steps_it_is_the_last_one_that_is_within():
 def test_the_nearest_end_where_the_budget_lies_beyond():
     assert used_up_at(lambda x: x / 9, -8.0, 8.0) == pytest.approx(8)
     assert used_up_at(lambda x: 2.0, -8.0, 8.0) == -8
+    assert used_up_at(lambda x: 10 - x, 8.0, 0.0) == 8
