@@ -2,14 +2,15 @@
 
     python -m benchmarks.widths run nats --data-root data/cifar10
     python -m benchmarks.widths starts nats --data-root data/cifar10
+    python -m benchmarks.widths noise
     python -m benchmarks.widths report
 
 ``run`` computes what the results lack, arm by arm, and appends each result to
 ``benchmarks/widths/results/<table>.jsonl``. ``starts`` does so for the networks
-where DMCP's chains start. Both can be killed at any moment and started again,
-and several of ``run`` go side by side. ``report`` prints the
-tables and writes them, with a plot, into ``docs/``. CIFAR-10 in its
-canonical files and the folder of tables come from elsewhere.
+where DMCP's chains start, ``noise`` for how much of the tables is luck. All can be
+killed at any moment and started again, and several of ``run`` go side by side.
+``report`` prints the tables and writes them, with a plot, into ``docs/``. CIFAR-10 in
+its canonical files and the folder of tables come from elsewhere.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from mmdmcp.cli.train import keep_kernels
 
 keep_kernels()  # before torch computes
 
-from . import arms, records, report, starts, tables
+from . import arms, records, report, smoothing, starts, tables
 from .data import CIFAR10
 
 _HERE = Path(__file__).resolve().parent
@@ -36,10 +37,8 @@ _HERE = Path(__file__).resolve().parent
 def main() -> int:
     """Run or report; return the exit code."""
     args = parse_args()
-    if args.verb == 'report':
-        report.write(args.tables, args.results, args.docs)
-        return 0
-    return run(args) if args.verb == 'run' else run_starts(args)
+    verbs = dict(run=run, starts=run_starts, noise=run_noise, report=run_report)
+    return verbs[args.verb](args)
 
 
 def parse_args() -> argparse.Namespace:
@@ -48,7 +47,7 @@ def parse_args() -> argparse.Namespace:
         prog='python -m benchmarks.widths', description=__doc__.split('\n\n')[0]
     )
     verbs = parser.add_subparsers(dest='verb', required=True)
-    for verb in ('run', 'starts', 'report'):
+    for verb in ('run', 'starts', 'noise', 'report'):
         one = verbs.add_parser(
             verb, formatter_class=argparse.ArgumentDefaultsHelpFormatter
         )
@@ -103,6 +102,24 @@ def _bench(args: argparse.Namespace) -> arms.Bench:
         args.batch,
         args.size,
     )
+
+
+def run_report(args: argparse.Namespace) -> int:
+    """Print tables, draw plots; return the exit code."""
+    report.write(args.tables, args.results, args.docs)
+    return 0
+
+
+def run_noise(args: argparse.Namespace) -> int:
+    """Compute what is missing; return the exit code."""
+    path = args.results / 'noise.jsonl'
+    done = {record['table'] for record in records.read(path)}
+    for name in tables.LOADERS:
+        if name not in done:
+            found = smoothing.measure(tables.load(name, args.tables))
+            records.append(path, {**found, **records.circumstances(_command())})
+    print(smoothing.section(records.read(path), report.TITLES))
+    return 0
 
 
 def run_starts(args: argparse.Namespace) -> int:
@@ -163,6 +180,7 @@ def _placed(table: tables.Table, found: dict) -> dict:
         found.update(
             accuracy=place.accuracy,
             percentile=place.percentile,
+            smoothed=place.smoothed,
             median=place.median,
             best=place.best,
             share_found=place.share,

@@ -116,18 +116,11 @@ def pyramid(bench: Bench, share: float, seed: int) -> dict:
 
 
 def smoothed(bench: Bench, share: float, seed: int) -> dict:
-    """What no search can know: the mean over the ten networks at the target
-    whose accuracies a quadratic function of the logarithms of the widths,
-    fitted to the table itself, thinks best. What they lack is the noise of
-    the table's trainings."""
+    """What no search can know: the mean over the ten networks at the target whose
+    smoothed accuracy is highest. What they lack is the luck of the table's
+    trainings."""
     rows = bench.table.band(bench.target(share))
-    logs = np.log(bench.table.widths[rows] / bench.table.full)
-    positions = range(logs.shape[1])
-    terms = [np.ones(len(rows)), *logs.T]
-    terms += [logs[:, i] * logs[:, j] for i in positions for j in positions if i <= j]
-    design = np.stack(terms, axis=1)
-    fitted = design @ np.linalg.lstsq(design, bench.table.accuracy[rows], rcond=None)[0]
-    return _mean(bench, rows[np.argsort(-fitted)[:10]])
+    return _mean(bench, rows[np.argsort(-bench.table.smoothed[rows])[:10]])
 
 
 def _mean(bench: Bench, rows: np.ndarray) -> dict:
@@ -139,6 +132,7 @@ def _mean(bench: Bench, rows: np.ndarray) -> dict:
         accuracy_sd=round(float(np.std([p.accuracy for p in places])), 3),
         percentile=round(float(np.mean([p.percentile for p in places])), 2),
         percentile_min=min(p.percentile for p in places),
+        smoothed=round(float(np.mean([p.smoothed for p in places])), 2),
         median=round(float(np.mean([p.median for p in places])), 3),
         best=round(float(np.mean([p.best for p in places])), 3),
         share_found=round(float(np.mean([p.share for p in places])), 4),
@@ -284,7 +278,7 @@ def choose(
     found = candidates(search, bench.ranking(search, by), evolved, draws)
     for candidate in found['candidates']:
         place = bench.table.place(candidate['widths'])
-        candidate['percentile'] = place.percentile
+        candidate.update(percentile=place.percentile, smoothed=place.smoothed)
     return found
 
 

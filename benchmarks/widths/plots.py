@@ -57,7 +57,7 @@ def lengths(
     found: Sequence[dict],
     path: Path,
 ) -> None:
-    """Percentile over the price of a search: the mean over targets and seeds,
+    """Smoothed percentile over the price of a search: the mean over targets and seeds,
     with the range of single results, beside what needs no search.
 
     Args:
@@ -71,7 +71,7 @@ def lengths(
     for floor in _FLOORS:
         rows = [r for r in found if r['arm'] == floor and r['share'] in targets]
         if rows:
-            mean = statistics.mean(r['percentile'] for r in rows)
+            mean = statistics.mean(r['smoothed'] for r in rows)
             axes.axhline(mean, color='#BBBBBB', linewidth=1, zorder=0)
             axes.annotate(
                 floor,
@@ -86,7 +86,7 @@ def lengths(
     ticks: dict[float, str] = {}
     for number, (arm, groups) in enumerate(sorted(arms.items())):
         prices = [statistics.mean(r['epochs'] for r in group) for group in groups]
-        found_at = [[r['percentile'] for r in group] for group in groups]
+        found_at = [[r['smoothed'] for r in group] for group in groups]
         means = [statistics.mean(each) for each in found_at]
         away = (
             [mean - min(each) for mean, each in zip(means, found_at)],
@@ -108,7 +108,7 @@ def lengths(
     axes.minorticks_off()
     axes.set_ylim(0, 102)
     axes.set_xlabel('price of a target, plain epochs; below, iterations of the search')
-    axes.set_ylabel('percentile among networks of equal FLOPs')
+    axes.set_ylabel('smoothed percentile among networks of equal FLOPs')
     axes.set_title(f'{title}: how long a search has to be', fontsize=10)
     _save(figure, path)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmdmcp.files import atomic_file
 
-from . import plots, records, starts, tables
+from . import plots, records, smoothing, starts, tables
 
 BEGIN = '<!-- python -m benchmarks.widths report: begin -->'
 END = '<!-- python -m benchmarks.widths report: end -->'
@@ -29,8 +29,8 @@ def line(record: dict) -> str:
     seed = '' if record['seed'] is None else f'seed {record["seed"]}, '
     return (
         f'{record["table"]} {record["arm"]} {record["share"]:.0%}: {seed}{shape}, '
-        f'{record["accuracy"]:.2f} %, percentile {record["percentile"]:.0f} '
-        f'(median {record["median"]:.2f}, best {record["best"]:.2f}), '
+        f'{record["accuracy"]:.2f} %, percentile {record["smoothed"]:.0f} smoothed, '
+        f'{record["percentile"]:.0f} as trained (median {record["median"]:.2f}, best {record["best"]:.2f}), '
         f'{record["epochs"]:.2f} plain epochs, {record["cpu_seconds"]:.0f} s'
     )
 
@@ -57,8 +57,9 @@ def write(folder: Path, results: Path, docs: Path) -> None:
             plots.lengths(
                 by_length, TITLES[name], found, images / f'lengths_{name}.png'
             )
-    if found := records.read(results / 'starts.jsonl'):
-        parts.insert(0, starts.section(found, TITLES))
+    for name, module in (('starts', starts), ('noise', smoothing)):
+        if found := records.read(results / f'{name}.jsonl'):
+            parts.insert(0, module.section(found, TITLES))
     text = '\n\n'.join(parts)
     print(text)
     insert(docs / 'results.md', text, BEGIN, END)
@@ -134,29 +135,30 @@ def _named(record: dict) -> str:
 def _order(item: tuple) -> tuple:
     (arm, length), group = item
     trained = bool(length)
-    return trained, statistics.mean(r['percentile'] for r in group), arm, length
+    return trained, statistics.mean(r['smoothed'] for r in group), arm, length
 
 
 def _mean(group: Sequence[dict]) -> str:
-    """Of the percentiles at the targets that every arm should have; empty
+    """Of the smoothed percentiles at the targets that every arm should have; empty
     where one is missing, so that means can be compared."""
     means = [
-        statistics.mean([r['percentile'] for r in group if r['share'] == share] or [-1])
+        statistics.mean([r['smoothed'] for r in group if r['share'] == share] or [-1])
         for share in _COMPARED
     ]
     return '' if min(means) < 0 else f'{statistics.mean(means):.0f}'
 
 
 def _cell(group: Sequence[dict]) -> str:
-    """Percentile and accuracy, with their range over the seeds."""
+    """Smoothed percentile, with its range over the seeds; percentile and accuracy as
+    trained."""
     if not group:
         return ''
-    percentiles = [r['percentile'] for r in group]
-    accuracy = statistics.mean(r['accuracy'] for r in group)
-    text = f'**{statistics.mean(percentiles):.0f}**'
-    if len(group) > 1:
-        text += f' ({min(percentiles):.0f} to {max(percentiles):.0f})'
-    return f'{text}, {accuracy:.2f}'
+    places = [r['smoothed'] for r in group]
+    trained = [statistics.mean(r[n] for r in group) for n in ('percentile', 'accuracy')]
+    spread = f' ({min(places):.0f} to {max(places):.0f})' if len(group) > 1 else ''
+    return (
+        f'**{statistics.mean(places):.0f}**{spread}; {trained[0]:.0f}, {trained[1]:.2f}'
+    )
 
 
 def _before_ranking(found: Sequence[dict]) -> str:
@@ -164,7 +166,7 @@ def _before_ranking(found: Sequence[dict]) -> str:
     groups = defaultdict(list)
     for record in found:
         groups[_named(record), record['share']] += [
-            c['percentile']
+            c['smoothed']
             for c in record['candidates']
             if c['supernet'] is not None and c['name'] != 'evolved'
         ]
@@ -174,7 +176,8 @@ def _before_ranking(found: Sequence[dict]) -> str:
         for (arm, share), group in sorted(groups.items())
     )
     return (
-        f'Percentile of the candidates before they are ranked, mean (range): {values}.'
+        'Smoothed percentile of the candidates before they are ranked, mean (range): '
+        f'{values}.'
     )
 
 

@@ -218,7 +218,7 @@ class Search:
         """Train to the end of the search, or up to an iteration."""
         algorithm, schedule = self.algorithm, self.algorithm.schedule
         until = self.plan.iterations if until is None else until
-        self._resume()
+        self._resume(until)
         algorithm.train()
         while schedule.iteration < until:
             self._set_rates(schedule.iteration)
@@ -279,8 +279,10 @@ class Search:
         with atomic_file(path) as file:
             torch.save(state, file)
 
-    def _resume(self) -> None:
-        path = next((p for p in (self._own, self.shared) if p.exists()), None)
+    def _resume(self, until: int) -> None:
+        # The own checkpoint is of the time after the chains' first step.
+        own = [self._own] if until > self.start else []
+        path = next((p for p in (*own, self.shared) if p.exists()), None)
         if path is None:
             return
         state = torch.load(path, weights_only=True)

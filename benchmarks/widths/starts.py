@@ -72,7 +72,7 @@ def measure(bench: arms.Bench, trust: float | str | None, seed: int | None) -> d
     table = bench.table
     if trust is None:
         found = [arms.uniform(bench, share, 0)['widths'] for share in SHARES]
-        return dict(percentiles=_percentiles(table, found))
+        return _placed(table, found)
     plan = bench.plan(0.5, seed or 0, **as_fitted(bench.iterations))
     searched = bool(trust) and trust != TABLE
     search = bench.search(plan) if searched else Search(table, None, plan, bench.folder)
@@ -85,7 +85,7 @@ def measure(bench: arms.Bench, trust: float | str | None, seed: int | None) -> d
     cost, steps = mutator.supernet.cost, [unit.steps for unit in mutator.units]
     found = [best_network(worth, cost, b, steps, table.tolerance) for b in budgets]
     return dict(
-        percentiles=_percentiles(table, found),
+        **_placed(table, found),
         worth=[round(k, 3) for k in worth.tolist()],
         correlation=round(_correlation(bench, worth), 3),
         epochs=round(search.meter.macs / (3 * table.full_macs * 50_000), 3),
@@ -100,8 +100,12 @@ def _fitted(table: Any) -> torch.Tensor:
     return torch.from_numpy(found / found.sum())
 
 
-def _percentiles(table: Any, networks: Sequence[Sequence[int]]) -> list[float]:
-    return [table.place(network).percentile for network in networks]
+def _placed(table: Any, networks: Sequence[Sequence[int]]) -> dict:
+    places = [table.place(network) for network in networks]
+    return dict(
+        percentiles=[place.percentile for place in places],
+        smoothed=[place.smoothed for place in places],
+    )
 
 
 def _correlation(bench: arms.Bench, worth: torch.Tensor) -> float:
@@ -124,38 +128,42 @@ def section(found: Sequence[dict], titles: dict[str, str]) -> str:
     """A table of the docs: a start a row."""
     groups = defaultdict(list)
     for record in found:
-        groups[record['table'], record['trust']].append(record)
+        groups[record['table'], record['trust'], record.get('iterations')].append(
+            record
+        )
     lines = [
         '### Where the chains start',
         '',
         '`python -m benchmarks.widths starts nats --data-root data/cifar10`, and '
-        '`channel_bench`',
+        '`channel_bench`; longer searches with `--iterations`',
         '',
-        '| table | start | mean percentile of 30 targets | least | 12 to 30% | '
-        '32 to 50% | 52 to 70% | rank correlation | worth of the units | seeds | '
+        '| table | start | iterations | mean smoothed percentile of 30 targets | least | '
+        '12 to 30% | 32 to 50% | 52 to 70% | as trained | rank correlation | worth of the units | seeds | '
         'plain epochs |',
-        '|' + '---|' * 11,
+        '|' + '---|' * 13,
     ]
-    for (table, trust), group in sorted(groups.items(), key=_order):
-        each = [r['percentiles'] for r in group]
+    for (table, trust, iterations), group in sorted(groups.items(), key=_order):
+        each = [r['smoothed'] for r in group]
+        trained = np.mean([r['percentiles'] for r in group])
         parts = [np.mean([p[i : i + 10] for p in each]) for i in (0, 10, 20)]
         means = [statistics.mean(p) for p in each]
         spread = f' ({min(means):.1f} to {max(means):.1f})' if len(each) > 1 else ''
         known = [r['correlation'] for r in group if 'correlation' in r]
         seeds = [str(r['seed']) for r in group if r['seed'] is not None]
         lines.append(
-            f'| {titles[table]} | {name(trust)} | **{statistics.mean(means):.1f}**'
+            f'| {titles[table]} | {name(trust)} | {iterations or ""} | **{statistics.mean(means):.1f}**'
             f'{spread} | {min(map(min, each)):.0f} | '
             + ' | '.join(f'{part:.0f}' for part in parts)
-            + f' | {f"{statistics.mean(known):.2f}" if known else ""} | '
+            + f' | {trained:.1f} | {f"{statistics.mean(known):.2f}" if known else ""} | '
             f'{_worth(group)} | {", ".join(seeds)} | {group[0].get("epochs", 0):.2f} |'
         )
     return '\n'.join(lines)
 
 
-def _order(item: tuple[tuple[str, Any], Any]) -> tuple:
-    table, trust = item[0]
-    return list(TABLES).index(table), (None, *TRUSTS, TABLE).index(trust)
+def _order(item: tuple[tuple[str, Any, int | None], Any]) -> tuple:
+    table, trust, iterations = item[0]
+    place = (None, *TRUSTS, TABLE).index(trust)
+    return list(TABLES).index(table), place, iterations or 0
 
 
 def _worth(group: Sequence[dict]) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from torch import nn
 
 from .networks import ChannelBenchNet, Classifier, NATSNet
+from .smoothing import smooth
 
 #: A found network is compared with those of 0.97 to 1.01 times its cost.
 BAND = (0.97, 1.01)
@@ -20,6 +21,8 @@ class Place:
     Attributes:
         accuracy: Its test accuracy after full training, in percent.
         percentile: Share of the band that is less accurate, in percent.
+        smoothed: The same by smoothed accuracies: without the luck of single
+            trainings.
         median: Of the band's accuracies.
         best: Of the band's accuracies.
         share: Its multiply-accumulates as a share of the full network's.
@@ -27,6 +30,7 @@ class Place:
 
     accuracy: float
     percentile: float
+    smoothed: float
     median: float
     best: float
     share: float
@@ -39,7 +43,7 @@ class Table:
         name: ``'nats'`` or ``'channel_bench'``.
         network: The class of its networks.
         widths: ``[networks, positions]``.
-        accuracy: ``[networks]``, test accuracy in percent.
+        trainings: ``[networks, trainings]``, test accuracies in percent.
         macs: ``[networks]``.
         epochs: That each network was trained for.
     """
@@ -53,13 +57,16 @@ class Table:
         name: str,
         network: type[nn.Module],
         widths: np.ndarray,
-        accuracy: np.ndarray,
+        trainings: np.ndarray,
         macs: np.ndarray,
         params: np.ndarray,
         epochs: int,
     ) -> None:
         self.name, self.network, self.epochs = name, network, epochs
-        self.widths, self.accuracy = widths.astype(int), accuracy.astype(float)
+        self.widths, self.trainings = widths.astype(int), trainings.astype(float)
+        # Rounded, so that equal means are equal.
+        self.accuracy = self.trainings.mean(axis=1).round(6)
+        self.smoothed = smooth(self.widths, self.accuracy)
         self.macs, self.params = macs.astype(int), params.astype(int)
         self.full = self.widths.max(axis=0)
         self._rows = {tuple(row): i for i, row in enumerate(self.widths.tolist())}
@@ -98,11 +105,13 @@ class Table:
     def place(self, widths: Sequence[int]) -> Place:
         """Where a network stands in its band."""
         row = self.row(widths)
-        accuracies = self.accuracy[self.band(self.macs[row])]
-        own = self.accuracy[row]
+        rows = self.band(self.macs[row])
+        accuracies, own = self.accuracy[rows], self.accuracy[row]
+        worse = self.smoothed[rows] < self.smoothed[row]
         return Place(
             accuracy=round(float(own), 3),
             percentile=round(100 * float((accuracies < own).mean()), 2),
+            smoothed=round(100 * float(worse.mean()), 2),
             median=round(float(np.median(accuracies)), 3),
             best=round(float(accuracies.max()), 3),
             share=round(float(self.macs[row] / self.macs.max()), 4),
@@ -141,19 +150,24 @@ def _nats(folder: Path) -> Table:
     accuracy = 100 * data['correct'].astype(float) / int(data['images'])
     # The table counts the ten biases of the classifier.
     return Table(
-        'nats', NATSNet, data['widths'], accuracy, data['macs'], data['params'], 90
+        'nats',
+        NATSNet,
+        data['widths'],
+        accuracy[:, None],
+        data['macs'],
+        data['params'],
+        90,
     )
 
 
 def _channel_bench(folder: Path) -> Table:
     data = np.load(folder / 'channel_bench_macro_resnet.npz')
     full = np.array([256] * 3 + [512] * 4)
-    accuracy = data['acc_x100'].mean(axis=1) / 100
     return Table(
         'channel_bench',
         ChannelBenchNet,
         full * data['arch'] // 4,
-        accuracy,
+        data['acc_x100'] / 100,
         data['flops'],
         data['params'],
         60,

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import stats
 
-from benchmarks.widths import arms, records, search, tables
+from benchmarks.widths import arms, records, search, smoothing, tables
 from benchmarks.widths.networks import ChannelBenchNet, NATSNet
 from benchmarks.widths.ranking import rank_correlation
 from mmdmcp.cost import count
@@ -25,7 +25,8 @@ def small_table(per_channel=1000, widths=(8, 16), positions=5):
     grid = np.stack(np.meshgrid(*[widths] * positions, indexing='ij'), -1)
     rows = grid.reshape(-1, positions)
     macs = (rows * per_channel).sum(axis=1)
-    return tables.Table('small', NATSNet, rows, rows.sum(axis=1) / 2, macs, macs, 1)
+    accuracy = rows.sum(axis=1, keepdims=True) / 2
+    return tables.Table('small', NATSNet, rows, accuracy, macs, macs, 1)
 
 
 class Images:
@@ -82,7 +83,7 @@ def test_a_place_is_the_share_of_the_band_that_is_worse():
         'one',
         NATSNet,
         np.array([[1], [2], [3], [4], [5]]),
-        np.array([10.0, 30.0, 20.0, 40.0, 99.0]),
+        np.array([[10.0], [30.0], [20.0], [40.0], [99.0]]),
         np.array([970, 1000, 1000, 1010, 1011]),
         np.zeros(5),
         1,
@@ -90,6 +91,53 @@ def test_a_place_is_the_share_of_the_band_that_is_worse():
     place = table.place([2])  # its band: the first four
     assert place.percentile == 50
     assert (place.accuracy, place.median, place.best) == (30, 25, 40)
+
+
+def noisy_table(noise, trainings=1):
+    """Accuracy is a known polynomial of the logarithms of the widths, and luck."""
+    rows = small_table(widths=(8, 16, 24, 32)).widths
+    logs = np.log(rows / 32)
+    truth = 90 + logs[:, :4] @ [1, 2, 3, 4] - logs[:, 0] * logs[:, 4] + logs[:, 1] ** 3
+    random = np.random.default_rng(0)
+    luck = random.normal(0, noise, (len(rows), trainings))
+    macs = random.uniform(100_000, 1_000_000, len(rows))  # some at every target
+    return truth, tables.Table(
+        'noisy', NATSNet, rows, truth[:, None] + luck, macs, macs, 1
+    )
+
+
+def test_smoothed_accuracies_are_nearer_to_the_truth_than_trainings():
+    truth, table = noisy_table(noise=0.0)
+    np.testing.assert_allclose(table.smoothed, truth, rtol=0, atol=1e-6)
+    truth, table = noisy_table(noise=0.3)
+    # 56 coefficients of 1024 networks leave sqrt(56 / 1024) of the luck, 0.23.
+    left = (table.smoothed - truth).std() / (table.accuracy - truth).std()
+    assert left < 0.3
+
+
+def test_the_place_of_a_network_is_known_without_its_luck():
+    """One of the worst of its band has the best training."""
+    truth, table = noisy_table(noise=0.0)
+    rows = table.band(0.5 * table.full_macs)
+    unlucky = rows[truth[rows].argmin()]
+    trained = table.trainings.copy()
+    trained[unlucky] = trained.max() + 1
+    lucky = tables.Table(
+        'lucky', NATSNet, table.widths, trained, table.macs, table.macs, 1
+    )
+    place = lucky.place(table.widths[unlucky].tolist())
+    assert place.percentile > 90
+    assert place.smoothed < 20
+
+
+def test_noise_is_measured_by_what_was_not_fitted():
+    _, table = noisy_table(noise=0.3, trainings=3)
+    found = smoothing.measure(table)
+    # The luck of a mean of three, and of what a fit of the others adds to it.
+    assert 0.3 / 3**0.5 < found['residual'] < 1.1 * 0.3 / 3**0.5
+    # A third training: its own luck, and that of two others or of their fit.
+    assert found['last_from_others'] == pytest.approx(0.3 * 1.5**0.5, rel=0.1)
+    assert found['last_from_fit'] == pytest.approx(0.3, rel=0.1)
 
 
 def test_the_nearest_network_costs_what_it_should():

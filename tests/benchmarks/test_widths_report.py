@@ -14,7 +14,8 @@ def result(share, iterations, percentile, arm='dmcp_exp', seed=0, size=16):
         iterations=iterations,
         batch=64,
         size=size,
-        percentile=percentile,
+        percentile=percentile - 10,
+        smoothed=percentile,
         accuracy=92.0,
         epochs=iterations / 1500,
         widths=[8] * 5,
@@ -36,7 +37,7 @@ def test_an_arm_has_lengths_where_three_have_every_target():
 
 def test_a_row_has_means_over_targets_only_where_all_were_run():
     found = [result(0.5, 500, p, seed=s) for s, p in enumerate([80, 90])]
-    assert '**85** (80 to 90), 92.00' in report.section('nats', found)
+    assert '**85** (80 to 90); 75, 92.00' in report.section('nats', found)
     assert '|  | 0.33 |' in report.section('nats', found)
     found += [result(0.3, 500, 70), result(0.15, 500, 61)]
     assert '| 72 | 0.33 |' in report.section('nats', found)
@@ -60,12 +61,19 @@ def test_starts_are_a_row_each_with_their_seeds():
     """The mean of the seeds, the least of all targets, thirds of thirty targets."""
     record = dict(table='nats', iterations=500, batch=64, size=16, epochs=0.14)
     found = [
-        dict(table='nats', trust=None, seed=None, percentiles=[50.0] * 30),
+        dict(
+            table='nats',
+            trust=None,
+            seed=None,
+            percentiles=[40.0] * 30,
+            smoothed=[50.0] * 30,
+        ),
         dict(
             record,
             trust=starts.TRUST,
             seed=0,
-            percentiles=[60.0] * 10 + [70.0] * 10 + [80.0] * 10,
+            percentiles=[40.0] * 30,
+            smoothed=[60.0] * 10 + [70.0] * 10 + [80.0] * 10,
             worth=[0.25, 0.75],
             correlation=0.5,
         ),
@@ -73,13 +81,18 @@ def test_starts_are_a_row_each_with_their_seeds():
             record,
             trust=starts.TRUST,
             seed=1,
-            percentiles=[90.0] * 29 + [30.0],
+            percentiles=[50.0] * 30,
+            smoothed=[90.0] * 29 + [30.0],
             worth=[0.75, 0.25],
             correlation=0.7,
         ),
     ]
     table = starts.section(found[1:] + found[:1], report.TITLES)
     *_, uniform, fitted = table.splitlines()
-    assert '| **50.0** | 50 | 50 | 50 | 50 |' in uniform
-    assert '**79.0** (70.0 to 88.0) | 30 | 75 | 80 | 82 | 0.60 | 0.50 0.50' in fitted
+    assert '| **50.0** | 50 | 50 | 50 | 50 | 40.0 |' in uniform
+    assert (
+        '**79.0** (70.0 to 88.0) | 30 | 75 | 80 | 82 | 45.0 | 0.60 | 0.50 0.50'
+        in fitted
+    )
+    assert '(`init="fitted"`) | 500 |' in fitted
     assert fitted.endswith('| 0, 1 | 0.14 |')
