@@ -206,18 +206,19 @@ def _seeing(sight: float) -> dict:
     return {} if sight == 1 else dict(budget_weight=_BUDGET_WEIGHT / sight)
 
 
-def fitted(slower: float = 5) -> Arm:
+def fitted(slower: float = 5, others: int = DRAWS) -> Arm:
     """A search whose chains start where the pairs say, and keep to the target.
 
     Args:
         slower: What the other searches' rate is divided by.
+        others: Networks that the expected one is compared with.
     """
 
     def arm(bench: Bench, share: float, seed: int) -> dict:
         plan = bench.plan(share, seed, **as_fitted(bench.iterations, slower))
         search = bench.search(plan)
         search.run()
-        return choose(bench, search, 'accuracy')
+        return choose(bench, search, 'accuracy', others=others)
 
     return arm
 
@@ -272,10 +273,15 @@ def votes_plan(bench: Bench, share: float, seed: int, **mutator) -> Plan:
 
 
 def choose(
-    bench: Bench, search: Search, by: str, evolved: int = 0, draws: str = 'near'
+    bench: Bench,
+    search: Search,
+    by: str,
+    evolved: int = 0,
+    draws: str = 'near',
+    others: int = DRAWS,
 ) -> dict:
     """The best candidate of a finished search, and all of them."""
-    found = candidates(search, bench.ranking(search, by), evolved, draws)
+    found = candidates(search, bench.ranking(search, by), evolved, draws, others)
     for candidate in found['candidates']:
         place = bench.table.place(candidate['widths'])
         candidate.update(percentile=place.percentile, smoothed=place.smoothed)
@@ -283,7 +289,11 @@ def choose(
 
 
 def candidates(
-    search: Search, ranking: Ranking, evolved: int = 0, draws: str = 'near'
+    search: Search,
+    ranking: Ranking,
+    evolved: int = 0,
+    draws: str = 'near',
+    others: int = DRAWS,
 ) -> dict:
     """The best candidate of a finished search, and all of them."""
     algorithm = search.algorithm
@@ -292,7 +302,7 @@ def candidates(
     def affordable(widths: Sequence[int]) -> bool:
         return budget.gap(mutator.cost_of(widths)) <= algorithm.tolerance
 
-    drawn = find_candidates(mutator, budget, algorithm.tolerance, DRAWS, draws)
+    drawn = find_candidates(mutator, budget, algorithm.tolerance, others, draws)
     names = {tuple(c.widths): c.name for c in reversed(drawn)}
     near = [n for n in names if affordable(n)] or [tuple(drawn[0].widths)]
     scores = {network: ranking.score(network) for network in near}
@@ -338,6 +348,7 @@ ARMS: dict[str, Arm] = {
     'dmcp_exp_direct_by_loss': dmcp(by='loss', draws='direct'),
     'dmcp_exp_slow': dmcp_slow,
     'dmcp_fitted': fitted(),
+    'dmcp_fitted_unranked': fitted(others=0),
     'dmcp_fitted_slow': fitted(20),
     'dmcp_exp_blind': dmcp(sight=_BLIND),
     'dmcp_exp_together': together(),
