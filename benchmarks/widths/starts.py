@@ -109,13 +109,13 @@ def _placed(table: Any, networks: Sequence[Sequence[int]]) -> dict:
 
 
 def _correlation(bench: arms.Bench, worth: torch.Tensor) -> float:
-    """Spearman's, between what the model predicts and the table, among networks of
-    the same cost: the mean over the targets."""
+    """Spearman's, between what the model predicts and the table's smoothed accuracies,
+    among networks of the same cost: the mean over the targets."""
     table, each = bench.table, []
     for share in SHARES:
         rows = table.band(bench.target(share))
         losses = predicted(worth, torch.tensor(table.widths[rows]))
-        each.append(rank_correlation(-losses.numpy(), table.accuracy[rows]))
+        each.append(rank_correlation(-losses.numpy(), table.smoothed[rows]))
     return float(np.mean(each))
 
 
