@@ -99,8 +99,7 @@ Arm = Callable[[Bench, float, int], dict]
 
 def uniform(bench: Bench, share: float, seed: int) -> dict:
     """All positions narrowed alike."""
-    widths = bench.table.full * share**0.5
-    return dict(widths=bench.table.nearest(widths, bench.target(share)))
+    return dict(widths=bench.table.uniform(share))
 
 
 def random(bench: Bench, share: float, seed: int) -> dict:

@@ -281,8 +281,8 @@ class Search:
 
     def _resume(self, until: int) -> None:
         # The own checkpoint is of the time after the chains' first step.
-        own = [self._own] if until > self.start else []
-        path = next((p for p in (*own, self.shared) if p.exists()), None)
+        paths = [self._own, self.shared] if until > self.start else [self.shared]
+        path = next((p for p in paths if p.exists()), None)
         if path is None:
             return
         state = torch.load(path, weights_only=True)

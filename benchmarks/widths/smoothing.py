@@ -59,10 +59,7 @@ def measure(table: Any) -> dict:
     """
     targets = [share * table.full_macs for share in _SHARES]
     bands = [table.band(target) for target in targets]
-    uniform = [
-        table.row(table.nearest(table.full * share**0.5, target))
-        for share, target in zip(_SHARES, targets)
-    ]
+    uniform = [table.row(table.uniform(share)) for share in _SHARES]
     room = [
         table.smoothed[rows].max() - table.smoothed[row]
         for rows, row in zip(bands, uniform)
@@ -100,7 +97,8 @@ def section(found: Sequence[dict], titles: dict[str, str]) -> str:
     lines = [
         '### How noisy the tables are',
         '',
-        '`python -m benchmarks.widths noise`; points of accuracy, standard deviations',
+        '`python -m benchmarks.widths noise`; points of accuracy; '
+        'standard deviations, but for the last column',
         '',
         '| table | networks of equal FLOPs | around the polynomial, networks it was '
         'not fitted to | a third training from the polynomial of the other two | from '

@@ -1,8 +1,7 @@
 """Where DMCP's chains start, for thirty targets.
 
 A search learns in its first half what the widths of its units are worth, and from
-that the start for any target follows in a second. So thirty of them cost no more
-than one, and their mean is hardly touched by the noise of single trainings.
+that the start for any target follows in a second. So thirty of them cost no more than one.
 """
 
 import statistics
@@ -137,7 +136,7 @@ def section(found: Sequence[dict], titles: dict[str, str]) -> str:
         '`python -m benchmarks.widths starts nats --data-root data/cifar10`, and '
         '`channel_bench`; longer searches with `--iterations`',
         '',
-        '| table | start | iterations | mean smoothed percentile of 30 targets | least | '
+        '| table | start | iterations of the search, half of them made | mean smoothed percentile of 30 targets | least | '
         '12 to 30% | 32 to 50% | 52 to 70% | as trained | rank correlation | worth of the units | seeds | '
         'plain epochs |',
         '|' + '---|' * 13,

@@ -131,6 +131,11 @@ class Table:
         gaps = (self.widths[rows] - np.asarray(widths)) / self.full
         return self.widths[rows[(gaps**2).sum(axis=1).argmin()]].tolist()
 
+    def uniform(self, share: float) -> list[int]:
+        """The network at a share of the full cost that narrows all positions
+        alike."""
+        return self.nearest(self.full * share**0.5, share * self.full_macs)
+
 
 def load(name: str, folder: str | Path) -> Table:
     """Read a table.

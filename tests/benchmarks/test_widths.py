@@ -131,13 +131,21 @@ def test_the_place_of_a_network_is_known_without_its_luck():
 
 
 def test_noise_is_measured_by_what_was_not_fitted():
-    _, table = noisy_table(noise=0.3, trainings=3)
+    truth, table = noisy_table(noise=0.3, trainings=3)
     found = smoothing.measure(table)
     # The luck of a mean of three, and of what a fit of the others adds to it.
     assert 0.3 / 3**0.5 < found['residual'] < 1.1 * 0.3 / 3**0.5
     # A third training: its own luck, and that of two others or of their fit.
     assert found['last_from_others'] == pytest.approx(0.3 * 1.5**0.5, rel=0.1)
     assert found['last_from_fit'] == pytest.approx(0.3, rel=0.1)
+    for share, room in zip((0.5, 0.3, 0.15), found['room']):
+        rows = table.band(share * table.full_macs)
+        best = truth[rows].max() - truth[table.row(table.uniform(share))]
+        assert room == pytest.approx(best, abs=0.3)
+    spreads = [
+        truth[table.band(share * table.full_macs)].std() for share in (0.5, 0.3, 0.15)
+    ]
+    assert found['spread'] == pytest.approx(np.mean(spreads), rel=0.1)
 
 
 def test_the_nearest_network_costs_what_it_should():
@@ -200,6 +208,15 @@ def test_weights_before_the_chains_are_the_same_for_all(first, second, tmp_path)
     shared = run(tmp_path, share=second).algorithm.state_dict()
     alone = run(tmp_path / 'alone', share=second).algorithm.state_dict()
     assert all(torch.equal(shared[key], alone[key]) for key in alone)
+
+
+def test_a_finished_search_shows_its_first_half_again(tmp_path):
+    """As where chains start is asked after searches from there were made."""
+    half = run(tmp_path, stops=(2,))
+    run(tmp_path)
+    again = run(tmp_path, stops=(2,))
+    assert again.algorithm.schedule.iteration == 2
+    assert again.meter.macs == half.meter.macs
 
 
 def test_training_is_metered(tmp_path):

@@ -43,6 +43,15 @@ def test_a_row_has_means_over_targets_only_where_all_were_run():
     assert '| 72 | 0.33 |' in report.section('nats', found)
 
 
+def test_candidates_are_told_by_their_smoothed_percentiles():
+    drawn = [
+        dict(name=name, supernet=40.0, percentile=10.0, smoothed=smoothed)
+        for name, smoothed in (('expected', 60.0), ('near1', 80.0), ('evolved', 0.0))
+    ]
+    section = report.section('nats', [dict(result(0.5, 500, 80), candidates=drawn)])
+    assert 'dmcp_exp (500 x 64, 16 px) 50%: 70 (60 to 80).' in section
+
+
 def test_lengths_are_drawn_beside_what_needs_no_search(tmp_path):
     found = searched([250, 500, 1000])
     found += [dict(result(0.5, 500, 60), arm='uniform', iterations=None)]
