@@ -83,7 +83,6 @@ def lengths(
                 color='#666666',
                 fontsize=8,
             )
-    ticks: dict[float, str] = {}
     for number, (arm, groups) in enumerate(sorted(arms.items())):
         prices = [statistics.mean(r['epochs'] for r in group) for group in groups]
         found_at = [[r['smoothed'] for r in group] for group in groups]
@@ -102,12 +101,20 @@ def lengths(
             label=arm,
         )
         for group, price in zip(groups, prices):
-            ticks[price] = f'{price:.2g}\n{group[0]["iterations"]}'
+            axes.annotate(
+                str(group[0]['iterations']),
+                (price, 0.02 + 0.04 * number),
+                xycoords=axes.get_xaxis_transform(),
+                ha='center',
+                color=_COLOURS[number % len(_COLOURS)],
+                fontsize=8,
+            )
     axes.set_xscale('log')
-    axes.set_xticks([*ticks], [*ticks.values()])
-    axes.minorticks_off()
+    axes.xaxis.set_major_formatter('{x:g}')
     axes.set_ylim(0, 102)
-    axes.set_xlabel('price of a target, plain epochs; below, iterations of the search')
+    axes.set_xlabel(
+        'price of a target, plain epochs; numbers: iterations of the search'
+    )
     axes.set_ylabel('smoothed percentile among networks of equal FLOPs')
     axes.set_title(f'{title}: how long a search has to be', fontsize=10)
     _save(figure, path)
