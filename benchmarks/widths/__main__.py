@@ -186,7 +186,7 @@ def _placed(table: tables.Table, found: dict) -> dict:
             share_found=place.share,
         )
     # A plain epoch: every image of the training set once, three passes.
-    plain = 3 * int(table.macs.max()) * 50_000
+    plain = 3 * table.full_macs * 50_000
     found['epochs'] = round(found.pop('macs', 0) / plain, 3)
     return found
 

@@ -56,13 +56,13 @@ class Bench:
 
     def target(self, share: float) -> float:
         """Multiply-accumulates aimed at."""
-        return share * int(self.table.macs.max())
+        return share * self.table.full_macs
 
     @property
     def plain(self) -> int:
         """Multiply-accumulates of a plain training step of the full network."""
         pixels = (self.size / INPUT_SHAPE[-1]) ** 2
-        return round(3 * int(self.table.macs.max()) * self.batch * pixels)
+        return round(3 * self.table.full_macs * self.batch * pixels)
 
     def plan(self, share: float | tuple[float, ...], seed: int, **changes) -> Plan:
         """A search of this benchmark's length."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from mmdmcp.files import atomic_file
 
 from . import plots, records, smoothing, starts, tables
+from .smoothing import COMPARED
 
 BEGIN = '<!-- python -m benchmarks.widths report: begin -->'
 END = '<!-- python -m benchmarks.widths report: end -->'
@@ -15,7 +16,6 @@ TITLES = {
     'nats': "NATS-Bench's size space",
     'channel_bench': "Channel-Bench-Macro's ResNet",
 }
-_COMPARED = (0.5, 0.3, 0.15)
 _COMMANDS = {
     name: f'`python -m benchmarks.widths run {name} --data-root data/cifar10`'
     for name in TITLES
@@ -102,7 +102,7 @@ def lengths(found: Sequence[dict]) -> dict[str, list[list[dict]]]:
     compared: their results, length by length, shortest first."""
     arms = defaultdict(lambda: defaultdict(list))
     for record in found:
-        if record['iterations'] and record['share'] in _COMPARED:
+        if record['iterations'] and record['share'] in COMPARED:
             setting = record['batch'], record.get('size')
             arms[record['arm'], setting][record['iterations']].append(record)
     found_at = {}
@@ -110,7 +110,7 @@ def lengths(found: Sequence[dict]) -> dict[str, list[list[dict]]]:
         complete = [
             group
             for _, group in sorted(by_length.items())
-            if {r['share'] for r in group} == set(_COMPARED)
+            if {r['share'] for r in group} == set(COMPARED)
         ]
         if len(complete) >= 3:
             found_at[arm] = complete
@@ -143,7 +143,7 @@ def _mean(group: Sequence[dict]) -> str:
     where one is missing, so that means can be compared."""
     means = [
         statistics.mean([r['smoothed'] for r in group if r['share'] == share] or [-1])
-        for share in _COMPARED
+        for share in COMPARED
     ]
     return '' if min(means) < 0 else f'{statistics.mean(means):.0f}'
 

@@ -16,8 +16,8 @@ import numpy as np
 
 DEGREE = 3
 _FOLDS = 5
-#: Targets whose bands are looked at, of the full network's FLOPs.
-_SHARES = (0.5, 0.3, 0.15)
+#: Targets that arms are compared at, of the full network's FLOPs.
+COMPARED = (0.5, 0.3, 0.15)
 
 
 def smooth(widths: np.ndarray, accuracy: np.ndarray) -> np.ndarray:
@@ -30,11 +30,11 @@ def smooth(widths: np.ndarray, accuracy: np.ndarray) -> np.ndarray:
     Returns:
         ``[networks]``.
     """
-    terms = design(widths)
+    terms = _design(widths)
     return terms @ np.linalg.lstsq(terms, accuracy, rcond=None)[0]
 
 
-def design(widths: np.ndarray) -> np.ndarray:
+def _design(widths: np.ndarray) -> np.ndarray:
     """All products of up to :data:`DEGREE` logarithms of widths as ratios of the
     full ones, ``[networks, terms]``."""
     logs = np.log(widths / widths.max(axis=0))
@@ -53,13 +53,13 @@ def measure(table: Any) -> dict:
         Points of accuracy: ``spread`` among networks of equal cost, as a standard
         deviation; ``residual``, what the polynomial leaves of networks that it was
         not fitted to; ``room``, by how much the best network of each target is above
-        uniform widths, smoothed; and, of a table with several trainings, what is between the
-        last one and the polynomial fitted to the others, and between it and the
-        mean of the others.
+        uniform widths, smoothed; and, of a table with several trainings, what is
+        between the last one and the polynomial fitted to the others, and between it
+        and the mean of the others.
     """
-    targets = [share * table.full_macs for share in _SHARES]
+    targets = [share * table.full_macs for share in COMPARED]
     bands = [table.band(target) for target in targets]
-    uniform = [table.row(table.uniform(share)) for share in _SHARES]
+    uniform = [table.row(table.uniform(share)) for share in COMPARED]
     room = [
         table.smoothed[rows].max() - table.smoothed[row]
         for rows, row in zip(bands, uniform)
@@ -82,7 +82,7 @@ def measure(table: Any) -> dict:
 
 
 def _cross_validated(widths: np.ndarray, accuracy: np.ndarray) -> float:
-    terms = design(widths)
+    terms = _design(widths)
     folds = np.random.default_rng(0).integers(0, _FOLDS, len(accuracy))
     left = np.empty(len(accuracy))
     for fold in range(_FOLDS):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,6 @@ class Table:
         self.widths, self.trainings = widths.astype(int), trainings.astype(float)
         # Rounded, so that equal means are equal.
         self.accuracy = self.trainings.mean(axis=1).round(6)
-        self.smoothed = smooth(self.widths, self.accuracy)
         self.macs, self.params = macs.astype(int), params.astype(int)
         self.full = self.widths.max(axis=0)
         self._rows = {tuple(row): i for i, row in enumerate(self.widths.tolist())}
@@ -80,6 +80,11 @@ class Table:
     def full_macs(self) -> int:
         """Multiply-accumulates of the full network."""
         return int(self.macs.max())
+
+    @cached_property
+    def smoothed(self) -> np.ndarray:
+        """Accuracies without the luck of single trainings, ``[networks]``."""
+        return smooth(self.widths, self.accuracy)
 
     def model(self) -> nn.Module:
         """The full network, made for a search."""
@@ -114,7 +119,7 @@ class Table:
             smoothed=round(100 * float(worse.mean()), 2),
             median=round(float(np.median(accuracies)), 3),
             best=round(float(accuracies.max()), 3),
-            share=round(float(self.macs[row] / self.macs.max()), 4),
+            share=round(float(self.macs[row] / self.full_macs), 4),
         )
 
     def nearest(self, widths: Sequence[float], target: float) -> list[int]:
