@@ -25,7 +25,14 @@ from mmdmcp.subnet import Subnet, apply
 from ..widths.arms import candidates
 from ..widths.ranking import Ranking
 from ..widths.records import locked
-from ..widths.search import INPUT_SHAPE, Plan, Search, as_fitted, as_shipped
+from ..widths.search import (
+    INPUT_SHAPE,
+    Plan,
+    Search,
+    as_fitted,
+    as_shipped,
+    half_precision,
+)
 from .networks import CifarNet, ResNetSpace
 from .together import train_together
 from .training import RATE, SGD, TUNING_RATE, Recipe, run_phase, train_net
@@ -335,9 +342,7 @@ def gates(run: Run) -> Start:
     ).to(run.data.device)
     schedule = algorithm.schedule
     schedule.set_length(len(run.recipe.phase(run.data, 1)))
-    half = dict(type='mmdmcp.CPUAmpOptimWrapper')
-    if run.device != 'cpu':
-        half = dict(type='AmpOptimWrapper', dtype='bfloat16')
+    half = half_precision(run.data.device)
     # By the rule of docs/gate.md: 5 over the iterations of the ramp.
     rate = 5 / schedule.iteration_at(schedule.ramp)
     wrappers = SearchOptimWrapperConstructor(

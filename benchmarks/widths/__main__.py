@@ -28,6 +28,8 @@ from mmdmcp.cli.train import keep_kernels
 
 keep_kernels()  # before torch computes
 
+import torch
+
 from . import arms, records, report, smoothing, starts, tables
 from .data import CIFAR10
 
@@ -79,6 +81,9 @@ def parse_args() -> argparse.Namespace:
             '--size', type=int, default=16, choices=(32, 16, 8), help='of the images'
         )
         one.add_argument(
+            '--device', choices=('cpu', 'cuda'), default='cpu', help='of searches'
+        )
+        one.add_argument(
             '--work-dir',
             type=Path,
             default=Path('work_dirs/widths'),
@@ -88,6 +93,8 @@ def parse_args() -> argparse.Namespace:
     trained = args.verb == 'run' and set(args.arms) - set(arms.UNTRAINED)
     if trained and not args.data_root:
         parser.error(f'--data-root: {", ".join(trained)} train on CIFAR-10')
+    if getattr(args, 'device', 'cpu') == 'cuda' and not torch.cuda.is_available():
+        parser.error('--device cuda: no GPU here; leave it out to run on the CPU')
     if args.verb == 'starts' and not args.data_root:
         parser.error('--data-root: searches train on CIFAR-10')
     return args
@@ -96,7 +103,7 @@ def parse_args() -> argparse.Namespace:
 def _bench(args: argparse.Namespace) -> arms.Bench:
     return arms.Bench(
         tables.load(args.table, args.tables),
-        CIFAR10(args.data_root, args.size) if args.data_root else None,
+        CIFAR10(args.data_root, args.size, args.device) if args.data_root else None,
         args.work_dir / args.table,
         args.iterations,
         args.batch,
@@ -162,7 +169,7 @@ def _run_one(bench: arms.Bench, path: Path, arm: str, share: float, seed: int) -
         record.update(
             seconds=round(time.perf_counter() - wall, 1),
             cpu_seconds=round(time.process_time() - busy, 1),
-            **records.circumstances(_command()),
+            **records.circumstances(_command(), bench.device),
         )
         records.append(path, record)
         print(report.line(record), flush=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from mmdmcp.dmcp.candidates import find_candidates
 from mmdmcp.dmcp.evolve import evolve
@@ -53,6 +54,11 @@ class Bench:
     iterations: int
     batch: int
     size: int = 32
+
+    @property
+    def device(self) -> torch.device | None:
+        """Where searches run; None where none does."""
+        return self.data.device if self.data else None
 
     def target(self, share: float) -> float:
         """Multiply-accumulates aimed at."""

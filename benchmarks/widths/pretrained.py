@@ -10,13 +10,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from mmdmcp.engine.amp import CPUAmpOptimWrapper
 from mmdmcp.files import atomic_file
 from mmdmcp.methods import SearchOptimWrapperConstructor
-from mmdmcp.registry import MODELS
+from mmdmcp.registry import MODELS, OPTIM_WRAPPERS
 
 from .records import locked
-from .search import INPUT_SHAPE, Meter, cosine
+from .search import INPUT_SHAPE, Meter, cosine, half_precision
 
 _SAVE_EVERY = 50
 
@@ -28,12 +27,12 @@ def full_network(bench: Any, seed: int) -> tuple[nn.Module, int]:
         The network, and the multiply-accumulates that it took.
     """
     torch.manual_seed(seed)
-    iterations = bench.iterations // 2
-    model = bench.table.model().to(memory_format=torch.channels_last).train()
+    iterations, device = bench.iterations // 2, bench.data.device
+    model = bench.table.model().to(device, memory_format=torch.channels_last).train()
     optimiser = torch.optim.SGD(
         model.parameters(), 0.05, momentum=0.9, weight_decay=5e-4, nesterov=True
     )
-    wrapper = CPUAmpOptimWrapper(optimiser)
+    wrapper = OPTIM_WRAPPERS.build(dict(half_precision(device), optimizer=optimiser))
     path = (
         bench.folder / f'full_s{seed}_b{bench.batch}_n{iterations}_{bench.size}px.pth'
     )
@@ -93,17 +92,16 @@ def gates(bench: Any, share: float, seed: int) -> dict:
             target=round(bench.target(share)),
             input_shape=INPUT_SHAPE,
         )
-    )
+    ).to(bench.data.device)
     algorithm.schedule.set_length(iterations)
     # By the rule of docs/gate.md: 5 over the iterations of the ramp.
     rate = 5 / algorithm.schedule.iteration_at(algorithm.schedule.ramp)
+    wrapper = half_precision(bench.data.device)
     sgd = dict(type='SGD', lr=0.025, momentum=0.9, weight_decay=5e-4, nesterov=True)
     wrappers = SearchOptimWrapperConstructor(
         dict(
-            architecture=dict(type='mmdmcp.CPUAmpOptimWrapper', optimizer=sgd),
-            mutator=dict(
-                type='mmdmcp.CPUAmpOptimWrapper', optimizer=dict(type='Adam', lr=rate)
-            ),
+            architecture=dict(**wrapper, optimizer=sgd),
+            mutator=dict(**wrapper, optimizer=dict(type='Adam', lr=rate)),
         )
     )(algorithm)
     algorithm.train()
@@ -155,7 +153,7 @@ def train(
     """
     done = 0
     if path.exists():
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True, map_location='cpu')
         done = state.pop('done')
         for name, part in parts.items():
             part.load_state_dict(state[name])

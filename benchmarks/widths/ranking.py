@@ -72,7 +72,8 @@ class Ranking:
     def _evaluate(self, widths: list[int]) -> dict:
         net = self._algorithm.cut(widths)
         loss, right = 0.0, 0
-        with torch.autocast('cpu', dtype=torch.bfloat16):
+        device = self._validation[0]['inputs'].device.type
+        with torch.autocast(device, dtype=torch.bfloat16):
             recalibrate(net, self._recalibration)
             for batch in self._validation:
                 logits, labels = net(batch['inputs']).float(), batch['data_samples']

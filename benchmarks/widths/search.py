@@ -184,6 +184,7 @@ class Search:
         self, space: Space, data: CIFAR10 | None, plan: Plan, folder: Path
     ) -> None:
         self.data, self.plan = data, plan
+        device = torch.device('cpu') if data is None else data.device
         torch.manual_seed(plan.seed)
         model = space.model()
         options = dict(
@@ -195,10 +196,10 @@ class Search:
             distillation=space.logits,
             mutator=space.mutator(plan.mutator),
         )
-        self.algorithm = MODELS.build({**options, **plan.options})
+        self.algorithm = MODELS.build({**options, **plan.options}).to(device)
         self.algorithm.mutator.generator.manual_seed(plan.seed)
         self.algorithm.schedule.set_length(plan.iterations)
-        self.wrappers = optimisers(self.algorithm, plan.rate)
+        self.wrappers = optimisers(self.algorithm, plan.rate, device)
         self.meter = Meter(
             self.algorithm.architecture, lambda: self.algorithm.cost()['macs']
         )
@@ -285,7 +286,7 @@ class Search:
         path = next((p for p in paths if p.exists()), None)
         if path is None:
             return
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True, map_location='cpu')
         if path is self.shared:
             # How many chains there are, and where they start, depends on the
             # target.
@@ -316,22 +317,24 @@ def scaled(macs: int, images: Tensor) -> int:
     return macs * count * height * width // (INPUT_SHAPE[-2] * INPUT_SHAPE[-1])
 
 
-def optimisers(algorithm: Any, rate: float) -> Any:
+def optimisers(algorithm: Any, rate: float, device: torch.device) -> Any:
     """The shipped optimisers, in bfloat16."""
+    wrapper, momentum = half_precision(device), dict(momentum=0.9, nesterov=True)
+    weights = dict(type='SGD', lr=0.1, weight_decay=5e-4, **momentum)
+    chains = dict(type='SGD', lr=rate, **momentum)
     return SearchOptimWrapperConstructor(
         dict(
-            architecture=dict(
-                type='mmdmcp.CPUAmpOptimWrapper',
-                optimizer=dict(
-                    type='SGD', lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True
-                ),
-            ),
-            mutator=dict(
-                type='mmdmcp.CPUAmpOptimWrapper',
-                optimizer=dict(type='SGD', lr=rate, momentum=0.9, nesterov=True),
-            ),
+            architecture=dict(**wrapper, optimizer=weights),
+            mutator=dict(**wrapper, optimizer=chains),
         )
     )(algorithm)
+
+
+def half_precision(device: torch.device) -> dict[str, str]:
+    """Config of the optimiser wrapper for bfloat16 on a device."""
+    if device.type == 'cpu':
+        return dict(type='mmdmcp.CPUAmpOptimWrapper')
+    return dict(type='AmpOptimWrapper', dtype='bfloat16')
 
 
 def cosine(first: float, ratio: float, done: float) -> float:

@@ -53,7 +53,7 @@ def run(bench: arms.Bench, path: Path, seeds: Sequence[int], command: str) -> No
             if records.key(record, KEY) in done:
                 continue
             record.update(measure(bench, trust, seed))
-            record.update(records.circumstances(command))
+            record.update(records.circumstances(command, bench.device))
             records.append(path, record)
             mean = statistics.mean(record['percentiles'])
             of = '' if seed is None else f', seed {seed}'

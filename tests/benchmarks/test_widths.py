@@ -32,6 +32,8 @@ def small_table(per_channel=1000, widths=(8, 16), positions=5):
 class Images:
     """Batches of noise, each a function of its number."""
 
+    device = torch.device('cpu')
+
     def train_batch(self, seed, number, batch):
         generator = torch.Generator().manual_seed(1000 * seed + number)
         return dict(
