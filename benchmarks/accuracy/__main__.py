@@ -38,6 +38,7 @@ from ..widths.data import CIFAR10
 from . import arms, report
 from .networks import DEPTHS, ResNetSpace, macs
 from .peers import PEERS
+from .runs import Run, Start
 from .together import train_together
 from .training import Images, Recipe, correct, train_net
 
@@ -65,13 +66,13 @@ def main() -> int:
         report.write(args.results, args.docs)
         return 0
     space = ResNetSpace(args.network)
-    small = CIFAR10(args.data_root, arms.Run.search[-1])
+    small = CIFAR10(args.data_root, Run.search[-1])
     folder = args.work_dir / space.name
     if args.verb == 'search':
         for seed in args.seeds:
             for arm, share in targets(args.arms, args.shares):
                 recipe = Recipe(0, 0, seed)  # nothing is trained
-                ARMS[arm](arms.Run(arm, space, None, small, folder, recipe, share))
+                ARMS[arm](Run(arm, space, None, small, folder, recipe, share))
         return 0
     if args.device == 'cuda' and not torch.cuda.is_available():
         print('no GPU here: --device cpu trains without one', file=sys.stderr)
@@ -87,7 +88,7 @@ def main() -> int:
     for seed in args.seeds:
         recipe = Recipe(args.epochs, args.batch, seed)
         runs = [
-            arms.Run(arm, space, data, small, folder, recipe, share)
+            Run(arm, space, data, small, folder, recipe, share)
             for arm, share in targets(args.arms, args.shares)
         ]
         # A GPU has room for all of them at once.
@@ -144,7 +145,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def compute(runs: Sequence[arms.Run], path: Path) -> None:
+def compute(runs: Sequence[Run], path: Path) -> None:
     """Results of runs that are trained together, but for those that are there or
     that another process is at."""
     with ExitStack() as locks:
@@ -166,7 +167,7 @@ def compute(runs: Sequence[arms.Run], path: Path) -> None:
             print(report.line(record), flush=True)
 
 
-def train(starts: dict[arms.Run, arms.Start]) -> None:
+def train(starts: dict[Run, Start]) -> None:
     """Train what is not trained yet: on a GPU together, else one by one."""
     for half in (None, 1):
         left = [
@@ -185,7 +186,7 @@ def train(starts: dict[arms.Run, arms.Start]) -> None:
             start.seconds += train_net(path, start.net, one.data, one.recipe, half)
 
 
-def identity(one: arms.Run) -> dict:
+def identity(one: Run) -> dict:
     """What makes a result one of its own."""
     return dict(
         network=one.space.name,
@@ -198,7 +199,7 @@ def identity(one: arms.Run) -> dict:
     )
 
 
-def result(one: arms.Run, start: arms.Start) -> dict:
+def result(one: Run, start: Start) -> dict:
     """What there is to say about a trained network."""
     right = correct(start.net, one.data)
     net = start.net.cpu()

@@ -8,8 +8,9 @@ from torch import nn
 
 from mmdmcp.cost.bisect import used_up_at
 
-from .arms import Arm, Run, Start
+from .arms import Arm
 from .networks import macs
+from .runs import Run, Start
 
 _IMAGE = torch.zeros(1, 3, 32, 32)
 _HALVINGS = 14

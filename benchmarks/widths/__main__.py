@@ -31,6 +31,7 @@ keep_kernels()  # before torch computes
 import torch
 
 from . import arms, records, report, smoothing, starts, tables
+from .bench import Bench
 from .data import CIFAR10
 
 _HERE = Path(__file__).resolve().parent
@@ -100,8 +101,8 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def _bench(args: argparse.Namespace) -> arms.Bench:
-    return arms.Bench(
+def _bench(args: argparse.Namespace) -> Bench:
+    return Bench(
         tables.load(args.table, args.tables),
         CIFAR10(args.data_root, args.size, args.device) if args.data_root else None,
         args.work_dir / args.table,
@@ -146,7 +147,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _run_one(bench: arms.Bench, path: Path, arm: str, share: float, seed: int) -> None:
+def _run_one(bench: Bench, path: Path, arm: str, share: float, seed: int) -> None:
     """One result, unless it is there or another process is at it."""
     trains = arm not in arms.UNTRAINED
     record = dict(

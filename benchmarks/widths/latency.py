@@ -25,9 +25,10 @@ from mmdmcp.latency import Profile, attach
 from mmdmcp.supernet import Supernet
 
 from . import arms, records, tables
+from .bench import Bench
 from .data import CIFAR10
 from .networks import Classifier
-from .search import INPUT_SHAPE, as_shipped
+from .plan import INPUT_SHAPE, as_shipped
 
 _HERE = Path(__file__).resolve().parent
 _TABLE = 'nats'
@@ -43,7 +44,7 @@ def main() -> None:
     table = tables.load(_TABLE, args.tables)
     latency = Latency(table, args)
     path = args.results / f'{_TABLE}_latency.jsonl'
-    bench = arms.Bench(
+    bench = Bench(
         table,
         CIFAR10(args.data_root, args.size),
         args.work_dir / _TABLE,
@@ -142,7 +143,7 @@ class Latency:
         return [round(min(row) / 1e3, 1) for row in times]
 
 
-def compare(bench: arms.Bench, latency: Latency, given: dict) -> dict:
+def compare(bench: Bench, latency: Latency, given: dict) -> dict:
     """A search for the latency of a network that one for FLOPs found."""
     by_flops = latency.place(given['widths'])
     options = dict(

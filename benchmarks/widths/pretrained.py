@@ -14,8 +14,9 @@ from mmdmcp.files import atomic_file
 from mmdmcp.methods import SearchOptimWrapperConstructor
 from mmdmcp.registry import MODELS, OPTIM_WRAPPERS
 
+from .plan import INPUT_SHAPE
 from .records import locked
-from .search import INPUT_SHAPE, Meter, cosine, half_precision
+from .search import Meter, cosine, half_precision
 
 _SAVE_EVERY = 50
 

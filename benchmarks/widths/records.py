@@ -52,6 +52,15 @@ def key(record: dict, names: Sequence[str] = KEY) -> tuple:
     return tuple(record.get(name) for name in names)
 
 
+def length(record: dict) -> str:
+    """How long a search was: iterations x images, and their pixels where they are
+    fewer than the table's; empty for what trains nothing."""
+    if record.get('iterations') is None:
+        return ''
+    text = f'{record["iterations"]} x {record["batch"]}'
+    return f'{text}, {record["size"]} px' if record.get('size') else text
+
+
 @contextmanager
 def locked(path: Path, wait: bool = True) -> Iterator[bool]:
     """A lock among processes, which a killed one leaves behind open.

@@ -118,12 +118,7 @@ def lengths(found: Sequence[dict]) -> dict[str, list[list[dict]]]:
 
 
 def _setting(record: dict) -> tuple[str, str]:
-    if record['iterations'] is None:
-        return record['arm'], ''
-    length = f'{record["iterations"]} x {record["batch"]}'
-    if record.get('size'):
-        length += f', {record["size"]} px'
-    return record['arm'], length
+    return record['arm'], records.length(record)
 
 
 def _named(record: dict) -> str:

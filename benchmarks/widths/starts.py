@@ -18,8 +18,10 @@ from mmdmcp.dmcp.worth import TRUST
 from mmdmcp.ranking.balanced import best_network, predicted
 
 from . import arms, records
+from .bench import Bench
+from .plan import as_fitted
 from .ranking import rank_correlation
-from .search import Search, as_fitted
+from .search import Search
 from .tables import LOADERS as TABLES
 
 KEY = ('table', 'trust', 'seed', 'iterations', 'batch', 'size')
@@ -38,7 +40,7 @@ _NAMES = {
 }
 
 
-def run(bench: arms.Bench, path: Path, seeds: Sequence[int], command: str) -> None:
+def run(bench: Bench, path: Path, seeds: Sequence[int], command: str) -> None:
     """Append what a file of results lacks, and print it."""
     done = {records.key(r, KEY) for r in records.read(path)}
     for trust in (None, TABLE, *TRUSTS):
@@ -60,7 +62,7 @@ def run(bench: arms.Bench, path: Path, seeds: Sequence[int], command: str) -> No
             print(f'{bench.table.name}, {name(trust)}{of}: percentile {mean:.1f}')
 
 
-def measure(bench: arms.Bench, trust: float | str | None, seed: int | None) -> dict:
+def measure(bench: Bench, trust: float | str | None, seed: int | None) -> dict:
     """Percentiles of the networks for all targets.
 
     Args:
@@ -107,7 +109,7 @@ def _placed(table: Any, networks: Sequence[Sequence[int]]) -> dict:
     )
 
 
-def _correlation(bench: arms.Bench, worth: torch.Tensor) -> float:
+def _correlation(bench: Bench, worth: torch.Tensor) -> float:
     """Spearman's, between what the model predicts and the table's smoothed accuracies,
     among networks of the same cost: the mean over the targets."""
     table, each = bench.table, []
@@ -127,42 +129,46 @@ def section(found: Sequence[dict], titles: dict[str, str]) -> str:
     """A table of the docs: a start a row."""
     groups = defaultdict(list)
     for record in found:
-        groups[record['table'], record['trust'], record.get('iterations')].append(
-            record
-        )
+        groups[record['table'], record['trust'], records.length(record)].append(record)
     lines = [
         '### Where the chains start',
         '',
         '`python -m benchmarks.widths starts nats --data-root data/cifar10`, and '
         '`channel_bench`; longer searches with `--iterations`',
         '',
-        '| table | start | iterations of the search, half of them made | mean smoothed percentile of 30 targets | least | '
+        '| table | start | iterations x images of the search, half of them made | mean smoothed percentile of 30 targets | least | '
         '12 to 30% | 32 to 50% | 52 to 70% | as trained | rank correlation | worth of the units | seeds | '
         'plain epochs |',
         '|' + '---|' * 13,
     ]
-    for (table, trust, iterations), group in sorted(groups.items(), key=_order):
+    for (table, trust, length), group in sorted(groups.items(), key=_order):
         each = [r['smoothed'] for r in group]
         trained = np.mean([r['percentiles'] for r in group])
         parts = [np.mean([p[i : i + 10] for p in each]) for i in (0, 10, 20)]
         means = [statistics.mean(p) for p in each]
         spread = f' ({min(means):.1f} to {max(means):.1f})' if len(each) > 1 else ''
         known = [r['correlation'] for r in group if 'correlation' in r]
-        seeds = [str(r['seed']) for r in group if r['seed'] is not None]
+        seeds = sorted(r['seed'] for r in group if r['seed'] is not None)
         lines.append(
-            f'| {titles[table]} | {name(trust)} | {iterations or ""} | **{statistics.mean(means):.1f}**'
+            f'| {titles[table]} | {name(trust)} | {length} | **{statistics.mean(means):.1f}**'
             f'{spread} | {min(map(min, each)):.0f} | '
             + ' | '.join(f'{part:.0f}' for part in parts)
             + f' | {trained:.1f} | {f"{statistics.mean(known):.2f}" if known else ""} | '
-            f'{_worth(group)} | {", ".join(seeds)} | {group[0].get("epochs", 0):.2f} |'
+            f'{_worth(group)} | {", ".join(map(str, seeds))} | {group[0].get("epochs", 0):.2f} |'
         )
     return '\n'.join(lines)
 
 
-def _order(item: tuple[tuple[str, Any, int | None], Any]) -> tuple:
-    table, trust, iterations = item[0]
+def _order(item: tuple[tuple[str, Any, str], list[dict]]) -> tuple:
+    (table, trust, _), group = item
     place = (None, *TRUSTS, TABLE).index(trust)
-    return list(TABLES).index(table), place, iterations or 0
+    record = group[0]
+    return (
+        list(TABLES).index(table),
+        place,
+        record.get('iterations') or 0,
+        record.get('size') or 0,
+    )
 
 
 def _worth(group: Sequence[dict]) -> str:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks.accuracy import __main__ as command
-from benchmarks.accuracy import arms, networks, report, together, training
+from benchmarks.accuracy import arms, networks, report, runs, together, training
 from benchmarks.widths.data import CIFAR10
 from mmdmcp.cost import count
 from mmdmcp.subnet import Subnet
@@ -32,7 +32,7 @@ def data_root(tmp_path_factory):
 def make(data_root, folder, arm, share=0.5, epochs=2, seed=0):
     space = networks.ResNetSpace('resnet8')
     recipe = training.Recipe(epochs, 16, seed)
-    return arms.Run(
+    return runs.Run(
         arm,
         space,
         training.Images(data_root),
@@ -69,7 +69,7 @@ def test_a_search_is_made_once_for_trainings_of_any_length(
     data_root, tmp_path, monkeypatch
 ):
     first = command.ARMS['dmcp'](make(data_root, tmp_path, 'dmcp'))
-    monkeypatch.setattr(arms.Search, 'run', None)
+    monkeypatch.setattr(runs.Search, 'run', None)
     longer = command.ARMS['dmcp'](make(data_root, tmp_path, 'dmcp', epochs=3))
     for one, other in zip(first.net.parameters(), longer.net.parameters()):
         assert torch.equal(one, other)

@@ -8,7 +8,9 @@ import torch
 from scipy import stats
 
 from benchmarks.widths import arms, records, search, smoothing, tables
+from benchmarks.widths.bench import Bench
 from benchmarks.widths.networks import ChannelBenchNet, NATSNet
+from benchmarks.widths.plan import Plan
 from benchmarks.widths.ranking import rank_correlation
 from mmdmcp.cost import count
 
@@ -189,7 +191,7 @@ def test_a_lock_is_held_by_one(tmp_path):
 
 
 def run(folder, share=0.5, stops=(4,), **options):
-    plan = search.Plan(share, 0, iterations=4, batch=8, **options)
+    plan = Plan(share, 0, iterations=4, batch=8, **options)
     for stop in stops:  # a new process each time
         one = search.Search(small_table(220_000), Images(), plan, folder)
         one.run(until=stop)
@@ -232,7 +234,7 @@ def test_training_is_metered(tmp_path):
 
 def test_gates_find_a_network_of_the_table(tmp_path):
     """The second time from its checkpoints alone, and the same."""
-    bench = arms.Bench(small_table(220_000), Images(), tmp_path, 12, 8)
+    bench = Bench(small_table(220_000), Images(), tmp_path, 12, 8)
     found = arms.ARMS['gates'](bench, 0.7, 0)
     assert bench.table.place(found['widths']).share == 0.7
     assert found['macs'] > 0
@@ -242,7 +244,7 @@ def test_gates_find_a_network_of_the_table(tmp_path):
 
 @pytest.mark.parametrize('arm', ['importance', 'importance_taylor'])
 def test_importance_finds_a_network_of_the_table(tmp_path, arm):
-    bench = arms.Bench(small_table(220_000), Images(), tmp_path, 4, 8)
+    bench = Bench(small_table(220_000), Images(), tmp_path, 4, 8)
     found = arms.ARMS[arm](bench, 0.7, 0)
     assert bench.table.place(found['widths']).share == 0.7
     assert sum(found['counts']) < 5 * 16

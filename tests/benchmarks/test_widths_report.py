@@ -103,5 +103,5 @@ def test_starts_are_a_row_each_with_their_seeds():
         '**79.0** (70.0 to 88.0) | 30 | 75 | 80 | 82 | 45.0 | 0.60 | 0.50 0.50'
         in fitted
     )
-    assert '(`init="fitted"`) | 500 |' in fitted
+    assert '(`init="fitted"`) | 500 x 64, 16 px |' in fitted
     assert fitted.endswith('| 0, 1 | 0.14 |')
