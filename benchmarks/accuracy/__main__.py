@@ -35,7 +35,7 @@ import torch
 
 from ..widths import records
 from ..widths.data import CIFAR10
-from . import arms, report
+from . import arms, razor, report
 from .networks import DEPTHS, ResNetSpace, macs
 from .peers import PEERS
 from .runs import Run, Start
@@ -52,6 +52,7 @@ ARMS: dict[str, arms.Arm] = {
     'importance': arms.importance,
     'random': arms.random,
     'gates': arms.gates,
+    'mmrazor_dmcp': razor.mmrazor_dmcp,
     **PEERS,
 }
 #: What makes a result one of its own.

@@ -24,7 +24,7 @@ from .training import RATE, SGD, TUNING_RATE, run_phase
 
 #: Arms that prune nothing, and arms that search before they train.
 WHOLE = ('full', 'full_tuned')
-SEARCHED = ('dmcp', 'dmcp_fitted', 'layers', 'random')
+SEARCHED = ('dmcp', 'dmcp_fitted', 'layers', 'random', 'mmrazor_dmcp')
 _RANDOM = 30  # networks that its supernet ranks
 
 
@@ -62,17 +62,7 @@ def layers(run: Run) -> Start:
     layer is worth the same. From scratch."""
 
     def search() -> tuple[Subnet, int, float]:
-        algorithm = MODELS.build(
-            dict(
-                type='mmdmcp.DMCP',
-                architecture=run.space.model(),
-                target=run.target,
-                input_shape=INPUT_SHAPE,
-                tolerance=run.space.tolerance,
-                distillation=run.space.logits,
-                mutator=run.space.mutator({}),
-            )
-        )
+        algorithm = searchable(run)
         mutator = algorithm.mutator
         steps = [unit.steps for unit in mutator.units]
         subnet = balanced_subnet(
@@ -81,6 +71,21 @@ def layers(run: Run) -> Start:
         return subnet, 0, 0.0
 
     return run.found(search)
+
+
+def searchable(run: Run) -> Any:
+    """A search for the target that has not begun."""
+    return MODELS.build(
+        dict(
+            type='mmdmcp.DMCP',
+            architecture=run.space.model(),
+            target=run.target,
+            input_shape=INPUT_SHAPE,
+            tolerance=run.space.tolerance,
+            distillation=run.space.logits,
+            mutator=run.space.mutator({}),
+        )
+    )
 
 
 def _found(run: Run, plan_of: Callable[..., dict]) -> Start:

@@ -85,9 +85,10 @@ class Meter:
         """Go on counting."""
         self.macs = state['macs']
 
-    def _count(self, _module: nn.Module, _args: tuple, inputs: dict) -> None:
+    def _count(self, _module: nn.Module, args: tuple, options: dict) -> None:
         passes = 3 if self._weight.requires_grad else 2
-        self.macs += passes * scaled(self._cost(), inputs['inputs'])
+        images = args[0] if args else options['inputs']
+        self.macs += passes * scaled(self._cost(), images)
 
 
 class Search:

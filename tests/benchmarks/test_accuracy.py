@@ -52,7 +52,9 @@ def test_uniform_networks_cost_what_they_should():
         assert cost == pytest.approx(share * space.full_macs, rel=0.01)
 
 
-@pytest.mark.parametrize('arm', ['dmcp', 'random', 'importance', 'gates'])
+@pytest.mark.parametrize(
+    'arm', ['dmcp', 'random', 'importance', 'gates', 'mmrazor_dmcp']
+)
 def test_an_arm_ends_at_the_target_with_a_file_of_its_network(data_root, tmp_path, arm):
     run = make(data_root, tmp_path, arm)
     start = command.ARMS[arm](run)

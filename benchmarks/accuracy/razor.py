@@ -1,0 +1,140 @@
+"""mmrazor's own DMCP on the same network, with its import repaired.
+
+Its train step and its settings for ResNet-50 are used as they are, in proportion to
+the length of the search. Only the grid has steps of 0.1 in place of 0.05, of which 16
+channels have none. Its hook draws networks until one is within 5 % of the target,
+forever where none is; so the expected widths are taken, and the network at the target that is
+nearest to them.
+"""
+
+import copy
+import random
+import time
+from typing import Any
+
+import torch
+from mmengine.logging import MessageHub
+from mmengine.optim import OptimWrapperDict
+
+from mmdmcp import compat
+from mmdmcp.engine.amp import CPUAmpOptimWrapper
+from mmdmcp.ranking.nearest import fitted_widths
+from mmdmcp.subnet import Subnet
+
+from ..widths.search import Meter, cosine
+from .arms import searchable
+from .runs import Run, Start
+
+#: Of its 62,500 iterations: when chains begin, how often they take a step, when
+#: networks begin to learn from the widest one.
+_CHAINS, _EVERY, _DISTILLATION = 5_000 / 62_500, 500 / 62_500, 10_000 / 62_500
+_GRID = (0.1, 1.0, 0.1)
+
+
+def mmrazor_dmcp(run: Run) -> Start:
+    """The network nearest to the expected widths of mmrazor's search, from scratch."""
+
+    def search() -> tuple[Subnet, int, float]:
+        start = time.process_time()
+        ours = searchable(run)
+        mutator, budget = ours.mutator, ours.budget
+        theirs, places = _built(run, [unit.name for unit in mutator.units])
+
+        def widths() -> list[int]:
+            return [int(unit.current_choice) for unit in places]
+
+        meter = Meter(theirs.architecture, lambda: mutator.cost_of(widths())['macs'])
+        with meter.watching():
+            _train(theirs, run)
+        theirs.set_subnet('expected', arch_train=False)
+        expected = [float(unit.current_choice) for unit in places]
+        print(
+            f'mmrazor, target {run.share:.0%}: its expected network has '
+            f'{budget.used_at(mutator.supernet.cost, torch.tensor(expected)):.2f} times '
+            f'that; widths {", ".join(f"{width:.1f}" for width in expected)}'
+        )
+        found = fitted_widths(
+            expected,
+            [unit.steps for unit in mutator.units],
+            lambda network: budget.gap(mutator.cost_of(network)),
+            ours.tolerance,
+        )
+        subnet = ours.export_subnet(found)
+        return subnet, meter.macs, time.process_time() - start
+
+    return run.found(search)
+
+
+def _built(run: Run, names: list[str]) -> tuple[Any, list[Any]]:
+    """Its algorithm for the target, and its units in the order of these layers."""
+    compat.repair_mmrazor()
+    import mmrazor.models  # noqa: F401
+    from mmrazor.registry import MODELS
+
+    iterations, _, size = run.search
+    torch.manual_seed(run.seed)
+    random.seed(run.seed)  # what it draws with
+    logits = dict(fc=dict(type='ModuleOutputs', source=run.space.logits))
+    kl = dict(type='mmrazor.KLDivergence', tau=1, loss_weight=1)
+    of = {
+        f'preds_{who}': dict(recorder='fc', from_student=who == 'S')
+        for who in ('S', 'T')
+    }
+    algorithm = MODELS.build(
+        dict(
+            type='mmrazor.DMCP',
+            architecture=run.space.model(),
+            distiller=dict(
+                type='mmrazor.ConfigurableDistiller',
+                teacher_recorders=logits,
+                student_recorders=copy.deepcopy(logits),
+                distill_losses=dict(loss_kl=kl),
+                loss_forward_mappings=dict(loss_kl=of),
+            ),
+            mutator_cfg=dict(
+                type='mmrazor.DMCPChannelMutator',
+                channel_unit_cfg=dict(
+                    type='DMCPChannelUnit', default_args=dict(choice_mode='number')
+                ),
+                parse_cfg=dict(
+                    type='ChannelAnalyzer',
+                    demo_input=(1, 3, size, size),
+                    tracer_type='BackwardTracer',
+                ),
+                pruning_cfg=_GRID,
+            ),
+            strategy=['max', 'min', 'scheduled_random', 'arch_random'],
+            arch_start_train=round(_CHAINS * iterations),
+            arch_train_freq=max(1, round(_EVERY * iterations)),
+            distillation_times=round(_DISTILLATION * iterations),
+            flop_loss_weight=0.1,
+        )
+    )
+    # It counts the FLOPs of the backbone, of a larger image.
+    algorithm.set_subnet('max', arch_train=False)
+    full = float(algorithm.calc_current_flops())
+    algorithm.target_flops = run.share * full / 1e6
+    by_layer = {unit.name.split('_(')[0]: unit for unit in algorithm.mutator.units}
+    return algorithm.train(), [by_layer[name] for name in names]
+
+
+def _train(algorithm: Any, run: Run) -> None:
+    iterations, batch, _ = run.search
+    weights = torch.optim.SGD(
+        algorithm.architecture.parameters(),
+        0.05,
+        momentum=0.9,
+        weight_decay=5e-4,
+        nesterov=True,
+    )
+    chains = torch.optim.Adam(algorithm.mutator.parameters(), 0.5, weight_decay=1e-3)
+    wrapper = OptimWrapperDict(
+        architecture=CPUAmpOptimWrapper(weights), mutator=CPUAmpOptimWrapper(chains)
+    )
+    hub = MessageHub.get_current_instance()
+    for iteration in range(iterations):
+        hub.update_info('iter', iteration)
+        # As in the other searches: to a tenth.
+        weights.param_groups[0]['lr'] = cosine(0.05, 0.1, iteration / iterations)
+        data = run.small.train_batch(run.seed, iteration, batch)
+        algorithm.train_step(data, wrapper)
