@@ -70,7 +70,12 @@ def parse_args() -> argparse.Namespace:
         )
         if verb == 'run':
             one.add_argument(
-                '--arms', nargs='+', choices=arms.ARMS, default=[*arms.ARMS]
+                '--arms',
+                nargs='+',
+                choices=[*arms.ARMS, 'all'],
+                default=[*arms.MAIN],
+                metavar='ARM',
+                help=f'ways to choose widths: {", ".join(arms.ARMS)}; or all',
             )
             one.add_argument(
                 '--shares', type=float, nargs='+', default=[0.3, 0.15, 0.5]
@@ -91,6 +96,8 @@ def parse_args() -> argparse.Namespace:
             help='checkpoints of searches that are under way',
         )
     args = parser.parse_args()
+    if args.verb == 'run' and 'all' in args.arms:
+        args.arms = [*arms.ARMS]
     trained = args.verb == 'run' and set(args.arms) - set(arms.UNTRAINED)
     if trained and not args.data_root:
         parser.error(f'--data-root: {", ".join(trained)} train on CIFAR-10')

@@ -298,3 +298,9 @@ ARMS: dict[str, Arm] = {
 }
 #: Those that train nothing: one seed says all, and no images are needed.
 UNTRAINED = ('uniform', 'random', 'pyramid', 'smoothed')
+#: The search with the settings of the configs, and what it has to beat.
+MAIN = (
+    *UNTRAINED,
+    *('best_of_30_by_loss', 'importance', 'gates'),
+    *('dmcp_fitted', 'dmcp_fitted_unranked'),
+)
