@@ -47,7 +47,8 @@ def mmrazor_dmcp(run: Run) -> Start:
         with meter.watching():
             _train(theirs, run)
         theirs.set_subnet('expected', arch_train=False)
-        expected = [float(unit.current_choice) for unit in places]
+        # Their current choice takes a number with a fraction for a ratio.
+        expected = [float(u.mutable_channel.activated_tensor_channels) for u in places]
         print(
             f'mmrazor, target {run.share:.0%}: its expected network has '
             f'{budget.used_at(mutator.supernet.cost, torch.tensor(expected)):.2f} times '
