@@ -37,10 +37,10 @@ def cloud(table: Table, title: str, found: Sequence[dict], path: Path) -> None:
         )
     shown = [r['share'] for r in found]
     low, high = 0.7 * min(shown), min(1.0, 1.3 * max(shown))
-    inside = (table.macs >= low * table.macs.max()) & (
-        table.macs <= high * table.macs.max()
+    inside = (table.macs >= low * table.full_macs) & (
+        table.macs <= high * table.full_macs
     )
-    axes.set_xlim(low * table.macs.max() / 1e6, high * table.macs.max() / 1e6)
+    axes.set_xlim(low * table.full_macs / 1e6, high * table.full_macs / 1e6)
     axes.set_ylim(
         sorted(table.accuracy[inside])[inside.sum() // 50],
         table.accuracy[inside].max() + 0.2,
