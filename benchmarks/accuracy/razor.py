@@ -1,10 +1,12 @@
 """mmrazor's own DMCP on the same network, with its import repaired.
 
-Its train step and its settings for ResNet-50 are used as they are, in proportion to
-the length of the search. Only the grid has steps of 0.1 in place of 0.05, of which 16
-channels have none. Its hook draws networks until one is within 5 % of the target,
-forever where none is; so the expected widths are taken, and the network at the target that is
-nearest to them.
+Its train step, its strategy, the chains' optimiser and the weight of its FLOPs loss are
+those of its config for ResNet-50, and what begins or falls there in the course of a
+search does so here in proportion to the length. Weights, batches and images are as in
+our searches. Its grid has steps of 0.1 in place of 0.05, of which 16 channels have
+none. Its hook draws networks until one is within 5 % of the target, forever where none
+is; so the expected widths are taken, and the network at the target that is nearest to
+them.
 """
 
 import copy
@@ -25,9 +27,12 @@ from ..widths.search import Meter, cosine
 from .arms import searchable
 from .runs import Run, Start
 
-#: Of its 62,500 iterations: when chains begin, how often they take a step, when
-#: networks begin to learn from the widest one.
-_CHAINS, _EVERY, _DISTILLATION = 5_000 / 62_500, 500 / 62_500, 10_000 / 62_500
+_LENGTH = 62_500  # of its search
+#: As ratios of it: when chains begin, how often they take a step, when networks begin
+#: to learn from the widest one.
+_CHAINS, _EVERY, _DISTILLATION = 5_000 / _LENGTH, 500 / _LENGTH, 10_000 / _LENGTH
+#: What the probability of random widths is multiplied by in an iteration.
+_DECAY = 0.9999
 _GRID = (0.1, 1.0, 0.1)
 
 
@@ -139,3 +144,4 @@ def _train(algorithm: Any, run: Run) -> None:
         weights.param_groups[0]['lr'] = cosine(0.05, 0.1, iteration / iterations)
         data = run.small.train_batch(run.seed, iteration, batch)
         algorithm.train_step(data, wrapper)
+        algorithm.cur_sample_prob *= _DECAY ** (_LENGTH / iterations - 1)

@@ -109,10 +109,12 @@ def parse_args() -> argparse.Namespace:
 
 
 def _bench(args: argparse.Namespace) -> Bench:
+    # A search does not go on with what another device began.
+    folder = args.table if args.device == 'cpu' else f'{args.table}_{args.device}'
     return Bench(
         tables.load(args.table, args.tables),
         CIFAR10(args.data_root, args.size, args.device) if args.data_root else None,
-        args.work_dir / args.table,
+        args.work_dir / folder,
         args.iterations,
         args.batch,
         args.size,
@@ -165,6 +167,7 @@ def _run_one(bench: Bench, path: Path, arm: str, share: float, seed: int) -> Non
         iterations=bench.iterations if trains else None,
         batch=bench.batch if trains else None,
         **(dict(size=bench.size) if trains and bench.size != 32 else {}),
+        **(bench.elsewhere if trains else {}),
     )
     name = '_'.join(map(str, records.key(record)))
     with records.locked(bench.folder / f'{name}.lock', wait=False) as free:
@@ -177,7 +180,7 @@ def _run_one(bench: Bench, path: Path, arm: str, share: float, seed: int) -> Non
         record.update(
             seconds=round(time.perf_counter() - wall, 1),
             cpu_seconds=round(time.process_time() - busy, 1),
-            **records.circumstances(_command(), bench.device),
+            **records.circumstances(_command(), bench.device if trains else None),
         )
         records.append(path, record)
         print(report.line(record), flush=True)

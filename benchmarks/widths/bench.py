@@ -39,6 +39,12 @@ class Bench:
         """Where searches run; None where none does."""
         return self.data.device if self.data else None
 
+    @property
+    def elsewhere(self) -> dict[str, str]:
+        """What a result of a search says of its device: nothing if it is the CPU."""
+        kind = self.device.type if self.device else 'cpu'
+        return {} if kind == 'cpu' else dict(device=kind)
+
     def target(self, share: float) -> float:
         """Multiply-accumulates aimed at."""
         return share * self.table.full_macs

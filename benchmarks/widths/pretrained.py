@@ -61,7 +61,7 @@ def importance(criterion: str) -> Callable[..., dict]:
                 input_shape=INPUT_SHAPE,
                 mutator=dict(criterion=criterion),
             )
-        )
+        ).to(bench.data.device)
         batches = []
         if algorithm.needs_batches:
             batches = [

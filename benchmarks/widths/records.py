@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 #: What makes a result one of its own: it is not computed twice.
-KEY = ('table', 'arm', 'share', 'seed', 'iterations', 'batch', 'size')
+KEY = ('table', 'arm', 'share', 'seed', 'iterations', 'batch', 'size', 'device')
 _PACKAGES = ('mmdmcp', 'torch', 'mmengine', 'numpy')
 
 
@@ -53,12 +53,13 @@ def key(record: dict, names: Sequence[str] = KEY) -> tuple:
 
 
 def length(record: dict) -> str:
-    """How long a search was: iterations x images, and their pixels where they are
-    fewer than the table's; empty for what trains nothing."""
+    """How long a search was: iterations x images, their pixels where they are fewer
+    than the table's, and whether a GPU ran it; empty for what trains nothing."""
     if record.get('iterations') is None:
         return ''
     text = f'{record["iterations"]} x {record["batch"]}'
-    return f'{text}, {record["size"]} px' if record.get('size') else text
+    text += f', {record["size"]} px' if record.get('size') else ''
+    return text + (', on a GPU' if record.get('device') else '')
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from .ranking import rank_correlation
 from .search import Search
 from .tables import LOADERS as TABLES
 
-KEY = ('table', 'trust', 'seed', 'iterations', 'batch', 'size')
+KEY = ('table', 'trust', 'seed', 'iterations', 'batch', 'size', 'device')
 #: Of the full network's FLOPs.
 SHARES = tuple(round(0.12 + 0.02 * number, 2) for number in range(30))
 #: What no search can know: worth that is fitted to the table itself.
@@ -47,7 +47,10 @@ def run(bench: Bench, path: Path, seeds: Sequence[int], command: str) -> None:
         searched = trust not in (None, TABLE, 0.0)
         for seed in seeds if searched else [None]:
             trains = dict(
-                iterations=bench.iterations, batch=bench.batch, size=bench.size
+                iterations=bench.iterations,
+                batch=bench.batch,
+                size=bench.size,
+                **bench.elsewhere,
             )
             record = dict(table=bench.table.name, trust=trust, seed=seed)
             if searched:
@@ -55,7 +58,8 @@ def run(bench: Bench, path: Path, seeds: Sequence[int], command: str) -> None:
             if records.key(record, KEY) in done:
                 continue
             record.update(measure(bench, trust, seed))
-            record.update(records.circumstances(command, bench.device))
+            device = bench.device if searched else None
+            record.update(records.circumstances(command, device))
             records.append(path, record)
             mean = statistics.mean(record['percentiles'])
             of = '' if seed is None else f', seed {seed}'
@@ -136,7 +140,7 @@ def section(found: Sequence[dict], titles: dict[str, str]) -> str:
         '`python -m benchmarks.widths starts nats --data-root data/cifar10`, and '
         '`channel_bench`; longer searches with `--iterations`',
         '',
-        '| table | start | iterations x images of the search, half of them made | mean smoothed percentile of 30 targets | least | '
+        '| table | start | search: iterations x images, of which the first half is run | mean smoothed percentile of 30 targets | least | '
         '12 to 30% | 32 to 50% | 52 to 70% | as trained | rank correlation | worth of the units | seeds | '
         'plain epochs |',
         '|' + '---|' * 13,
