@@ -165,29 +165,43 @@ def _before_ranking(found: Sequence[dict]) -> str:
             for c in record['candidates']
             if c['supernet'] is not None and c['name'] != 'evolved'
         ]
-    values = '; '.join(
-        f'{arm} {share:.0%}: {statistics.mean(group):.0f} '
-        f'({min(group):.0f} to {max(group):.0f})'
-        for (arm, share), group in sorted(groups.items())
+    cells = {
+        key: f'{statistics.mean(group):.0f} ({min(group):.0f} to {max(group):.0f})'
+        for key, group in groups.items()
+    }
+    title = (
+        'Smoothed percentile of the candidates before they are ranked, mean (range):'
     )
-    return (
-        'Smoothed percentile of the candidates before they are ranked, mean (range): '
-        f'{values}.'
-    )
+    return f'{title}\n\n{_by_target("candidates of", cells)}'
 
 
 def _correlations(found: Sequence[dict]) -> str:
     groups = defaultdict(list)
     for record in found:
         groups[_named(record), record['share']].append(record['correlation'])
-    values = '; '.join(
-        f'{arm} {share:.0%}: {statistics.mean(group):.2f} ({len(group)} supernets)'
-        for (arm, share), group in sorted(groups.items())
+    cells = {
+        key: f'{statistics.mean(group):.2f} ({len(group)})'
+        for key, group in groups.items()
+    }
+    title = (
+        'Rank correlation (Spearman) between supernets and the table, over random '
+        'networks (number of supernets):'
     )
-    return (
-        'Rank correlation (Spearman) between the supernet and the table, over the '
-        f'random networks of {values}.'
-    )
+    return f'{title}\n\n{_by_target("networks of", cells)}'
+
+
+def _by_target(title: str, cells: dict[tuple[str, float], str]) -> str:
+    """A table with a row for each search and a column for each target."""
+    names = sorted({name for name, _ in cells})
+    shares = sorted({share for _, share in cells}, reverse=True)
+    rows = [
+        f'| {title} | ' + ' | '.join(f'{share:.0%}' for share in shares) + ' |',
+        '|' + '---|' * (len(shares) + 1),
+    ]
+    for name in names:
+        values = ' | '.join(cells.get((name, share), '') for share in shares)
+        rows.append(f'| {name} | {values} |')
+    return '\n'.join(rows)
 
 
 def insert(path: Path, text: str, begin: str, end: str) -> None:

@@ -48,8 +48,21 @@ def test_candidates_are_told_by_their_smoothed_percentiles():
         dict(name=name, supernet=40.0, percentile=10.0, smoothed=smoothed)
         for name, smoothed in (('expected', 60.0), ('near1', 80.0), ('evolved', 0.0))
     ]
-    section = report.section('nats', [dict(result(0.5, 500, 80), candidates=drawn)])
-    assert 'dmcp_exp (500 x 64, 16 px) 50%: 70 (60 to 80).' in section
+    found = [dict(result(0.5, 500, 80), candidates=drawn), result(0.3, 500, 70)]
+    section = report.section('nats', found)
+    assert '| candidates of | 50% |' in section
+    assert '| dmcp_exp (500 x 64, 16 px) | 70 (60 to 80) |' in section
+
+
+def test_correlations_are_a_row_each_with_an_empty_cell_where_none_is():
+    found = [
+        dict(result(share, 500, 80, seed=seed), correlation=found)
+        for share, seed, found in ((0.5, 0, 0.5), (0.5, 1, 0.7))
+    ]
+    found.append(dict(result(0.3, 500, 80, arm='votes'), correlation=0.25))
+    section = report.section('nats', found)
+    assert '| dmcp_exp (500 x 64, 16 px) | 0.60 (2) |  |' in section
+    assert '| votes (500 x 64, 16 px) |  | 0.25 (1) |' in section
 
 
 def test_lengths_are_drawn_beside_what_needs_no_search(tmp_path):
