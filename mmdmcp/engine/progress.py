@@ -13,8 +13,12 @@ from mmengine.runner import Runner
 
 from ..ticker import duration
 
-#: Iterations after which the length of a run is estimated.
-_FIRST = 5
+#: Iterations after which the length of a run is estimated. Early ones may be several
+#: times as slow as later ones: a search meets new widths, for which a GPU has to
+#: prepare kernels.
+_ESTIMATES = (5, 100, 1000)
+#: Ratios of an estimate to the one before that are not worth a line.
+_ALIKE = (0.8, 1.25)
 
 
 @contextmanager
@@ -34,7 +38,8 @@ class ProgressLines(Hook):
 
     MMEngine's LoggerHook counts iterations, and one of them may take
     minutes. Where nothing moves, the time between two lines doubles, up to a
-    minute. After the first iterations it says how long all will take.
+    minute. After the first iterations it says how long all will take, and again
+    when that turns out to be wrong.
 
     Args:
         seconds: Of silence.
@@ -52,8 +57,11 @@ class ProgressLines(Hook):
         self._phase = 'starting'
         self._since = self._heard = clock()
         self._wait = seconds
+        self._first: int | None = None
+        # The iteration and the time that the pace is measured from.
         self._start: tuple[int, float] | None = None
-        self._spent = 0.0  # outside of training iterations
+        self._spent = 0.0  # since then, outside of training iterations
+        self._estimate: float | None = None
         self._over = threading.Event()
         self._listener = _Listener(self._hear)
 
@@ -104,12 +112,15 @@ class ProgressLines(Hook):
         return f'{line}; {duration_of_one(pace)} each, about {left} left'
 
     def _pace(self) -> float | None:
-        """Seconds an iteration, without the first and without validation."""
+        """Seconds an iteration since the last estimate, without the first one of
+        all and without validation."""
         if self._start is None or self._runner is None:
             return None
         first, began = self._start
         done = self._runner.iter - first
-        return (self._since - began - self._spent) / done if done > 0 else None
+        if done <= 0:
+            return self._estimate
+        return (self._since - began - self._spent) / done
 
     # ---- what is going on --------------------------------------------
 
@@ -130,20 +141,29 @@ class ProgressLines(Hook):
         data_batch: Any = None,
         outputs: Any = None,
     ) -> None:
-        """Note the pace, and say once how long the run will take."""
+        """Note the pace, and say how long the run will take."""
         self._enter('training')
         done = runner.iter + 1
-        if self._start is None:
-            self._start = done, self._since
-            return
+        if self._first is None:
+            self._first, self._start = done, (done, self._since)
+        elif done - self._first in _ESTIMATES:
+            self._judge(runner, done)
+
+    def _judge(self, runner: Runner, done: int) -> None:
+        """Estimate how long the run will take, by the pace since the last time."""
+        assert self._start is not None
         first, began = self._start
-        if done - first == _FIRST:
-            pace = (self._since - began - self._spent) / _FIRST
-            left = duration(pace * (runner.max_iters - done))
-            runner.logger.info(
-                f'{duration_of_one(pace)} an iteration: about {left} for the '
-                f'{runner.max_iters - done} that are left, validation not counted'
-            )
+        pace = (self._since - began - self._spent) / (done - first)
+        self._start, self._spent = (done, self._since), 0.0
+        before, self._estimate = self._estimate, pace
+        if before is not None and _ALIKE[0] * before < pace < _ALIKE[1] * before:
+            return
+        left = duration(pace * (runner.max_iters - done))
+        runner.logger.info(
+            f'{duration_of_one(pace)} an iteration{"" if before is None else " now"}: '
+            f'about {left} for the {runner.max_iters - done} that are left, '
+            'validation not counted'
+        )
 
     def before_val_epoch(self, runner: Runner) -> None:
         """A validation begins."""

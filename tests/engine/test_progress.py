@@ -93,6 +93,29 @@ def test_after_the_first_iterations_the_length_is_known(run, lines):
     assert wait(run, lines, 10) == ['making the result, 10 s so far']
 
 
+def test_an_estimate_that_was_wrong_is_made_again():
+    """The first iterations of a search may be slow; a pace that stays is not told
+    twice."""
+    run = Run(max_iters=2000)
+    lines = ProgressLines(seconds=10, clock=lambda: run.now)
+    lines._watch = lambda: None
+    lines.attach(run)
+    lines.before_train(run)
+    run.train(lines, 6, 9)
+    run.train(lines, 90, 3)
+    assert len(run.said) == 1
+    run.train(lines, 5, 3)
+    assert run.said[1:] == [
+        '3.0 s an iteration now: about 1 h 34 min for the 1899 that are left, '
+        'validation not counted'
+    ]
+    run.train(lines, 1000, 3.5)
+    assert len(run.said) == 2
+    (line,) = wait(run, lines, 10)
+    assert line.endswith('3.5 s each, about 52 min 26 s left')
+    lines.detach()
+
+
 def test_lines_end_with_the_run(run):
     """However it ends."""
     run.logger.handlers = run.logger.handlers[:1]
