@@ -6,6 +6,8 @@ Runner is built, over nccl on GPUs and over gloo on CPUs; the Runner finds it
 started and leaves it alone.
 """
 
+import atexit
+import gc
 import os
 import re
 import socket
@@ -255,6 +257,9 @@ def process_group(launcher: str, device: str, dist_cfg: Mapping) -> Iterator[Non
             'dist_train.sh); if the host is not the one of rank 0, set '
             'MASTER_ADDR'
         ) from error
+    # A Runner is a ring of references, and its model holds the group: left to the
+    # end of Python, threads of torch that still have tensors abort the process.
+    atexit.register(gc.collect)
     yield
     # Not after an error: the others may be waiting for this process inside
     # a collective, and leaving the group could wait for them. Together: rank

@@ -216,3 +216,32 @@ def test_slurm_tasks_without_gpus_meet(repo_root):
     ]
     output = [task.communicate(timeout=100)[0].split() for task in tasks]
     assert output == [[str(rank), '2', '3.0', str(rank), '1'] for rank in range(2)]
+
+
+RING = """
+import atexit, weakref, torch
+from torch.nn.parallel import DistributedDataParallel
+from mmdmcp.engine.launch import process_group
+
+class Runner: pass
+
+seen = []
+atexit.register(lambda: print(seen[0]() is None))
+with process_group('pytorch', 'cpu', {}):
+    runner = Runner()
+    runner.hook, runner.model = runner, DistributedDataParallel(torch.nn.Linear(1, 1))
+    seen.append(weakref.ref(runner.model))
+del runner
+"""
+
+
+def test_what_holds_the_group_is_gone_before_python_ends(alone, repo_root):
+    """Else torch's threads, which hold tensors, may abort the process."""
+    done = subprocess.run(
+        [sys.executable, '-c', RING],
+        env={**os.environ, 'PYTHONPATH': str(repo_root)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert (done.returncode, done.stdout.split()) == (0, ['True']), done.stderr
