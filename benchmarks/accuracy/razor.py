@@ -5,11 +5,11 @@ those of its config for ResNet-50, and what begins or falls there in the course 
 search does so here in proportion to the length. Weights, batches and images are as in
 our searches. Its grid has steps of 0.1 in place of 0.05, of which 16 channels have
 none. Its hook draws networks until one is within 5 % of the target, forever where none
-is; so the expected widths are taken, and the network at the target that is nearest to
-them.
+is; so the expected widths are taken, all times one factor that leads to the target.
 """
 
 import copy
+import math
 import random
 import time
 from typing import Any
@@ -19,6 +19,7 @@ from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapperDict
 
 from mmdmcp import compat
+from mmdmcp.cost.bisect import used_up_at
 from mmdmcp.engine.amp import CPUAmpOptimWrapper
 from mmdmcp.ranking.nearest import fitted_widths
 from mmdmcp.subnet import Subnet
@@ -37,7 +38,8 @@ _GRID = (0.1, 1.0, 0.1)
 
 
 def mmrazor_dmcp(run: Run) -> Start:
-    """The network nearest to the expected widths of mmrazor's search, from scratch."""
+    """The network that has the shape of the expected one of mmrazor's search, from
+    scratch."""
 
     def search() -> tuple[Subnet, int, float]:
         start = time.process_time()
@@ -51,17 +53,30 @@ def mmrazor_dmcp(run: Run) -> Start:
         meter = Meter(theirs.architecture, lambda: mutator.cost_of(widths())['macs'])
         with meter.watching():
             _train(theirs, run)
-        theirs.set_subnet('expected', arch_train=False)
+        with torch.no_grad():
+            theirs.set_subnet('expected', arch_train=False)
         # Their current choice takes a number with a fraction for a ratio.
-        expected = [float(u.mutable_channel.activated_tensor_channels) for u in places]
+        expected = torch.tensor(
+            [float(u.mutable_channel.activated_tensor_channels) for u in places]
+        )
+        costs = mutator.supernet.cost
         print(
             f'mmrazor, target {run.share:.0%}: its expected network has '
-            f'{budget.used_at(mutator.supernet.cost, torch.tensor(expected)):.2f} times '
-            f'that; widths {", ".join(f"{width:.1f}" for width in expected)}'
+            f'{budget.used_at(costs, expected):.2f} times that; widths '
+            f'{", ".join(f"{width:.1f}" for width in expected.tolist())}'
         )
+        steps = [unit.steps for unit in mutator.units]
+        low, full = (torch.tensor([each[i] for each in steps]) for i in (0, -1))
+
+        def scaled(log: float) -> torch.Tensor:
+            return (expected * math.exp(log)).clamp(low, full)
+
+        def used(log: float) -> float:
+            return float(budget.used_at(costs, scaled(log)))
+
         found = fitted_widths(
-            expected,
-            [unit.steps for unit in mutator.units],
+            scaled(used_up_at(used, -4.0, 4.0, 40)).tolist(),
+            steps,
             lambda network: budget.gap(mutator.cost_of(network)),
             ours.tolerance,
         )
