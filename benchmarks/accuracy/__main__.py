@@ -122,7 +122,13 @@ def parse_args() -> argparse.Namespace:
             required=True,
             help='the folder that holds cifar-10-batches-py',
         )
-        one.add_argument('--arms', nargs='+', choices=choices, default=choices)
+        one.add_argument(
+            '--arms',
+            nargs='+',
+            choices=choices,
+            # It may end in the middle.
+            default=[arm for arm in choices if arm != 'mmrazor_dmcp'],
+        )
         one.add_argument('--shares', type=float, nargs='+', default=[0.3, 0.5])
         one.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
         one.add_argument(

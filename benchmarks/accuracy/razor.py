@@ -158,5 +158,11 @@ def _train(algorithm: Any, run: Run) -> None:
         # As in the other searches: to a tenth.
         weights.param_groups[0]['lr'] = cosine(0.05, 0.1, iteration / iterations)
         data = run.small.train_batch(run.seed, iteration, batch)
-        algorithm.train_step(data, wrapper)
+        try:
+            algorithm.train_step(data, wrapper)
+        except ValueError as error:  # where its chains are no numbers any more
+            raise SystemExit(
+                f"mmrazor's search for {run.share:.0%} with seed {run.seed} ended in "
+                f'iteration {iteration} of {iterations}: {error}'
+            ) from error
         algorithm.cur_sample_prob *= _DECAY ** (_LENGTH / iterations - 1)
