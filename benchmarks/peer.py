@@ -6,16 +6,14 @@ is, with the settings of its shipped ResNet-50 config; only the iteration
 number is set, so that distillation and the chains have begun.
 """
 
-import copy
 import logging
 
+import mmrazor_dmcp
 import models
 import torch
 from clock import Clock
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.optim import OptimWrapper, OptimWrapperDict
-
-from mmdmcp import compat
 
 _PIECES = ('peer_stage1', 'peer_with_chains', 'peer_expected_cost', 'peer_draw')
 
@@ -30,50 +28,17 @@ class Peer:
     """
 
     def __init__(self, name: str, size: int, data: dict) -> None:
-        compat.repair_mmrazor()
-        import mmrazor.models  # noqa: F401
-        from mmrazor.registry import MODELS
-
         self.data = data
         self.failures: dict[str, str] = {}
         MMLogger.get_current_instance().setLevel(logging.ERROR)
-        logits = dict(fc=dict(type='ModuleOutputs', source='head.fc'))
-        self.algorithm = MODELS.build(
-            dict(
-                type='mmrazor.DMCP',
-                architecture=models.config(name),
-                distiller=dict(
-                    type='mmrazor.ConfigurableDistiller',
-                    teacher_recorders=logits,
-                    student_recorders=copy.deepcopy(logits),
-                    distill_losses=dict(
-                        loss_kl=dict(type='mmrazor.KLDivergence', tau=1, loss_weight=1)
-                    ),
-                    loss_forward_mappings=dict(
-                        loss_kl=dict(
-                            preds_S=dict(recorder='fc', from_student=True),
-                            preds_T=dict(recorder='fc', from_student=False),
-                        )
-                    ),
-                ),
-                mutator_cfg=dict(
-                    type='mmrazor.DMCPChannelMutator',
-                    channel_unit_cfg=dict(
-                        type='DMCPChannelUnit', default_args=dict(choice_mode='number')
-                    ),
-                    parse_cfg=dict(
-                        type='ChannelAnalyzer',
-                        demo_input=(1, 3, size, size),
-                        tracer_type='BackwardTracer',
-                    ),
-                ),
-                strategy=['max', 'min', 'scheduled_random', 'arch_random'],
-                arch_start_train=1000,
-                arch_train_freq=500,
-                flop_loss_weight=0.1,
-                distillation_times=0,
-                target_flops=models_target(name, size),
-            )
+        self.algorithm = mmrazor_dmcp.build(
+            models.config(name),
+            'head.fc',
+            size,
+            arch_start_train=1000,
+            arch_train_freq=500,
+            distillation_times=0,
+            target_flops=models_target(name, size),
         ).train()
         self.wrapper = OptimWrapperDict(
             architecture=models.Setting().optimiser(self.algorithm.architecture),

@@ -8,22 +8,21 @@ none. Its hook draws networks until one is within 5 % of the target, forever whe
 is; so the expected widths are taken, all times one factor that leads to the target.
 """
 
-import copy
-import math
 import random
 import time
+from functools import partial
 from typing import Any
 
 import torch
 from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapperDict
 
-from mmdmcp import compat
-from mmdmcp.cost.bisect import used_up_at
 from mmdmcp.engine.amp import CPUAmpOptimWrapper
+from mmdmcp.ranking.balanced import on_budget
 from mmdmcp.ranking.nearest import fitted_widths
 from mmdmcp.subnet import Subnet
 
+from ..mmrazor_dmcp import build
 from ..widths.search import Meter, cosine
 from .arms import searchable
 from .runs import Run, Start
@@ -67,15 +66,9 @@ def mmrazor_dmcp(run: Run) -> Start:
         )
         steps = [unit.steps for unit in mutator.units]
         low, full = (torch.tensor([each[i] for each in steps]) for i in (0, -1))
-
-        def scaled(log: float) -> torch.Tensor:
-            return (expected * math.exp(log)).clamp(low, full)
-
-        def used(log: float) -> float:
-            return float(budget.used_at(costs, scaled(log)))
-
+        wanted = on_budget(expected.double(), partial(budget.used_at, costs), low, full)
         found = fitted_widths(
-            scaled(used_up_at(used, -4.0, 4.0, 40)).tolist(),
+            wanted.tolist(),
             steps,
             lambda network: budget.gap(mutator.cost_of(network)),
             ours.tolerance,
@@ -88,48 +81,17 @@ def mmrazor_dmcp(run: Run) -> Start:
 
 def _built(run: Run, names: list[str]) -> tuple[Any, list[Any]]:
     """Its algorithm for the target, and its units in the order of these layers."""
-    compat.repair_mmrazor()
-    import mmrazor.models  # noqa: F401
-    from mmrazor.registry import MODELS
-
     iterations, _, size = run.search
     torch.manual_seed(run.seed)
     random.seed(run.seed)  # what it draws with
-    logits = dict(fc=dict(type='ModuleOutputs', source=run.space.logits))
-    kl = dict(type='mmrazor.KLDivergence', tau=1, loss_weight=1)
-    of = {
-        f'preds_{who}': dict(recorder='fc', from_student=who == 'S')
-        for who in ('S', 'T')
-    }
-    algorithm = MODELS.build(
-        dict(
-            type='mmrazor.DMCP',
-            architecture=run.space.model(),
-            distiller=dict(
-                type='mmrazor.ConfigurableDistiller',
-                teacher_recorders=logits,
-                student_recorders=copy.deepcopy(logits),
-                distill_losses=dict(loss_kl=kl),
-                loss_forward_mappings=dict(loss_kl=of),
-            ),
-            mutator_cfg=dict(
-                type='mmrazor.DMCPChannelMutator',
-                channel_unit_cfg=dict(
-                    type='DMCPChannelUnit', default_args=dict(choice_mode='number')
-                ),
-                parse_cfg=dict(
-                    type='ChannelAnalyzer',
-                    demo_input=(1, 3, size, size),
-                    tracer_type='BackwardTracer',
-                ),
-                pruning_cfg=_GRID,
-            ),
-            strategy=['max', 'min', 'scheduled_random', 'arch_random'],
-            arch_start_train=round(_CHAINS * iterations),
-            arch_train_freq=max(1, round(_EVERY * iterations)),
-            distillation_times=round(_DISTILLATION * iterations),
-            flop_loss_weight=0.1,
-        )
+    algorithm = build(
+        run.space.model(),
+        run.space.logits,
+        size,
+        pruning_cfg=_GRID,
+        arch_start_train=round(_CHAINS * iterations),
+        arch_train_freq=max(1, round(_EVERY * iterations)),
+        distillation_times=round(_DISTILLATION * iterations),
     )
     # It counts the FLOPs of the backbone, of a larger image.
     algorithm.set_subnet('max', arch_train=False)

@@ -103,7 +103,7 @@ def lengths(found: Sequence[dict]) -> dict[str, list[list[dict]]]:
     arms = defaultdict(lambda: defaultdict(list))
     for record in found:
         if record['iterations'] and record['share'] in COMPARED:
-            setting = record['batch'], record.get('size')
+            setting = record['batch'], record.get('size'), record.get('device')
             arms[record['arm'], setting][record['iterations']].append(record)
     found_at = {}
     for (arm, _), by_length in arms.items():

@@ -103,24 +103,31 @@ def best_widths(
         out of reach.
     """
     low, high, shares = low.double(), high.double(), shares.double()
-    widths = _on_budget((high * low).sqrt(), used, low, high)
+    widths = on_budget((high * low).sqrt(), used, low, high)
     for _ in range(_STEPS):
         widths.requires_grad_()
         (slope,) = torch.autograd.grad(used(widths), widths)
         widths = widths.detach()
         ratio = shares / (slope * widths).clamp(min=torch.finfo(torch.float64).tiny)
         before = widths
-        widths = _on_budget(widths * ratio**_STEP, used, low, high)
+        widths = on_budget(widths * ratio**_STEP, used, low, high)
         if (widths / before).log().abs().max() < _CLOSE:
             break
     return widths
 
 
 @torch.no_grad()
-def _on_budget(
+def on_budget(
     widths: Tensor, used: Callable[[Tensor], Tensor], low: Tensor, high: Tensor
 ) -> Tensor:
-    """Widths times one factor, within their bounds, that use the budget up."""
+    """Widths times one factor, within their bounds, that use the budget up.
+
+    Args:
+        widths: ``[units]`` float64, like what is returned.
+        used: What of a budget widths use; increasing.
+        low: The narrowest widths.
+        high: The widest ones.
+    """
 
     def scaled(log: float) -> Tensor:
         return (widths.log() + log).exp().clamp(low, high)
